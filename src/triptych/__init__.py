@@ -1,0 +1,1 @@
+"""Triptych: the three ways of reinforcement learning on PyTorch Lightning and Hydra."""

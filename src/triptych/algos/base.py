@@ -1,0 +1,149 @@
+"""What every algorithm shares: the clock, the updates of a turn, metrics, optimizer, evaluation."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from triptych.types import ActorOutput, ConfigurationError, EnvSpec, LossOutput, Minibatch, ReplayBatch, Transition
+
+
+class Algorithm(pl.LightningModule):
+    """One Lightning step covers the K updates of a turn; a subclass says how to act and what to minimise.
+
+    Args:
+        spec: of the environments.
+        seed: of the module's own random choices.
+        learning_rate, adam_epsilon: of Adam (Kingma & Ba 2015).
+        max_grad_norm: to which the gradient of all parameters together is clipped.
+
+    Attributes:
+        env_steps: agent decisions taken so far, over all environments.
+        updates: gradient steps taken so far.
+    """
+
+    # Says which environments it can play; the command line asks before anything starts.
+    has_discrete_actions = True
+
+    def __init__(
+        self, spec: EnvSpec, *, seed: int, learning_rate: float, adam_epsilon: float, max_grad_norm: float
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.spec = spec
+        self.learning_rate, self.adam_epsilon, self.max_grad_norm = learning_rate, adam_epsilon, max_grad_norm
+        self.env_steps, self.updates = 0, 0
+        self._generator = torch.Generator().manual_seed(seed)
+        self._eval_generator = torch.Generator()
+        self._metric_sums: dict[str, Tensor] = {}
+        self._metric_counts: dict[str, int] = defaultdict(int)
+
+    @property
+    def generator(self) -> torch.Generator:
+        """The source of random actions: one for training, one that every evaluation starts anew."""
+        return self._generator if self.training else self._eval_generator
+
+    def on_validation_start(self) -> None:
+        self._eval_generator.manual_seed(0)
+
+    def on_test_start(self) -> None:
+        self._eval_generator.manual_seed(0)
+
+    @classmethod
+    def check(cls, spec: EnvSpec) -> None:
+        """Raise `ConfigurationError` if the algorithm cannot play such environments."""
+        if cls.has_discrete_actions and spec.num_actions is None:
+            raise ConfigurationError(
+                f"algo={cls.__name__.lower()} chooses among discrete actions, but {spec.name} has continuous ones of "
+                f"shape {spec.action_shape}; choose an env with discrete actions."
+            )
+
+    def act(self, observation: Tensor) -> ActorOutput:
+        """Choose actions for ``[N, *observation_shape]``; explore while ``self.training``."""
+        raise NotImplementedError
+
+    def loss(self, minibatch: Minibatch) -> LossOutput:
+        """Return what one update minimises."""
+        raise NotImplementedError
+
+    def after_update(self) -> None:
+        """Do what follows each update, such as moving a target network."""
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        return torch.optim.Adam(parameters, lr=self.learning_rate, eps=self.adam_epsilon, fused=True)
+
+    def training_step(self, batch: ReplayBatch, batch_index: int) -> None:
+        """Run the K updates of one turn."""
+        optimizer = self.optimizers()
+        parameters = optimizer.param_groups[0]["params"]
+        priorities = []
+        for update in range(len(batch.weight)):
+            transition = Transition(*(field[update] for field in batch.transition))
+            output = self.loss(Minibatch(transition, batch.weight[update]))
+            optimizer.zero_grad()
+            self.manual_backward(output.loss)
+            grad_norm = self._clip_gradients(parameters)
+            optimizer.step()
+            self.updates += 1
+            self.after_update()
+            self.record(loss=output.loss, grad_norm=grad_norm, **output.metrics)
+            if output.priorities is not None:
+                priorities.append(output.priorities.detach())
+        self.env_steps = batch.env_steps
+        if priorities:
+            self.trainer.datamodule.update_priorities(torch.stack(priorities))
+
+    def _clip_gradients(self, parameters: list[Tensor]) -> Tensor:
+        grad_norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters])
+        # On the CPU it costs nothing to look, and scaling by one costs a pass over all gradients.
+        if self.device.type != "cpu" or grad_norm > self.max_grad_norm:
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.max_grad_norm, grad_norm)
+        return grad_norm
+
+    def record(self, **metrics: Tensor) -> None:
+        """Add scalars to the sums of this log interval, without leaving the device."""
+        for name, value in metrics.items():
+            value = value.detach().float()
+            self._metric_sums[name] = self._metric_sums[name] + value if name in self._metric_sums else value
+            self._metric_counts[name] += 1
+
+    def take_metrics(self) -> dict[str, float]:
+        """Return the means since the last call: the only place where training metrics leave the device."""
+        means = {f"train/{name}": float(total) / self._metric_counts[name] for name, total in self._metric_sums.items()}
+        self._metric_sums.clear()
+        self._metric_counts.clear()
+        return means
+
+    def validation_step(self, returns: Tensor, batch_index: int) -> None:
+        self._log_evaluation(returns)
+
+    def test_step(self, returns: Tensor, batch_index: int) -> None:
+        self._log_evaluation(returns)
+
+    def _log_evaluation(self, returns: Tensor) -> None:
+        values = [float(value) for value in returns]
+        mean = statistics.fmean(values)
+        metrics = {"eval/return_mean": mean, "eval/return_std": statistics.pstdev(values)}
+        score = self.spec.human_normalized_score(mean)
+        if score is not None:
+            metrics["eval/human_normalized_score"] = score
+        # Not to the loggers: Lightning would file it under global_step; the metrics callback files it under frames.
+        self.log_dict(metrics, batch_size=len(values), logger=False)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        return {"env_steps": self.env_steps, "updates": self.updates, "generator": self._generator.get_state()}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        self.env_steps, self.updates = state["env_steps"], state["updates"]
+        self._generator.set_state(state["generator"].cpu())
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # Where a run stands is told by the counters here and in the datamodule; Lightning's own count of
+        # batches would make a continued run wait for batches that the interrupted epoch already had.
+        checkpoint["loops"] = None

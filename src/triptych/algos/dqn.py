@@ -1,0 +1,97 @@
+"""Deep Q-networks: Mnih et al. 2015, "Human-level control through deep reinforcement learning", Nature 518.
+
+Options: `double` (van Hasselt et al. 2016), `dueling` (Wang et al. 2016), and through the data `n_step`
+(Sutton & Barto 2018, section 7.1) and `prioritized` (Schaul et al. 2016).
+
+Differences from the Nature paper:
+ 1. Adam instead of RMSProp, and the gradient norm is clipped.
+ 2. 16 games step together instead of one; env steps per update are counted over all of them, so the ratio
+    of data to updates is the paper's. The actions of a turn use the parameters before the turn's updates.
+ 3. Epsilon falls from 1 to 0.01 (paper: 0.1) over 250k env steps (paper: 1M frames, which are 250k env steps).
+ 4. Learning starts after 20k env steps (paper: 50k).
+ 5. The target network moves every 500 updates (paper: 10k; its batches come every 4 env steps likewise).
+ 6. Evaluation acts randomly with probability 0.01 (paper: 0.05) and scores the best of all checkpoints on
+    new episodes.
+ 7. The dueling streams share the hidden layer (Wang et al.: one of 512 units for each stream).
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+
+from triptych.algos.base import Algorithm
+from triptych.functional.q_learning import epsilon_greedy, huber, q_learning_target, select, squared
+from triptych.functional.schedules import linear_schedule
+from triptych.networks.q_network import QNetwork
+from triptych.types import ActorOutput, EnvSpec, LossOutput, Minibatch
+
+LOSSES = {"huber": huber, "squared": squared}
+
+
+class DQN(Algorithm):
+    """Q-learning with a deep network, replay and a target network.
+
+    Args:
+        spec: of the environments; actions must be discrete.
+        double: the online network chooses the action whose target value counts.
+        dueling: the network adds a state value and action advantages.
+        td_loss: ``huber`` or ``squared``.
+        target_update_period_updates: updates between two copies to the target network.
+        epsilon_start, epsilon_end, epsilon_decay_env_steps: exploration, linear in env steps.
+        eval_epsilon: exploration in evaluation.
+        kwargs: see `Algorithm`.
+    """
+
+    def __init__(
+        self,
+        spec: EnvSpec,
+        *,
+        double: bool,
+        dueling: bool,
+        td_loss: str,
+        target_update_period_updates: int,
+        epsilon_start: float,
+        epsilon_end: float,
+        epsilon_decay_env_steps: int,
+        eval_epsilon: float,
+        **kwargs: float,
+    ) -> None:
+        super().__init__(spec, **kwargs)
+        self.double = double
+        self.td_loss = LOSSES[td_loss]
+        self.target_update_period_updates = target_update_period_updates
+        self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
+        self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
+        self.online_network = QNetwork(spec, dueling=dueling)
+        self.target_network = copy.deepcopy(self.online_network).requires_grad_(False)
+
+    @property
+    def epsilon(self) -> float:
+        """The probability of a random action, now."""
+        if not self.training:
+            return self.eval_epsilon
+        return linear_schedule(
+            self.env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_decay_env_steps
+        )
+
+    def act(self, observation: Tensor) -> ActorOutput:
+        q_values = self.online_network(observation)  # [N, A]
+        return ActorOutput(epsilon_greedy(q_values, self.epsilon, self.generator), {})
+
+    def loss(self, minibatch: Minibatch) -> LossOutput:
+        observation, action, reward, discount, next_observation = minibatch.transition
+        with torch.no_grad():
+            next_q_values = self.target_network(next_observation)  # [B, A]
+            selector = self.online_network(next_observation) if self.double else next_q_values
+            target = q_learning_target(reward, discount, next_q_values, selector)  # [B]
+        q_values = self.online_network(observation)  # [B, A]
+        td_error = target - select(q_values, action)  # [B]
+        loss = (minibatch.weight * self.td_loss(td_error)).mean()
+        return LossOutput(loss, {"q_value_mean": q_values.mean()}, priorities=td_error.abs())
+
+    def after_update(self) -> None:
+        if self.updates % self.target_update_period_updates == 0:
+            self.target_network.load_state_dict(self.online_network.state_dict())

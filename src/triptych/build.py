@@ -1,0 +1,130 @@
+"""From config to objects: the only file where the wings meet. No logic, no branch on a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from triptych.algos.base import Algorithm
+from triptych.callbacks.checkpoint import RunCheckpoint
+from triptych.callbacks.finish import Finish
+from triptych.callbacks.interrupt import Interrupt
+from triptych.callbacks.metrics import Metrics
+from triptych.callbacks.progress import Progress
+from triptych.data.datamodule import EnvironmentDataModule
+from triptych.hardware import choose_accelerator, choose_num_threads, choose_precision, processor_name
+from triptych.types import EnvSpec, Game
+
+
+@dataclass
+class Experiment:
+    """Everything that one run consists of."""
+
+    spec: EnvSpec
+    measured_frame_skip: int
+    module: Algorithm
+    data: EnvironmentDataModule
+    trainer: pl.Trainer
+    metrics: Metrics
+    finish: Finish
+    hardware: dict[str, Any]
+
+    def close_loggers(self, exit_code: int) -> None:
+        """Let every logger end with the run's true status."""
+        for logger in self.trainer.loggers:
+            logger.finalize("success" if exit_code == 0 else "failed")
+            close = getattr(logger, "close_run", None)
+            if close is not None:
+                close(exit_code)
+
+
+def plain(node: Any) -> Any:
+    """Turn a config node into plain Python data."""
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+
+
+def make_game_factory(cfg: DictConfig) -> Callable[[int], Game]:
+    """Return what makes fresh environments."""
+    make = instantiate(cfg.env, _partial_=True, _convert_="all")
+    return lambda num_envs: make(num_envs=num_envs)
+
+
+def build(cfg: DictConfig, run_dir: Path, write_line: Callable[[str], None] = print) -> Experiment:
+    """Build environments, module, data and trainer.
+
+    Raises:
+        ConfigurationError: a setting cannot work.
+    """
+    make_game = make_game_factory(cfg)
+    probe = make_game(1)
+    spec, measured_frame_skip = probe.spec, probe.measure_frame_skip()
+    probe.close()
+
+    accelerator = choose_accelerator(cfg.trainer.accelerator)
+    precision = choose_precision(cfg.trainer.precision, accelerator, spec.is_image)
+    torch.set_num_threads(choose_num_threads(cfg.trainer.num_threads))
+    pl.seed_everything(cfg.seed, workers=False, verbose=False)
+
+    make_module = instantiate(cfg.algo.module, _partial_=True, _convert_="all")
+    make_module.func.check(spec)
+    module = make_module(spec=spec, seed=cfg.seed)
+    if spec.is_image:
+        module = module.to(memory_format=torch.channels_last)
+
+    data = instantiate(cfg.algo.data, _partial_=True, _convert_="all")(
+        make_game,
+        module,
+        spec,
+        seed=cfg.seed,
+        num_envs=cfg.env.num_envs,
+        total_frames=cfg.total_frames,
+        eval_period_frames=cfg.eval.period_frames,
+        eval_episodes=cfg.eval.episodes,
+        final_episodes=cfg.eval.final_episodes,
+        eval_num_envs=cfg.eval.num_envs,
+        clip_rewards=cfg.protocol.clip_rewards,
+        life_loss_is_terminal=cfg.protocol.life_loss_is_terminal,
+        directory=run_dir / "checkpoints" / "replay",
+    )
+
+    metrics = Metrics(run_dir, **plain(cfg.callbacks.metrics))
+    finish = Finish(spec.solved_return if cfg.stop_when_solved else None)
+    callbacks = [
+        metrics,
+        Progress(metrics, write_line=write_line, is_shown=cfg.callbacks.progress),
+        RunCheckpoint(run_dir / "checkpoints", cfg.checkpoint.period_frames),
+        finish,
+        Interrupt(),
+    ]
+    identity = {"run_dir": str(run_dir), "config": plain(cfg)}
+    loggers = [instantiate(node, _partial_=True, _convert_="all")(**identity) for node in cfg.logger.values()]
+    trainer = pl.Trainer(
+        accelerator=accelerator,
+        devices=cfg.trainer.devices,
+        precision=precision,
+        max_epochs=-1,  # the budget is in frames: `Finish` ends the run
+        logger=loggers,
+        callbacks=callbacks,
+        default_root_dir=run_dir,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1,  # an epoch's length is known when it starts
+        log_every_n_steps=2**31,
+        use_distributed_sampler=False,
+    )
+    hardware = {
+        "accelerator": accelerator,
+        "device": torch.cuda.get_device_name() if accelerator in ("cuda", "gpu") else processor_name(),
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+    }
+    return Experiment(spec, measured_frame_skip, module, data, trainer, metrics, finish, hardware)

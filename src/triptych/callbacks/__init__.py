@@ -1,0 +1,1 @@
+"""Watching: metrics, checkpoints, progress, videos."""

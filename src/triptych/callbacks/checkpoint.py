@@ -1,0 +1,88 @@
+"""Checkpoints: the last, the one before it, and the best, each written whole or not at all."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from triptych.callbacks.interrupt import RunInterrupted
+
+
+class RunCheckpoint(pl.Callback):
+    """Keeps ``last.ckpt``, ``previous.ckpt`` and ``best.ckpt``, on the clock of frames.
+
+    Lightning's own `ModelCheckpoint` counts optimizer steps and ties ``last`` to the monitored value; it can be
+    used beside this one.
+
+    Args:
+        directory: ``checkpoints`` in the run's folder.
+        period_frames: between two last checkpoints.
+        monitor: the metric by which ``best.ckpt`` is chosen; higher is better, the later of equals wins.
+    """
+
+    def __init__(self, directory: str | Path, period_frames: int, monitor: str = "eval/return_mean") -> None:
+        self.directory, self.period_frames, self.monitor = Path(directory), period_frames, monitor
+        self.best_value = -math.inf
+        self._env_steps_of: dict[str, int] = {}  # of the replay that last and previous need
+        self._next_frames = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_value": self.best_value, "env_steps_of": dict(self._env_steps_of)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best_value = state_dict["best_value"]
+        self._env_steps_of = dict(state_dict["env_steps_of"])
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self._next_frames = trainer.datamodule.frames + self.period_frames
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.datamodule.frames >= self._next_frames:
+            self.save_last(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if trainer.state.fn != "fit" or trainer.sanity_checking:
+            return
+        value = float(trainer.callback_metrics[self.monitor])
+        if value >= self.best_value:
+            self.best_value = value
+            self._write(trainer, "best.ckpt")
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.save_last(trainer)
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        # After an error the state may be broken: the last good checkpoint stays.
+        if isinstance(exception, RunInterrupted):
+            self.save_last(trainer)
+
+    def save_last(self, trainer: pl.Trainer) -> None:
+        """Save the data, then the checkpoint that refers to it, then drop what nothing refers to."""
+        data = trainer.datamodule
+        self._next_frames = data.frames + self.period_frames
+        last, previous = self.directory / "last.ckpt", self.directory / "previous.ckpt"
+        if self._env_steps_of.get("last") == data.env_steps and last.exists():
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        data.save_data()
+        if "last" in self._env_steps_of:
+            self._env_steps_of["previous"] = self._env_steps_of["last"]
+        self._env_steps_of["last"] = data.env_steps
+        temporary = self.directory / "last.tmp"
+        trainer.save_checkpoint(temporary)
+        if last.exists():
+            os.replace(last, previous)
+        os.replace(temporary, last)
+        data.prune_data(set(self._env_steps_of.values()))
+
+    def _write(self, trainer: pl.Trainer, name: str) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        temporary = self.directory / f"{name}.tmp"
+        trainer.save_checkpoint(temporary)
+        os.replace(temporary, self.directory / name)

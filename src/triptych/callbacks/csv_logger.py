@@ -1,0 +1,93 @@
+"""An append-only CSV file of metrics that survives kills and resumes."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers.logger import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+
+def write_rows(path: Path, columns: list[str], rows: list[dict[str, Any]]) -> None:
+    """Write a whole CSV file under a temporary name and rename it."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(temporary, path)
+
+
+def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Read columns and rows; a last line that a kill cut short is dropped."""
+    if not path.exists():
+        return [], []
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        rows = [row for row in reader if None not in row and None not in row.values()]
+        return list(reader.fieldnames or []), rows
+
+
+def cut_rows(path: Path, frames: int) -> None:
+    """Drop the rows that were written after the frame at which a run continues."""
+    columns, rows = read_rows(path)
+    if columns:
+        write_rows(path, columns, [row for row in rows if int(row["frames"]) <= frames])
+
+
+class CSVFile:
+    """Appends rows; a new column rewrites the file."""
+
+    def __init__(self, path: Path, columns: list[str]) -> None:
+        self.path = path
+        self.columns, rows = read_rows(path)
+        if not self.columns:
+            self.columns = list(columns)
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_rows(path, self.columns, rows)
+
+    def append(self, *rows: dict[str, Any]) -> None:
+        new_columns = [name for row in rows for name in row if name not in self.columns]
+        if new_columns:
+            self.columns += dict.fromkeys(new_columns)
+            write_rows(self.path, self.columns, read_rows(self.path)[1])
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, self.columns, restval="").writerows(rows)
+
+
+class CSVLogger(Logger):
+    """Writes ``metrics.csv`` in the run's folder: one row per log interval."""
+
+    COLUMNS = ("frames", "env_steps", "updates", "wall_time_s")
+
+    def __init__(self, run_dir: str | Path, **_: Any) -> None:
+        super().__init__()
+        self._directory = Path(run_dir)
+        self._file: CSVFile | None = None
+
+    name = "csv"
+    version = ""
+
+    @property
+    def save_dir(self) -> str:
+        return str(self._directory)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        if "frames" not in metrics:  # Lightning's own rows, such as the epoch, have no place on the time axis
+            return
+        if self._file is None:
+            self._file = CSVFile(self._directory / "metrics.csv", list(self.COLUMNS))
+        self._file.append({name: _short(value) for name, value in metrics.items()})
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Leave them to ``config.yaml``."""
+
+
+def _short(value: float) -> float | int | str:
+    return value if isinstance(value, int) else f"{value:.6g}"
+
+

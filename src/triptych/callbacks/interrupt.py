@@ -1,0 +1,52 @@
+"""Ctrl-C and SIGTERM end a run between two turns, with everything saved."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+
+
+class RunInterrupted(Exception):  # noqa: N818  (an order, not an error)
+    """Someone asked the run to stop."""
+
+
+class Interrupt(pl.Callback):
+    """Turns the first signal into `RunInterrupted` at the next moment when the state is whole.
+
+    While an evaluation plays, that moment is now; within a turn it is the turn's end. A second Ctrl-C is the
+    ordinary one.
+    """
+
+    def __init__(self) -> None:
+        self._is_requested = False
+        self._earlier: dict[int, Any] = {}
+
+    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            if self._is_requested:
+                raise KeyboardInterrupt
+            self._is_requested = True
+            print("\nStopping after this turn ...", flush=True)
+            if trainer.validating or trainer.evaluating:
+                raise RunInterrupted
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._earlier[number] = signal.signal(number, handle)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._is_requested:
+            raise RunInterrupted
+
+    def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
+        for number, handler in self._earlier.items():
+            signal.signal(number, handler)
+        self._earlier.clear()

@@ -1,0 +1,126 @@
+"""One row per log interval, to every logger, on the axis of frames."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from triptych.callbacks.csv_logger import CSVFile, cut_rows
+from triptych.types import Episode
+
+EPISODE_COLUMNS = ["frames", "env_index", "episode_index", "seed", "length", "return"]
+
+
+class Metrics(pl.Callback):
+    """Collects what the module and the datamodule have to tell and files it under the frame count.
+
+    Args:
+        directory: the run's folder.
+        period_frames: between two rows.
+        window_episodes: training episodes in ``collect/return_mean``.
+    """
+
+    def __init__(self, directory: str | Path, period_frames: int, window_episodes: int = 100) -> None:
+        self.directory, self.period_frames = Path(directory), period_frames
+        self.latest: dict[str, float] = {}
+        self.evaluations: list[dict[str, float]] = []
+        self._recent: deque[tuple[float, int]] = deque(maxlen=window_episodes)
+        self._episodes_file: CSVFile | None = None
+        self._wall_time_before = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"wall_time_s": self.wall_time_s, "recent": [list(entry) for entry in self._recent]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._wall_time_before = state_dict["wall_time_s"]
+        self._recent.extend((episode_return, length) for episode_return, length in state_dict["recent"])
+
+    @property
+    def wall_time_s(self) -> float:
+        """Seconds spent in training and its evaluations, earlier stretches of the run included."""
+        return self._wall_time_before + (time.monotonic() - self._started if hasattr(self, "_started") else 0.0)
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        frames = trainer.datamodule.frames
+        for name in ("metrics.csv", "episodes.csv"):
+            cut_rows(self.directory / name, frames)
+        self._episodes_file = CSVFile(self.directory / "episodes.csv", EPISODE_COLUMNS)
+        self._started = self._interval_start = time.monotonic()
+        self._interval_frames = frames
+        self._next_row = self._after(frames)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        data = trainer.datamodule
+        episodes = data.take_ended_episodes()
+        if episodes:
+            self._file_episodes(episodes)
+        if data.frames >= self._next_row or data.is_finished:
+            self.write(trainer, self._training_row(trainer, module))
+            self._next_row = self._after(data.frames)
+
+    def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self._validation_start = time.monotonic()
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if trainer.state.fn != "fit" or trainer.sanity_checking:
+            return
+        results = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("eval/")}
+        self.write(trainer, self._clock(trainer, module) | results)
+        # Evaluation is not training: keep its time out of the frames per second.
+        self._interval_start += time.monotonic() - self._validation_start
+
+    def write(self, trainer: pl.Trainer, row: dict[str, float]) -> None:
+        """Send one row to every logger."""
+        self.latest |= row
+        for logger in trainer.loggers:
+            logger.log_metrics(row, step=int(row["frames"]))
+
+    def _after(self, frames: int) -> int:
+        return (frames // self.period_frames + 1) * self.period_frames
+
+    def _clock(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
+        data = trainer.datamodule
+        return {
+            "frames": data.frames,
+            "env_steps": data.env_steps,
+            "updates": module.updates,
+            "wall_time_s": round(self.wall_time_s, 3),
+        }
+
+    def _training_row(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
+        row = self._clock(trainer, module)
+        if self._recent:
+            returns, lengths = zip(*self._recent, strict=True)
+            row["collect/return_mean"] = statistics.fmean(returns)
+            row["collect/episode_length_mean"] = statistics.fmean(lengths)
+        row |= module.take_metrics()
+        now = time.monotonic()
+        row["train/frames_per_second"] = (row["frames"] - self._interval_frames) / max(
+            now - self._interval_start, 1e-9
+        )
+        self._interval_start, self._interval_frames = now, int(row["frames"])
+        return row
+
+    def _file_episodes(self, episodes: list[Episode]) -> None:
+        assert self._episodes_file is not None
+        self._recent.extend((episode.episode_return, episode.length) for episode in episodes)
+        self._episodes_file.append(
+            *(
+                {
+                    "frames": episode.frames,
+                    "env_index": episode.env_index,
+                    "episode_index": episode.episode_index,
+                    "seed": episode.seed,
+                    "length": episode.length,
+                    "return": f"{episode.episode_return:.6g}",
+                }
+                for episode in episodes
+            )
+        )

@@ -1,0 +1,1 @@
+"""Playing: vector steps with the ends of episodes resolved."""

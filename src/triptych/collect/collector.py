@@ -1,0 +1,121 @@
+"""The collector: autoreset, termination and truncation are resolved here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from triptych.types import Episode, Game, Step
+
+Act = Callable[[np.ndarray], tuple[np.ndarray, dict[str, np.ndarray]]]  # observation [N] -> action [N], extras
+
+
+def episode_seed(seed: int, env_index: int, episode_index: int) -> int:
+    """Derive the seed from which one episode starts; 31 bits, the widest that the emulator takes."""
+    return int(np.random.SeedSequence((seed, env_index, episode_index)).generate_state(1)[0] & 0x7FFFFFFF)
+
+
+class Collector:
+    """Plays N environments, one vector step at a time.
+
+    `send` chooses and sends actions and returns at once, so that the emulators run while the learner updates;
+    `receive` waits for their results. An episode that ends is restarted from its own seed inside `receive`,
+    so the environments never take the pseudo-step of an automatic reset.
+
+    Args:
+        game: environments that nobody else steps.
+        act: maps observations ``[N, *observation_shape]`` to actions ``[N, *action_shape]`` and extras.
+        seed: of the run; each episode's seed derives from it.
+        clip_rewards: learn from the sign of the reward (Mnih et al. 2015, Methods). Statistics stay unclipped.
+        life_loss_is_terminal: a lost life is worth a termination to the learner; the game goes on.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        act: Act,
+        seed: int,
+        *,
+        clip_rewards: bool = False,
+        life_loss_is_terminal: bool = False,
+    ) -> None:
+        self.game, self.act, self.seed = game, act, seed
+        self.clip_rewards, self.life_loss_is_terminal = clip_rewards, life_loss_is_terminal
+        self.env_steps = 0  # received so far, over all environments
+        self._next_episode_index = [0] * game.num_envs
+        self._running: list[Episode] = []
+        self._is_in_flight = False
+
+    def send(self) -> None:
+        """Choose actions for the latest observations and send them."""
+        if not self._running:
+            self._start()
+        self._action, self._extras = self.act(self._observation)
+        self.game.send(self._action)
+        self._is_in_flight = True
+
+    def receive(self) -> tuple[Step, list[Episode]]:
+        """Wait for the results of the last `send`; return them and the episodes that ended with them."""
+        if not self._is_in_flight:
+            self.send()
+        received = self.game.receive()
+        self._is_in_flight = False
+        self.env_steps += self.game.num_envs
+
+        # Truncation cuts the window and keeps the future's worth; termination takes it away.
+        is_over = received.terminated | received.truncated
+        is_worthless = received.terminated
+        if self.life_loss_is_terminal:
+            is_worthless = is_worthless | (received.lives < self._lives)
+        step = Step(
+            observation=self._observation,
+            action=self._action,
+            reward=np.sign(received.reward) if self.clip_rewards else received.reward,
+            discount=1.0 - is_worthless.astype(np.float32),
+            is_last=is_over | is_worthless,
+            is_first=self._is_first,
+            next_observation=received.observation,
+            extras=self._extras,
+        )
+        for episode, action, reward in zip(self._running, self._action, received.reward.tolist(), strict=True):
+            episode.actions.append(action)
+            episode.episode_return += reward
+        self._observation, self._lives, self._is_first = received.observation, received.lives, is_over
+        return step, self._restart(is_over, received.truncated) if is_over.any() else []
+
+    def _start(self) -> None:
+        num_envs = self.game.num_envs
+        self._running = [self._new_episode(env_index) for env_index in range(num_envs)]
+        seeds = np.array([episode.seed for episode in self._running])
+        self._observation, self._lives = self.game.reset(seeds, np.ones(num_envs, dtype=bool))
+        self._is_first = np.ones(num_envs, dtype=bool)
+
+    def _restart(self, is_over: np.ndarray, truncated: np.ndarray) -> list[Episode]:
+        ended = []
+        for env_index in np.flatnonzero(is_over).tolist():
+            episode = self._running[env_index]
+            episode.length = len(episode.actions)
+            episode.is_truncated = bool(truncated[env_index])
+            episode.frames = self.env_steps * self.game.spec.frame_skip
+            ended.append(episode)
+            self._running[env_index] = self._new_episode(env_index)
+        seeds = np.array([self._running[episode.env_index].seed for episode in ended])
+        # A copy: the step just made still refers to the last observations.
+        self._observation, self._lives = (array.copy() for array in self.game.reset(seeds, is_over))
+        return ended
+
+    def _new_episode(self, env_index: int) -> Episode:
+        episode_index = self._next_episode_index[env_index]
+        self._next_episode_index[env_index] += 1
+        return Episode(env_index, episode_index, episode_seed(self.seed, env_index, episode_index))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the clock and the episode counters. Running episodes are not in it: a restored run starts
+        new ones, as if the old ones had been truncated."""
+        return {"env_steps": self.env_steps, "next_episode_index": list(self._next_episode_index)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.env_steps = state["env_steps"]
+        self._next_episode_index = list(state["next_episode_index"])

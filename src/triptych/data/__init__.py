@@ -1,0 +1,1 @@
+"""The rhythm: how many env steps per update, how many turns per epoch."""

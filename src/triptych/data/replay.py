@@ -1,0 +1,142 @@
+"""Off-policy data: play, remember, draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from triptych.data.datamodule import EnvironmentDataModule
+from triptych.data.turns import make_turn
+from triptych.replay.buffer import ReplayBuffer, prune, replay_nbytes
+from triptych.types import ReplayBatch, Transition
+
+
+class ReplayDataset(IterableDataset):
+    """Yields one `ReplayBatch` per turn until the epoch ends.
+
+    The order within a turn is fixed: receive what the last actions led to, remember it, choose new actions
+    with the parameters as they are now, send them; then draw. So the emulators run while the learner updates,
+    and the actions of turn k+1 use the parameters after turn k. Sized: Lightning draws one batch ahead from
+    a dataset that is not, and that batch would come from a policy one turn old.
+    """
+
+    def __init__(self, datamodule: ReplayDataModule) -> None:
+        self.datamodule = datamodule
+
+    def __len__(self) -> int:
+        return self.datamodule.calendar.turns_left_in_epoch(self.datamodule.turns)
+
+    def __iter__(self) -> Iterator[ReplayBatch]:
+        for _ in range(len(self)):
+            yield self.datamodule.play_turn()
+
+
+class ReplayDataModule(EnvironmentDataModule):
+    """Replay samples from a collector.
+
+    Args:
+        batch_size: transitions per update.
+        env_steps_per_update: env steps, over all environments, that earn one update.
+        learning_starts_env_steps: before which turns only fill the replay.
+        replay: keywords of `ReplayBuffer` but for those that the run decides.
+        directory: where checkpoints keep the replay.
+        The rest: see `EnvironmentDataModule`.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        num_envs: int,
+        batch_size: int,
+        env_steps_per_update: float,
+        learning_starts_env_steps: int,
+        replay: dict[str, Any],
+        directory: Path,
+        **kwargs: Any,
+    ) -> None:
+        turn = make_turn(num_envs, env_steps_per_update)
+        super().__init__(*args, num_envs=num_envs, turn=turn, **kwargs)
+        self.batch_size, self.learning_starts_env_steps = batch_size, learning_starts_env_steps
+        self.replay_kwargs, self.directory = replay, directory
+        self._replay: ReplayBuffer | None = None
+        self._replay_name: str | None = None  # under which the checkpoint saved it
+        self._drawn = np.zeros(0, dtype=np.int64)
+
+    @property
+    def replay(self) -> ReplayBuffer:
+        """The replay, made (and read back) when training first asks for it: evaluation never reads it."""
+        if self._replay is None:
+            assert self.trainer is not None
+            self._replay = ReplayBuffer(
+                self.spec,
+                self.num_envs,
+                seed=self.seed,
+                device=self.trainer.strategy.root_device,
+                directory=self.directory,
+                **self.replay_kwargs,
+            )
+            if self._replay_name is not None:
+                self._replay.load(self.directory, self._replay_name)
+        return self._replay
+
+    def describe(self) -> dict[str, str]:
+        capacity, storage = self.replay_kwargs["capacity_env_steps"], self.replay_kwargs["storage"]
+        nbytes = replay_nbytes(capacity, self.num_envs, self.spec)
+        return {"replay": f"{capacity:,} env steps, {nbytes / 1e9:.2f} GB when full, in {storage}"}
+
+    def train_dataloader(self) -> DataLoader:
+        return DataLoader(ReplayDataset(self), batch_size=None)
+
+    def play_turn(self) -> ReplayBatch:
+        """Play one turn and draw what the learner gets for it."""
+        replay, collector = self.replay, self.collector
+        for _ in range(self.turn.vector_steps):
+            step, episodes = collector.receive()
+            replay.add(step)
+            self.ended_episodes += episodes
+            collector.send()
+        self.turns += 1
+        updates = self.turn.updates if self.env_steps >= self.learning_starts_env_steps and len(replay) else 0
+        if updates == 0:
+            return self._nothing_yet()
+        draw = replay.sample(updates * self.batch_size, self.env_steps)
+        self._drawn = draw.index
+        leading = (updates, self.batch_size)
+        return ReplayBatch(
+            Transition(*(field.view(*leading, *field.shape[1:]) for field in draw.transition)),
+            draw.weight.view(leading),
+            self.env_steps,
+        )
+
+    def update_priorities(self, priorities: Tensor) -> None:
+        """Send the priorities ``[K, B]`` of the latest turn's samples back to replay."""
+        if self.replay_kwargs["is_prioritized"]:
+            self.replay.update_priorities(self._drawn, priorities.flatten().cpu().numpy())
+
+    def _nothing_yet(self) -> ReplayBatch:
+        observation = torch.empty((0, self.batch_size, *self.spec.observation_shape), dtype=torch.uint8)
+        action = torch.empty((0, self.batch_size, *self.spec.action_shape), dtype=torch.int64)
+        scalar = torch.empty((0, self.batch_size))
+        return ReplayBatch(Transition(observation, action, scalar, scalar, observation), scalar, self.env_steps)
+
+    def save_data(self) -> None:
+        """Save the replay beside a checkpoint that is about to be written."""
+        self._replay_name = str(self.env_steps)
+        self.replay.save(self.directory, self._replay_name)
+
+    def prune_data(self, env_steps: set[int]) -> None:
+        """Delete the replay files that checkpoints at these ``env_steps`` do not need."""
+        prune(self.directory, {str(count) for count in env_steps})
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"replay": self._replay_name}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self._replay_name = state_dict["replay"]

@@ -1,0 +1,46 @@
+"""Turns: the smallest rhythm in which env steps and updates are both whole numbers."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import NamedTuple
+
+
+class Turn(NamedTuple):
+    """One beat: collect, then learn."""
+
+    vector_steps: int
+    env_steps: int
+    updates: int
+
+
+def make_turn(num_envs: int, env_steps_per_update: float, vector_steps_multiple: int = 1) -> Turn:
+    """Find the fewest vector steps that earn a whole number of updates, or a multiple of that.
+
+    >>> make_turn(num_envs=16, env_steps_per_update=4)
+    Turn(vector_steps=1, env_steps=16, updates=4)
+    >>> make_turn(num_envs=1, env_steps_per_update=4)
+    Turn(vector_steps=4, env_steps=4, updates=1)
+    """
+    per_vector_step = num_envs / Fraction(env_steps_per_update).limit_denominator(1000)
+    vector_steps = per_vector_step.denominator * vector_steps_multiple
+    return Turn(vector_steps, vector_steps * num_envs, int(per_vector_step * vector_steps))
+
+
+class Calendar(NamedTuple):
+    """How a run is cut into epochs of whole turns; an epoch is one evaluation period."""
+
+    total_turns: int
+    turns_per_epoch: int
+
+    @classmethod
+    def make(cls, env_steps_per_turn: int, frame_skip: int, total_frames: int, period_frames: int) -> Calendar:
+        """Round budget and period, both in frames, up to whole turns."""
+        frames_per_turn = env_steps_per_turn * frame_skip
+        return cls(math.ceil(total_frames / frames_per_turn), math.ceil(period_frames / frames_per_turn))
+
+    def turns_left_in_epoch(self, turns: int) -> int:
+        """Count the turns from now, after ``turns``, to the next evaluation or the end."""
+        next_end = (turns // self.turns_per_epoch + 1) * self.turns_per_epoch
+        return max(min(next_end, self.total_turns) - turns, 0)

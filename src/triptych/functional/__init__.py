@@ -1,0 +1,1 @@
+"""Equations: pure functions of tensors, no state, no config."""

@@ -1,0 +1,47 @@
+"""What the machine is good at."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+
+def choose_accelerator(setting: str) -> str:
+    """Return ``cuda`` or ``cpu`` for ``auto``, anything else as it is."""
+    if setting != "auto":
+        return setting
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def cpu_has_bf16() -> bool:
+    """Say whether the processor multiplies bfloat16 in hardware (AMX or AVX512-bf16)."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def choose_precision(setting: str, accelerator: str, is_image: bool) -> str:
+    """Return ``bf16-mixed`` for ``auto`` where it pays: convolutions on hardware that multiplies bfloat16."""
+    if setting != "auto":
+        return setting
+    is_fast = torch.cuda.is_bf16_supported() if accelerator in ("cuda", "gpu") else cpu_has_bf16()
+    return "bf16-mixed" if is_image and is_fast else "32-true"
+
+
+def choose_num_threads(setting: int | str) -> int:
+    """Return the cores that this process may use for ``auto``."""
+    return len(os.sched_getaffinity(0)) if setting == "auto" else int(setting)
+
+
+def processor_name() -> str:
+    """Return the processor's name as the operating system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")

@@ -1,0 +1,1 @@
+"""Function approximators: torsos that read observations, heads that answer."""

@@ -1,0 +1,90 @@
+"""Torsos: from an observation to features."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+
+def scale_pixels(pixels: UInt8[Tensor, "B C H W"], weight: Tensor) -> Float[Tensor, "B C H W"]:
+    """Bring pixels to [0, 1] in the precision of the computation, channels last where the weights are."""
+    device_type = pixels.device.type
+    dtype = torch.get_autocast_dtype(device_type) if torch.is_autocast_enabled(device_type) else weight.dtype
+    is_channels_last = weight.is_contiguous(memory_format=torch.channels_last)
+    if is_channels_last:
+        pixels = pixels.contiguous(memory_format=torch.channels_last)  # moving bytes is cheaper than moving floats
+    return pixels.to(dtype).mul_(1 / 255)
+
+
+class NatureTorso(nn.Module):
+    """The convolutional network of Mnih et al. 2015 (Methods, model architecture), its hidden layer included."""
+
+    def __init__(self, observation_shape: tuple[int, ...], hidden_size: int = 512) -> None:
+        super().__init__()
+        channels, height, width = observation_shape
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(channels, 32, kernel_size=8, stride=4),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(32, 64, kernel_size=4, stride=2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(64, 64, kernel_size=3, stride=1),
+            nn.ReLU(inplace=True),
+            nn.Flatten(),
+        )
+        with torch.no_grad():
+            flat_size = self.convolutions(torch.zeros(1, channels, height, width)).shape[1]
+        self.num_features = hidden_size
+        self.hidden = nn.Sequential(nn.Linear(flat_size, hidden_size), nn.ReLU(inplace=True))
+
+    def forward(self, observation: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B F"]:
+        return self.hidden(self.convolutions(scale_pixels(observation, self.convolutions[0].weight)))
+
+
+class SmallTorso(nn.Module):
+    """Two 3x3 convolutions for images too small for the Nature network."""
+
+    def __init__(self, observation_shape: tuple[int, ...], hidden_size: int = 128) -> None:
+        super().__init__()
+        channels, height, width = observation_shape
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(channels, 16, kernel_size=3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(16, 16, kernel_size=3, stride=2, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Flatten(),
+        )
+        with torch.no_grad():
+            flat_size = self.convolutions(torch.zeros(1, channels, height, width)).shape[1]
+        self.num_features = hidden_size
+        self.hidden = nn.Sequential(nn.Linear(flat_size, hidden_size), nn.ReLU(inplace=True))
+
+    def forward(self, observation: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B F"]:
+        return self.hidden(self.convolutions(scale_pixels(observation, self.convolutions[0].weight)))
+
+
+class VectorTorso(nn.Module):
+    """Two hidden layers for vector observations."""
+
+    def __init__(self, observation_shape: tuple[int, ...], hidden_size: int = 128) -> None:
+        super().__init__()
+        self.num_features = hidden_size
+        self.layers = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(torch.Size(observation_shape).numel(), hidden_size),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden_size, hidden_size),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, observation: Float[Tensor, "B ..."]) -> Float[Tensor, "B F"]:
+        return self.layers(observation)
+
+
+def make_torso(observation_shape: tuple[int, ...], is_image: bool) -> NatureTorso | SmallTorso | VectorTorso:
+    """Choose by what is seen: the Nature network for images from 36 pixels, smaller ones for the rest."""
+    if not is_image:
+        return VectorTorso(observation_shape)
+    if min(observation_shape[1:]) >= 36:
+        return NatureTorso(observation_shape)
+    return SmallTorso(observation_shape)

@@ -1,0 +1,1 @@
+"""Remembering: windows of n steps, one frame per step, uniform or prioritized draws."""

@@ -1,0 +1,224 @@
+"""Replay: an accumulator that closes windows, a store of frames, and a sampler that chooses among them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from triptych.replay.accumulator import NStepAccumulator
+from triptych.replay.frame_store import FrameStore
+from triptych.replay.samplers import PrioritizedSampler, Sampler, UniformSampler
+from triptych.types import ConfigurationError, EnvSpec, Step, Transition
+
+
+class Draw(NamedTuple):
+    """Transitions drawn from replay; leading axis B."""
+
+    transition: Transition
+    weight: Tensor  # [B] importance weights
+    index: np.ndarray  # [B] where to send their priorities
+
+
+def rows_per_env(capacity_env_steps: int, num_envs: int) -> int:
+    """Return how many frames each environment's ring holds."""
+    return math.ceil(capacity_env_steps / num_envs)
+
+
+def replay_nbytes(capacity_env_steps: int, num_envs: int, spec: EnvSpec) -> int:
+    """Return the bytes that the frames of a replay of this capacity take."""
+    frame_size = math.prod(spec.observation_shape) // spec.frame_stack
+    itemsize = np.dtype(spec.observation_dtype).itemsize
+    return rows_per_env(capacity_env_steps, num_envs) * num_envs * frame_size * itemsize
+
+
+class ReplayBuffer:
+    """Remembers the last ``capacity_env_steps`` steps of N environments.
+
+    Args:
+        spec: of the environments.
+        num_envs: N.
+        capacity_env_steps: steps remembered over all environments.
+        n_step: longest window.
+        discount: γ.
+        seed: of the draws.
+        is_prioritized: draw in proportion to priority instead of uniformly.
+        priority_exponent, importance_exponent_start, importance_anneal_env_steps: see `PrioritizedSampler`.
+        storage: ``memory``, ``disk`` (memory-mapped under ``directory``) or ``device``.
+        device: for ``storage=device``.
+        directory: for ``storage=disk``.
+    """
+
+    def __init__(
+        self,
+        spec: EnvSpec,
+        num_envs: int,
+        *,
+        capacity_env_steps: int,
+        n_step: int,
+        discount: float,
+        seed: int,
+        is_prioritized: bool = False,
+        priority_exponent: float = 0.6,
+        importance_exponent_start: float = 0.4,
+        importance_anneal_env_steps: int = 1_000_000,
+        storage: str = "memory",
+        device: str | torch.device = "cpu",
+        directory: Path | None = None,
+    ) -> None:
+        num_rows = rows_per_env(capacity_env_steps, num_envs)
+        if num_rows <= spec.frame_stack + n_step:
+            raise ConfigurationError(
+                f"algo.replay.capacity_env_steps={capacity_env_steps} leaves {num_rows} steps for each of "
+                f"{num_envs} environments; it takes more than {(spec.frame_stack + n_step) * num_envs} in all."
+            )
+        if storage == "disk" and directory is None:
+            raise ValueError("storage=disk needs a directory.")
+        self.num_envs, self.rows_per_env = num_envs, num_rows
+        self.store = FrameStore(
+            num_envs,
+            num_rows,
+            spec.observation_shape,
+            spec.observation_dtype,
+            spec.frame_stack,
+            device=device if storage == "device" else "cpu",
+            path=directory / "ring.bin" if storage == "disk" and directory is not None else None,
+        )
+        self.accumulator = NStepAccumulator(num_envs, n_step, discount)
+        size = num_envs * num_rows
+        self.sampler: Sampler = (
+            PrioritizedSampler(
+                size,
+                seed,
+                priority_exponent=priority_exponent,
+                importance_exponent_start=importance_exponent_start,
+                importance_anneal_env_steps=importance_anneal_env_steps,
+            )
+            if is_prioritized
+            else UniformSampler(num_envs, num_rows, seed)
+        )
+        action_dtype = np.float32 if spec.num_actions is None else np.int64
+        # What is known of the window that opens at each row.
+        self._action = np.zeros((size, *spec.action_shape), dtype=action_dtype)
+        self._reward = np.zeros(size, dtype=np.float32)
+        self._discount = np.zeros(size, dtype=np.float32)
+        self._num_steps = np.zeros(size, dtype=np.uint8)
+        self._all_envs = np.arange(num_envs)
+        self._saved_cursor = np.zeros(num_envs, dtype=np.int64)
+        self._chunks: list[dict[str, Any]] = []
+
+    def __len__(self) -> int:
+        """Count the transitions that can be drawn."""
+        return self.sampler.num_enabled
+
+    def add(self, step: Step) -> None:
+        """Add one vector step."""
+        (first,) = np.nonzero(step.is_first)
+        if len(first):
+            # Each frame of the first stack takes a row; no window opens at any but the last of them.
+            stack = step.observation[first] if self.store.frame_stack > 1 else step.observation[first][:, None]
+            for position in range(stack.shape[1]):
+                self._append(first, stack[:, position])
+        row = (self.store.cursor - 1) % self.rows_per_env
+        self._action[self._all_envs * self.rows_per_env + row] = step.action
+        self._append(self._all_envs, self.store.newest_frame(step.next_observation))
+
+        windows = self.accumulator.add(step.reward, step.discount, step.is_last)
+        opened = (row[windows.env_index] + 1 - windows.num_steps) % self.rows_per_env
+        index = windows.env_index * self.rows_per_env + opened
+        self._reward[index] = windows.reward
+        self._discount[index] = windows.discount
+        self._num_steps[index] = windows.num_steps
+        self.sampler.enable(index)
+
+    def _append(self, env_index: np.ndarray, frames: np.ndarray) -> None:
+        row = self.store.append(env_index, frames)
+        # A stack that used to end up to frame_stack - 1 rows later has lost a frame.
+        lost = (row[:, None] + np.arange(self.store.frame_stack)) % self.rows_per_env
+        self.sampler.disable((env_index[:, None] * self.rows_per_env + lost).ravel())
+
+    def sample(self, batch_size: int, env_steps: int) -> Draw:
+        """Draw transitions, with replacement; ``env_steps`` is the clock of the importance exponent."""
+        index, weight = self.sampler.draw(batch_size, env_steps)
+        row = index % self.rows_per_env
+        next_index = index - row + (row + self._num_steps[index]) % self.rows_per_env
+        transition = Transition(
+            observation=self.store.gather(torch.from_numpy(index)),
+            action=torch.from_numpy(self._action[index]),
+            reward=torch.from_numpy(self._reward[index]),
+            discount=torch.from_numpy(self._discount[index]),
+            next_observation=self.store.gather(torch.from_numpy(next_index)),
+        )
+        return Draw(transition, torch.from_numpy(weight), index)
+
+    def update_priorities(self, index: np.ndarray, priorities: np.ndarray) -> None:
+        """Set the priorities ``[B]`` of the transitions at ``index [B]``."""
+        self.sampler.update(index, priorities)
+
+    def save(self, directory: Path, name: str) -> None:
+        """Save incrementally: the rows since the last save go to a new file, the small arrays to an index file.
+
+        Nothing that an earlier save wrote is touched; `prune` removes what no checkpoint needs.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        chunk_path = directory / f"frames-{name}.bin"
+        if (self.store.cursor > self._saved_cursor).any():
+            self._chunks.append(self.store.save_new_rows(chunk_path, self._saved_cursor))
+            self._saved_cursor = self.store.cursor.copy()
+        oldest = self.store.cursor - self.rows_per_env
+        self._chunks = [chunk for chunk in self._chunks if (np.array(chunk["last"]) > oldest).any()]
+        state = {
+            "shape": [self.num_envs, self.rows_per_env],
+            "cursor": self.store.cursor.tolist(),
+            "chunks": json.dumps(self._chunks),
+            "action": torch.from_numpy(self._action),
+            "reward": torch.from_numpy(self._reward),
+            "discount": torch.from_numpy(self._discount),
+            "num_steps": torch.from_numpy(self._num_steps),
+            "sampler": self.sampler.state_dict(),
+        }
+        temporary = directory / f"index-{name}.tmp"
+        torch.save(state, temporary)
+        temporary.replace(directory / f"index-{name}.pt")
+
+    def load(self, directory: Path, name: str) -> None:
+        """Restore what `save` wrote under this name. Windows that were open then are dropped.
+
+        Raises:
+            OSError: a file is missing or cut short.
+            ValueError: it was saved from a replay of another shape.
+        """
+        state = torch.load(directory / f"index-{name}.pt", weights_only=True)
+        if state["shape"] != [self.num_envs, self.rows_per_env]:
+            raise ValueError(
+                f"The saved replay has {state['shape'][0]} rings of {state['shape'][1]} rows, "
+                f"this one {self.num_envs} of {self.rows_per_env}."
+            )
+        self._chunks = json.loads(state["chunks"])
+        for chunk in self._chunks:
+            self.store.load_rows(directory / chunk["file"], chunk)
+        self.store.cursor[:] = state["cursor"]
+        self._saved_cursor = self.store.cursor.copy()
+        for name_of_array in ("action", "reward", "discount", "num_steps"):
+            getattr(self, f"_{name_of_array}")[...] = state[name_of_array].numpy()
+        self.sampler.load_state_dict(state["sampler"])
+        self.accumulator.reset()
+
+
+def prune(directory: Path, names: set[str]) -> None:
+    """Delete the replay files that none of the saves ``names`` refers to."""
+    needed = set()
+    for name in names:
+        index = directory / f"index-{name}.pt"
+        if index.exists():
+            needed.add(index.name)
+            needed |= {chunk["file"] for chunk in json.loads(torch.load(index, weights_only=True)["chunks"])}
+    for pattern in ("index-*", "frames-*"):
+        for path in directory.glob(pattern):
+            if path.name not in needed:
+                path.unlink()

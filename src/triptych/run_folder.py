@@ -1,0 +1,161 @@
+"""A run's folder: its name, its lock, its status, and where it goes on."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+# What does not decide the learning stays out of a run's identity.
+NOT_IDENTITY = {"storage", "num_threads", "use_processes"}
+PACKAGES = ("triptych", "torch", "pytorch-lightning", "hydra-core", "gymnasium", "ale-py", "numpy")
+
+
+class FolderInUse(RuntimeError):  # noqa: N818
+    """Another process runs in this folder."""
+
+
+def identity_hash(identity: dict[str, Any]) -> str:
+    """Hash what decides the learning to eight hexadecimal digits."""
+
+    def essential(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: essential(value) for key, value in node.items() if key not in NOT_IDENTITY}
+        return [essential(value) for value in node] if isinstance(node, list) else node
+
+    return hashlib.sha256(json.dumps(essential(identity), sort_keys=True).encode()).hexdigest()[:8]
+
+
+def git_commit(directory: Path) -> str | None:
+    """Return the commit of the code, with ``+`` where it was changed since; ``None`` outside a checkout."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(directory), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        return commit + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def versions() -> dict[str, str]:
+    """Name the versions that a result depends on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "unknown"
+    return found
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write under a temporary name and rename."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)
+
+
+class RunFolder:
+    """The folder of one run, locked while this object lives.
+
+    Raises:
+        FolderInUse: a second process asks for the same folder.
+        OSError: it cannot be created or written.
+    """
+
+    def __init__(self, path: Path, *, fresh: bool = False) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        self._lock = self._locked()
+        self.moved_to: Path | None = None
+        if fresh and self.summary():
+            self.moved_to = self._move_aside()
+            path.mkdir(parents=True)
+            self._lock = self._locked()
+
+    def _locked(self) -> Any:
+        lock = (self.path / ".lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            raise FolderInUse(
+                f"{self.path} is in use by process {lock.read().strip() or 'unknown'}: "
+                "wait for it to end, or choose another seed or run_dir."
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        return lock
+
+    def _move_aside(self) -> Path:
+        for number in range(1, 10_000):
+            target = self.path.with_name(f"{self.path.name}.old{number}")
+            if not target.exists():
+                self.path.rename(target)
+                self._lock.close()
+                return target
+        raise OSError(f"{self.path} has too many old runs beside it")
+
+    def close(self) -> None:
+        """Let others use the folder."""
+        self._lock.close()
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    def summary(self) -> dict[str, Any]:
+        """Read ``summary.json``; empty where there is none that can be read."""
+        try:
+            return json.loads((self.path / "summary.json").read_text())
+        except (OSError, json.JSONDecodeError):
+            return {}
+
+    def update_summary(self, **fields: Any) -> None:
+        """Change some fields of ``summary.json``."""
+        write_text(self.path / "summary.json", json.dumps(self.summary() | fields, indent=2) + "\n")
+
+    def log(self, line: str) -> None:
+        """Print a line and keep it in ``train.log``."""
+        print(line, flush=True)
+        self.note(line)
+
+    def note(self, line: str) -> None:
+        """Keep a line in ``train.log``."""
+        with (self.path / "train.log").open("a") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+
+    def resume_checkpoint(self) -> Path | None:
+        """Find the newest checkpoint that can be read; ``None`` where the run has none.
+
+        A file that cannot be read (cut short, or holding anything but tensors and plain data) is passed over
+        with a word in the log.
+
+        Raises:
+            OSError: there are checkpoints, and none can be read.
+        """
+        paths = [path for name in ("last.ckpt", "previous.ckpt") if (path := self.checkpoints / name).exists()]
+        for path in paths:
+            try:
+                torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            except Exception as error:
+                self.log(f"{path.name} cannot be read ({type(error).__name__}); trying the one before it.")
+            else:
+                return path
+        if paths:
+            raise OSError(f"No checkpoint in {self.checkpoints} can be read; start over with fresh=true.")
+        return None

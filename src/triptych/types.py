@@ -1,0 +1,186 @@
+"""The nouns that travel between the rooms.
+
+Shape letters, the same everywhere: ``B`` batch, ``T`` time, ``N`` environments, ``K`` updates per turn,
+``U`` unroll steps, ``M`` tree nodes, ``A`` actions, ``S`` support bins, ``C H W`` image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from torch import Tensor
+
+
+class ConfigurationError(ValueError):
+    """A setting cannot work; the message is one sentence that names the key, the value and the way out."""
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """What an algorithm may know of an environment; read from the environment, never from a config.
+
+    Attributes:
+        name: ``pong``, ``CartPole-v1``, ...
+        protocol: name of the evaluation protocol, ``none`` off Atari.
+        observation_shape: of one observation, ``(C, H, W)`` for images.
+        observation_dtype: ``uint8`` (images, 0 to 255) or ``float32`` (vectors).
+        num_actions: of a discrete action space, ``None`` for a continuous one.
+        action_shape: of one action, ``()`` when discrete.
+        action_low, action_high: bounds of continuous actions.
+        frame_stack: single frames that an observation stacks on its first axis, 1 where it stacks none.
+        frame_skip: emulator frames per env step.
+        random_score, human_score: mean returns of a random and a human player, where published.
+        solved_return: mean evaluation return from which the environment counts as solved.
+    """
+
+    name: str
+    protocol: str
+    observation_shape: tuple[int, ...]
+    observation_dtype: str
+    num_actions: int | None
+    action_shape: tuple[int, ...] = ()
+    action_low: tuple[float, ...] = ()
+    action_high: tuple[float, ...] = ()
+    frame_stack: int = 1
+    frame_skip: int = 1
+    random_score: float | None = None
+    human_score: float | None = None
+    solved_return: float | None = None
+
+    @property
+    def is_image(self) -> bool:
+        return self.observation_dtype == "uint8" and len(self.observation_shape) == 3
+
+    def human_normalized_score(self, mean_return: float) -> float | None:
+        """Scale a mean return so that random play is 0 and human play is 1; ``None`` where no scores exist."""
+        if self.random_score is None or self.human_score is None:
+            return None
+        return (mean_return - self.random_score) / (self.human_score - self.random_score)
+
+
+class Received(NamedTuple):
+    """What came back from the emulators for the actions sent last."""
+
+    observation: np.ndarray  # [N, *observation_shape]; at an end, the last one of the ended episode
+    reward: np.ndarray  # [N] float32, unclipped
+    terminated: np.ndarray  # [N] bool
+    truncated: np.ndarray  # [N] bool
+    lives: np.ndarray  # [N] int64, 0 where the game has no lives
+
+
+class Game(Protocol):
+    """N environments that step together. An ended one stays put until it is reset with its next seed."""
+
+    spec: EnvSpec
+    num_envs: int
+
+    def reset(self, seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Start an episode from each seed, in the environments where ``mask [N]`` is true.
+
+        ``seeds`` has one entry per true entry of ``mask``. Return observations ``[N, ...]`` and lives ``[N]``.
+        """
+        ...
+
+    def send(self, action: np.ndarray) -> None:
+        """Hand over actions ``[N, *action_shape]`` and return at once where the game has its own threads."""
+        ...
+
+    def receive(self) -> Received:
+        """Wait for the results of the actions sent last."""
+        ...
+
+    def replay(self, seed: int, actions: Sequence[object]) -> Iterator[tuple[np.ndarray, float]]:
+        """Play an episode again: yield ``(frame [H, W, 3] uint8, reward)``, the first frame with reward 0."""
+        ...
+
+    def measure_frame_skip(self) -> int:
+        """Take one step and count the emulator's frames; the environments must be reset afterwards."""
+        ...
+
+    def close(self) -> None: ...
+
+
+GameFactory = Callable[[int], Game]  # num_envs -> fresh environments
+
+
+class ActorOutput(NamedTuple):
+    """What an actor decides at one vector step."""
+
+    action: Tensor  # [N, *action_shape]
+    extras: dict[str, Tensor]  # each [N, ...]; what the learner wants to find again beside the action
+
+
+class Actor(Protocol):
+    """Whoever chooses actions: a module, a random player, a human."""
+
+    def act(self, observation: Tensor) -> ActorOutput:
+        """Choose one action for each of ``[N, *observation_shape]`` observations."""
+        ...
+
+
+class Step(NamedTuple):
+    """One vector step with the ends of episodes resolved: what the collector hands to replay and rollouts.
+
+    ``discount`` is 0 where the future is worth nothing (termination, or a lost life where the protocol says
+    so) and 1 elsewhere, truncation included. ``is_last`` closes the window: no return may cross it.
+    ``is_first`` marks environments whose ``observation`` starts an episode.
+    """
+
+    observation: np.ndarray  # [N, *observation_shape], what was acted upon
+    action: np.ndarray  # [N, *action_shape]
+    reward: np.ndarray  # [N] float32, clipped where the protocol clips
+    discount: np.ndarray  # [N] float32, 0 or 1
+    is_last: np.ndarray  # [N] bool
+    is_first: np.ndarray  # [N] bool
+    next_observation: np.ndarray  # [N, *observation_shape], the true one, never that of the next episode
+    extras: dict[str, np.ndarray]  # each [N, ...]
+
+
+class Transition(NamedTuple):
+    """An n-step transition. ``discount`` is γⁿ, or 0 after termination: there is no ``done``."""
+
+    observation: Tensor  # [..., *observation_shape]
+    action: Tensor  # [..., *action_shape]
+    reward: Tensor  # [...] float32, sum of γⁱ rᵢ over the window
+    discount: Tensor  # [...] float32
+    next_observation: Tensor  # [..., *observation_shape]
+
+
+class Minibatch(NamedTuple):
+    """What one update learns from."""
+
+    transition: Transition  # leading axis B
+    weight: Tensor  # [B] importance weights, 1 under uniform replay
+
+
+class ReplayBatch(NamedTuple):
+    """One turn: the samples of K updates, and the clock. K is 0 while replay warms up."""
+
+    transition: Transition  # leading axes K, B
+    weight: Tensor  # [K, B]
+    env_steps: int  # agent decisions taken so far, over all environments
+
+
+class LossOutput(NamedTuple):
+    """What an algorithm's ``loss`` returns."""
+
+    loss: Tensor  # scalar
+    metrics: dict[str, Tensor]  # scalars, on the device, averaged over a log interval
+    priorities: Tensor | None = None  # [B] for prioritized replay
+
+
+@dataclass
+class Episode:
+    """One finished game. Its seed and its actions replay it exactly."""
+
+    env_index: int
+    episode_index: int
+    seed: int
+    length: int = 0  # env steps
+    episode_return: float = 0.0  # sum of unclipped rewards
+    is_truncated: bool = False
+    frames: int = 0  # frames of the run when it ended
+    actions: list[Any] = field(default_factory=list)
