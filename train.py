@@ -6,10 +6,14 @@ python train.py -m algo=dqn,double_dqn env=pong seed=1,2,3    a sweep
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from pathlib import Path
 from typing import Any
+
+# Before torch starts its threads: learner threads that wait yield their core to the emulators sooner.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
