@@ -6,9 +6,11 @@ python train.py -m algo=dqn,double_dqn env=pong seed=1,2,3    a sweep
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,9 @@ def _run_in(folder: RunFolder, cfg: DictConfig, command: str) -> int:
     if earlier.get("status") == "finished" and (
         cfg.total_frames <= earlier["frames"] or earlier.get("stop_reason") == "solved"
     ):
-        folder.log(f"{folder.path} is finished: {_result(earlier)}. A larger total_frames goes on, fresh=true starts over.")
+        folder.log(
+            f"{folder.path} is finished: {_result(earlier)}. A larger total_frames goes on, fresh=true starts over."
+        )
         if commit != earlier.get("git_commit"):
             folder.log(f"The code has changed since: {earlier.get('git_commit')} then, {commit} now.")
         return FINISHED
@@ -172,8 +176,23 @@ def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
+def quiet_lightning() -> None:
+    """Keep Lightning's tips and the warnings about what is meant so from the reader."""
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    meant_so = (
+        ".*LeafSpec.*",
+        ".*`IterableDataset` has `__len__`.*",
+        ".*smaller than the logging interval.*",
+        ".*does not have many workers.*",
+    )
+    for message in meant_so:
+        warnings.filterwarnings("ignore", message)
+
+
 def main(arguments: list[str]) -> int:
     """Check the command line, run its jobs, return the worst exit code."""
+    quiet_lightning()
     asks_hydra = any(argument.startswith("-") and argument not in ("-m", "--multirun") for argument in arguments)
     if not asks_hydra:
         try:
@@ -197,7 +216,9 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     if len(exit_codes) > 1:
-        print("\n".join(f"{'ok' if code == FINISHED else f'exit {code}':>8}  {name}" for name, code in exit_codes.items()))
+        print(
+            "\n".join(f"{'ok' if code == FINISHED else f'exit {code}':>8}  {name}" for name, code in exit_codes.items())
+        )
     return max(exit_codes.values(), default=FINISHED)
 
 

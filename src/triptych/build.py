@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,13 @@ from triptych.callbacks.interrupt import Interrupt
 from triptych.callbacks.metrics import Metrics
 from triptych.callbacks.progress import Progress
 from triptych.data.datamodule import EnvironmentDataModule
-from triptych.hardware import choose_accelerator, choose_num_threads, choose_precision, processor_name
+from triptych.hardware import (
+    choose_accelerator,
+    choose_num_threads,
+    choose_precision,
+    processor_name,
+    storage_bytes,
+)
 from triptych.types import EnvSpec, Game
 
 
@@ -68,7 +75,7 @@ def build(cfg: DictConfig, run_dir: Path, write_line: Callable[[str], None] = pr
     probe.close()
 
     accelerator = choose_accelerator(cfg.trainer.accelerator)
-    precision = choose_precision(cfg.trainer.precision, accelerator, spec.is_image)
+    precision = choose_precision(cfg.trainer.precision, accelerator, math.prod(spec.observation_shape))
     torch.set_num_threads(choose_num_threads(cfg.trainer.num_threads))
     pl.seed_everything(cfg.seed, workers=False, verbose=False)
 
@@ -92,6 +99,7 @@ def build(cfg: DictConfig, run_dir: Path, write_line: Callable[[str], None] = pr
         clip_rewards=cfg.protocol.clip_rewards,
         life_loss_is_terminal=cfg.protocol.life_loss_is_terminal,
         directory=run_dir / "checkpoints" / "replay",
+        available_bytes=storage_bytes,
     )
 
     metrics = Metrics(run_dir, **plain(cfg.callbacks.metrics))
@@ -108,7 +116,7 @@ def build(cfg: DictConfig, run_dir: Path, write_line: Callable[[str], None] = pr
     trainer = pl.Trainer(
         accelerator=accelerator,
         devices=cfg.trainer.devices,
-        precision=precision,
+        precision=precision,  # type: ignore[arg-type]
         max_epochs=-1,  # the budget is in frames: `Finish` ends the run
         logger=loggers,
         callbacks=callbacks,

@@ -16,7 +16,12 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -104,7 +109,16 @@ RULES = (
         )
     ),
 )  # fmt: skip
-UNCHECKED = ("*_target_", "*.make_kwargs.*", "logger.wandb.tags*", "*.name", "*.game", "*.id", "*.protocol", "*.project")
+UNCHECKED = (
+    "*_target_",
+    "*.make_kwargs.*",
+    "logger.wandb.tags*",
+    "*.name",
+    "*.game",
+    "*.id",
+    "*.protocol",
+    "*.project",
+)
 
 
 def register_games(conf: Path) -> None:
@@ -153,7 +167,9 @@ def check_values(cfg: DictConfig) -> None:
     is_atari = str(values["env._target_"]).startswith("triptych.envs.atari.")
     if is_atari == (values["protocol.name"] == "none"):
         allowed = "nature, machado or atari100k" if is_atari else "none"
-        raise ConfigurationError(f"protocol={values['protocol.name']} does not fit this env; it takes protocol={allowed}.")
+        raise ConfigurationError(
+            f"protocol={values['protocol.name']} does not fit this env; it takes protocol={allowed}."
+        )
 
 
 def check_command_line(arguments: Sequence[str], conf: Path) -> None:
@@ -246,4 +262,8 @@ def _sweep_jobs(parsed: list[Override]) -> list[list[str]]:
 
 
 def _show(value: Any) -> str:
-    return {None: "null", True: "true", False: "false"}.get(value, str(value)) if not isinstance(value, float) else f"{value:g}"
+    return (
+        {None: "null", True: "true", False: "false"}.get(value, str(value))
+        if not isinstance(value, float)
+        else f"{value:g}"
+    )

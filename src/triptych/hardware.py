@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from pathlib import Path
 
+import psutil
 import torch
+
+MIN_BF16_OBSERVATION = 4096  # numbers; below, casting costs more than the multiplications save
 
 
 def choose_accelerator(setting: str) -> str:
@@ -25,12 +29,12 @@ def cpu_has_bf16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def choose_precision(setting: str, accelerator: str, is_image: bool) -> str:
-    """Return ``bf16-mixed`` for ``auto`` where it pays: convolutions on hardware that multiplies bfloat16."""
+def choose_precision(setting: str, accelerator: str, observation_size: int) -> str:
+    """Return ``bf16-mixed`` for ``auto`` where it pays: large images on hardware that multiplies bfloat16."""
     if setting != "auto":
         return setting
     is_fast = torch.cuda.is_bf16_supported() if accelerator in ("cuda", "gpu") else cpu_has_bf16()
-    return "bf16-mixed" if is_image and is_fast else "32-true"
+    return "bf16-mixed" if observation_size >= MIN_BF16_OBSERVATION and is_fast else "32-true"
 
 
 def choose_num_threads(setting: int | str) -> int:
@@ -45,3 +49,13 @@ def processor_name() -> str:
     except OSError:
         return platform.processor()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def storage_bytes(storage: str, directory: Path) -> tuple[int, str]:
+    """Return the bytes that a replay may take in ``memory``, on ``disk`` or on the ``device``, and its name."""
+    if storage == "device" and torch.cuda.is_available():
+        return int(0.9 * torch.cuda.mem_get_info()[0]), "device memory"
+    if storage == "disk":
+        existing = next(path for path in (directory, *directory.parents) if path.exists())
+        return int(0.95 * shutil.disk_usage(existing).free), "disk"
+    return int(0.95 * psutil.virtual_memory().available), "memory"

@@ -20,7 +20,7 @@ NOT_IDENTITY = {"storage", "num_threads", "use_processes"}
 PACKAGES = ("triptych", "torch", "pytorch-lightning", "hydra-core", "gymnasium", "ale-py", "numpy")
 
 
-class FolderInUse(RuntimeError):  # noqa: N818
+class FolderInUse(RuntimeError):
     """Another process runs in this folder."""
 
 

@@ -168,7 +168,7 @@ class LossOutput(NamedTuple):
     """What an algorithm's ``loss`` returns."""
 
     loss: Tensor  # scalar
-    metrics: dict[str, Tensor]  # scalars, on the device, averaged over a log interval
+    metrics: dict[str, Tensor | float]  # scalars, on the device, averaged over a log interval
     priorities: Tensor | None = None  # [B] for prioritized replay
 
 

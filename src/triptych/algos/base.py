@@ -10,7 +10,15 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from triptych.types import ActorOutput, ConfigurationError, EnvSpec, LossOutput, Minibatch, ReplayBatch, Transition
+from triptych.types import (
+    ActorOutput,
+    ConfigurationError,
+    EnvSpec,
+    LossOutput,
+    Minibatch,
+    ReplayBatch,
+    Transition,
+)
 
 
 class Algorithm(pl.LightningModule):
@@ -40,7 +48,7 @@ class Algorithm(pl.LightningModule):
         self.env_steps, self.updates = 0, 0
         self._generator = torch.Generator().manual_seed(seed)
         self._eval_generator = torch.Generator()
-        self._metric_sums: dict[str, Tensor] = {}
+        self._metric_sums: dict[str, Tensor | float] = {}
         self._metric_counts: dict[str, int] = defaultdict(int)
 
     @property
@@ -100,16 +108,16 @@ class Algorithm(pl.LightningModule):
             self.trainer.datamodule.update_priorities(torch.stack(priorities))
 
     def _clip_gradients(self, parameters: list[Tensor]) -> Tensor:
-        grad_norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters])
+        grad_norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
         # On the CPU it costs nothing to look, and scaling by one costs a pass over all gradients.
         if self.device.type != "cpu" or grad_norm > self.max_grad_norm:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.max_grad_norm, grad_norm)
         return grad_norm
 
-    def record(self, **metrics: Tensor) -> None:
+    def record(self, **metrics: Tensor | float) -> None:
         """Add scalars to the sums of this log interval, without leaving the device."""
         for name, value in metrics.items():
-            value = value.detach().float()
+            value = value.detach().float() if isinstance(value, Tensor) else value
             self._metric_sums[name] = self._metric_sums[name] + value if name in self._metric_sums else value
             self._metric_counts[name] += 1
 
@@ -137,7 +145,11 @@ class Algorithm(pl.LightningModule):
         self.log_dict(metrics, batch_size=len(values), logger=False)
 
     def get_extra_state(self) -> dict[str, Any]:
-        return {"env_steps": self.env_steps, "updates": self.updates, "generator": self._generator.get_state()}
+        return {
+            "env_steps": self.env_steps,
+            "updates": self.updates,
+            "generator": self._generator.get_state(),
+        }
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         self.env_steps, self.updates = state["env_steps"], state["updates"]

@@ -18,6 +18,7 @@ Differences from the Nature paper:
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,10 +58,10 @@ class DQN(Algorithm):
         epsilon_end: float,
         epsilon_decay_env_steps: int,
         eval_epsilon: float,
-        **kwargs: float,
+        **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
-        self.double = double
+        self.is_double = double  # `double` is a method of every torch module
         self.td_loss = LOSSES[td_loss]
         self.target_update_period_updates = target_update_period_updates
         self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
@@ -73,9 +74,7 @@ class DQN(Algorithm):
         """The probability of a random action, now."""
         if not self.training:
             return self.eval_epsilon
-        return linear_schedule(
-            self.env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_decay_env_steps
-        )
+        return linear_schedule(self.env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_decay_env_steps)
 
     def act(self, observation: Tensor) -> ActorOutput:
         q_values = self.online_network(observation)  # [N, A]
@@ -85,12 +84,13 @@ class DQN(Algorithm):
         observation, action, reward, discount, next_observation = minibatch.transition
         with torch.no_grad():
             next_q_values = self.target_network(next_observation)  # [B, A]
-            selector = self.online_network(next_observation) if self.double else next_q_values
+            selector = self.online_network(next_observation) if self.is_double else next_q_values
             target = q_learning_target(reward, discount, next_q_values, selector)  # [B]
         q_values = self.online_network(observation)  # [B, A]
         td_error = target - select(q_values, action)  # [B]
         loss = (minibatch.weight * self.td_loss(td_error)).mean()
-        return LossOutput(loss, {"q_value_mean": q_values.mean()}, priorities=td_error.abs())
+        metrics = {"q_value_mean": q_values.mean(), "epsilon": self.epsilon}
+        return LossOutput(loss, metrics, priorities=td_error.abs())
 
     def after_update(self) -> None:
         if self.updates % self.target_update_period_updates == 0:

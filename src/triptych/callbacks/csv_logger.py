@@ -89,5 +89,3 @@ class CSVLogger(Logger):
 
 def _short(value: float) -> float | int | str:
     return value if isinstance(value, int) else f"{value:.6g}"
-
-

@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 
-class RunInterrupted(Exception):  # noqa: N818  (an order, not an error)
+class RunInterrupted(Exception):
     """Someone asked the run to stop."""
 
 

@@ -102,9 +102,7 @@ class Metrics(pl.Callback):
             row["collect/episode_length_mean"] = statistics.fmean(lengths)
         row |= module.take_metrics()
         now = time.monotonic()
-        row["train/frames_per_second"] = (row["frames"] - self._interval_frames) / max(
-            now - self._interval_start, 1e-9
-        )
+        row["train/frames_per_second"] = (row["frames"] - self._interval_frames) / max(now - self._interval_start, 1e-9)
         self._interval_start, self._interval_frames = now, int(row["frames"])
         return row
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
-from rich.progress import BarColumn, Progress as RichProgress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
 
 from triptych.callbacks.metrics import Metrics
 

@@ -3,12 +3,99 @@
 from __future__ import annotations
 
 import os
+import secrets
+import warnings
 from pathlib import Path
 from typing import Any
 
+import wandb
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 
 def make_tensorboard_logger(run_dir: str | Path, **_: Any) -> Logger:
     """Write event files under ``tensorboard`` in the run's folder."""
     return TensorBoardLogger(save_dir=str(run_dir), name="tensorboard", version="")
+
+
+class FramesWandbLogger(WandbLogger):
+    """A `WandbLogger` whose axis is the frame count, not the number of calls."""
+
+    def __init__(self, run: Any, upload_command: str | None) -> None:
+        super().__init__(experiment=run, save_dir=run.settings.wandb_dir)
+        self.upload_command = upload_command  # what uploads an offline run later
+        run.define_metric("frames")
+        run.define_metric("*", step_metric="frames")
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:  # type: ignore[override]
+        if "frames" in metrics:
+            self.experiment.log(dict(metrics))
+
+    def finalize(self, status: str) -> None:
+        """Leave the end to `close_run`: Lightning finalizes after training, before the final evaluation."""
+
+    def close_run(self, exit_code: int) -> None:
+        """End the run with its true status and say how an offline one is uploaded."""
+        self.experiment.finish(exit_code=exit_code)
+        if self.upload_command:
+            print(f"wandb was offline; to upload this run: {self.upload_command}", flush=True)
+
+
+def make_wandb_logger(
+    run_dir: str | Path,
+    config: dict[str, Any],
+    *,
+    project: str,
+    entity: str | None = None,
+    group: str | None = None,
+    tags: list[str] | None = None,
+    init_timeout_s: float = 10,
+) -> Logger:
+    """Start or continue the wandb run of a run folder; offline when nobody is logged in or the network is down.
+
+    The run's id is kept in its folder, so a continued run continues its curve and a fresh one starts its own.
+    """
+    path = Path(run_dir)
+    settings = wandb.Settings(init_timeout=init_timeout_s, silent=True, console="off")
+    keywords: dict[str, Any] = {
+        "project": project,
+        "entity": entity,
+        "group": group,
+        "tags": tags,
+        "name": "-".join(part for part in path.parts[-4:] if part != path.anchor),
+        "id": _run_id(path / "wandb" / "run_id"),
+        "dir": str(path),
+        "config": config,
+        "resume": "allow",
+        "settings": settings,
+        "reinit": "finish_previous",
+    }
+    is_online = os.environ.get("WANDB_MODE", "online") == "online" and _is_logged_in()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if is_online:
+            try:
+                return FramesWandbLogger(wandb.init(**keywords), upload_command=None)
+            except Exception as error:  # a tracker that cannot be reached must not cost a run
+                print(
+                    f"wandb cannot be reached ({type(error).__name__}); this run is tracked offline.",
+                    flush=True,
+                )
+        mode = os.environ.get("WANDB_MODE", "offline")
+        run = wandb.init(**keywords, mode="disabled" if mode == "disabled" else "offline")
+    # Every stretch of the run has a directory of its own; all of them make up the curve.
+    command = f"wandb sync {path / 'wandb'}/offline-run-*" if mode != "disabled" else None
+    return FramesWandbLogger(run, upload_command=command)
+
+
+def _run_id(path: Path) -> str:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(secrets.token_hex(8))
+    return path.read_text()
+
+
+def _is_logged_in() -> bool:
+    try:
+        return bool(wandb.login(prompt=False, verify=False))
+    except Exception:
+        return False

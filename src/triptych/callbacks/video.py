@@ -15,7 +15,9 @@ from triptych.types import Episode, Game
 MIN_HEIGHT = 210  # pixels; smaller pictures are enlarged by a whole factor so that the caption can be read
 
 
-def write_video(path: Path, game: Game, episode: Episode, *, frames_per_second: int = 15, max_frames: int = 4500) -> None:
+def write_video(
+    path: Path, game: Game, episode: Episode, *, frames_per_second: int = 15, max_frames: int = 4500
+) -> None:
     """Play an episode again from its seed and actions and write what is seen, at native resolution.
 
     The caption is the return so far; `max_frames` pictures at most are written.

@@ -17,7 +17,8 @@ from triptych.data.turns import Calendar, Turn
 from triptych.types import Actor, EnvSpec, Episode, GameFactory
 
 # Environments of these indices play evaluations: no training episode ever starts from their seeds.
-VALIDATION_STREAM, TEST_STREAM = 2**30, 2**30 + 1
+# Validation during the run, the final test, and whoever asks later (scripts/evaluate.py).
+VALIDATION_STREAM, TEST_STREAM, EVALUATE_STREAM = 2**30, 2**30 + 1, 2**30 + 2
 
 
 class EvaluationDataset(IterableDataset):
@@ -72,6 +73,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         self.num_envs, self.turn = num_envs, turn
         self.eval_episodes, self.final_episodes = eval_episodes, final_episodes
         self.eval_num_envs = eval_num_envs
+        self.test_stream = TEST_STREAM
         self.clip_rewards, self.life_loss_is_terminal = clip_rewards, life_loss_is_terminal
         self.calendar = Calendar.make(turn.env_steps, spec.frame_skip, total_frames, eval_period_frames)
         self.turns = 0
@@ -150,7 +152,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         return DataLoader(EvaluationDataset(self, VALIDATION_STREAM, self.eval_episodes), batch_size=None)
 
     def test_dataloader(self) -> DataLoader:
-        return DataLoader(EvaluationDataset(self, TEST_STREAM, self.final_episodes), batch_size=None)
+        return DataLoader(EvaluationDataset(self, self.test_stream, self.final_episodes), batch_size=None)
 
     def state_dict(self) -> dict[str, Any]:
         collector = self._collector.state_dict() if self._collector is not None else self._collector_state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.turns import make_turn
-from triptych.replay.buffer import ReplayBuffer, prune, replay_nbytes
+from triptych.replay.buffer import ReplayBuffer, check_fits, prune, replay_nbytes
 from triptych.types import ReplayBatch, Transition
 
 
@@ -46,6 +46,7 @@ class ReplayDataModule(EnvironmentDataModule):
         learning_starts_env_steps: before which turns only fill the replay.
         replay: keywords of `ReplayBuffer` but for those that the run decides.
         directory: where checkpoints keep the replay.
+        available_bytes: asked once, with the storage and the directory, for the room there is and its name.
         The rest: see `EnvironmentDataModule`.
     """
 
@@ -58,12 +59,20 @@ class ReplayDataModule(EnvironmentDataModule):
         learning_starts_env_steps: int,
         replay: dict[str, Any],
         directory: Path,
+        available_bytes: Callable[[str, Path], tuple[int, str]] | None = None,
         **kwargs: Any,
     ) -> None:
         turn = make_turn(num_envs, env_steps_per_update)
         super().__init__(*args, num_envs=num_envs, turn=turn, **kwargs)
         self.batch_size, self.learning_starts_env_steps = batch_size, learning_starts_env_steps
         self.replay_kwargs, self.directory = replay, directory
+        if available_bytes is not None:
+            check_fits(
+                replay["capacity_env_steps"],
+                num_envs,
+                self.spec,
+                *available_bytes(replay["storage"], directory),
+            )
         self._replay: ReplayBuffer | None = None
         self._replay_name: str | None = None  # under which the checkpoint saved it
         self._drawn = np.zeros(0, dtype=np.int64)
@@ -106,7 +115,7 @@ class ReplayDataModule(EnvironmentDataModule):
         if updates == 0:
             return self._nothing_yet()
         draw = replay.sample(updates * self.batch_size, self.env_steps)
-        self._drawn = draw.index
+        self._drawn = draw.indices
         leading = (updates, self.batch_size)
         return ReplayBatch(
             Transition(*(field.view(*leading, *field.shape[1:]) for field in draw.transition)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from ale_py import roms
@@ -61,7 +62,7 @@ class Atari:
         if game in UNPLAYABLE:
             raise ConfigurationError(f"env={game} cannot be played: its ROM ends the process. Choose another game.")
         # Every setting is written out: the library's own defaults clip rewards and leave sticky actions out.
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "full_action_space": full_action_space,
             "frameskip": frame_skip,
             "maxpool": True,
@@ -110,9 +111,7 @@ class Atari:
 
     def receive(self) -> Received:
         observation, reward, terminated, truncated, info = self._envs.recv()
-        return Received(
-            observation, reward.astype(np.float32), terminated, truncated, info["lives"].astype(np.int64)
-        )
+        return Received(observation, reward.astype(np.float32), terminated, truncated, info["lives"].astype(np.int64))
 
     def replay(self, seed: int, actions: Sequence[object]) -> Iterator[tuple[np.ndarray, float]]:
         with warnings.catch_warnings():

@@ -57,7 +57,9 @@ class Gymnasium:
         is_image = observation_space.dtype == np.uint8 and len(observation_space.shape) == 3
         if isinstance(action_space, Discrete):
             if action_space.start != 0:
-                raise ConfigurationError(f"env.id={id} numbers its actions from {action_space.start}; only 0 is supported.")
+                raise ConfigurationError(
+                    f"env.id={id} numbers its actions from {action_space.start}; only 0 is supported."
+                )
             actions: dict[str, Any] = {"num_actions": int(action_space.n)}
         elif isinstance(action_space, Box):
             actions = {
@@ -67,7 +69,9 @@ class Gymnasium:
                 "action_high": tuple(float(x) for x in action_space.high.ravel()),
             }
         else:
-            raise ConfigurationError(f"env.id={id} has actions of type {type(action_space).__name__}; use Discrete or Box.")
+            raise ConfigurationError(
+                f"env.id={id} has actions of type {type(action_space).__name__}; use Discrete or Box."
+            )
         self._dtype = np.dtype(np.uint8 if is_image else np.float32)
         self.spec = EnvSpec(
             name=id,
@@ -105,7 +109,11 @@ class Gymnasium:
         else:
             observation, reward, terminated, truncated, info = self._envs.step(self._sent)
         return Received(
-            observation.astype(self._dtype), reward.astype(np.float32), terminated, truncated, self._lives(info)
+            observation.astype(self._dtype),
+            reward.astype(np.float32),
+            terminated,
+            truncated,
+            self._lives(info),
         )
 
     def _lives(self, info: dict[str, Any]) -> np.ndarray:

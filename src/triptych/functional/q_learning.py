@@ -39,9 +39,7 @@ def squared(td_error: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
     return 0.5 * td_error.square()
 
 
-def epsilon_greedy(
-    q_values: Float[Tensor, "N A"], epsilon: float, generator: torch.Generator
-) -> Int[Tensor, " N"]:
+def epsilon_greedy(q_values: Float[Tensor, "N A"], epsilon: float, generator: torch.Generator) -> Int[Tensor, " N"]:
     """Choose the greedy action, or any action with probability ``epsilon``; drawn on the CPU."""
     greedy = q_values.argmax(dim=-1)
     num_envs, num_actions = q_values.shape

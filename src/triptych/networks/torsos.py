@@ -37,8 +37,12 @@ class NatureTorso(nn.Module):
         self.num_features = hidden_size
         self.hidden = nn.Sequential(nn.Linear(flat_size, hidden_size), nn.ReLU(inplace=True))
 
+    @property
+    def first_weight(self) -> Tensor:
+        return self.convolutions.get_parameter("0.weight")
+
     def forward(self, observation: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B F"]:
-        return self.hidden(self.convolutions(scale_pixels(observation, self.convolutions[0].weight)))
+        return self.hidden(self.convolutions(scale_pixels(observation, self.first_weight)))
 
 
 class SmallTorso(nn.Module):
@@ -59,8 +63,12 @@ class SmallTorso(nn.Module):
         self.num_features = hidden_size
         self.hidden = nn.Sequential(nn.Linear(flat_size, hidden_size), nn.ReLU(inplace=True))
 
+    @property
+    def first_weight(self) -> Tensor:
+        return self.convolutions.get_parameter("0.weight")
+
     def forward(self, observation: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B F"]:
-        return self.hidden(self.convolutions(scale_pixels(observation, self.convolutions[0].weight)))
+        return self.hidden(self.convolutions(scale_pixels(observation, self.first_weight)))
 
 
 class VectorTorso(nn.Module):

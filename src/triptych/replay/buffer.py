@@ -22,7 +22,7 @@ class Draw(NamedTuple):
 
     transition: Transition
     weight: Tensor  # [B] importance weights
-    index: np.ndarray  # [B] where to send their priorities
+    indices: np.ndarray  # [B] where to send their priorities
 
 
 def rows_per_env(capacity_env_steps: int, num_envs: int) -> int:
@@ -35,6 +35,17 @@ def replay_nbytes(capacity_env_steps: int, num_envs: int, spec: EnvSpec) -> int:
     frame_size = math.prod(spec.observation_shape) // spec.frame_stack
     itemsize = np.dtype(spec.observation_dtype).itemsize
     return rows_per_env(capacity_env_steps, num_envs) * num_envs * frame_size * itemsize
+
+
+def check_fits(capacity_env_steps: int, num_envs: int, spec: EnvSpec, available: int, where: str) -> None:
+    """Raise `ConfigurationError` if the frames need more than the ``available`` bytes of memory, disk or device."""
+    needed = replay_nbytes(capacity_env_steps, num_envs, spec)
+    if needed > available:
+        largest = int(capacity_env_steps * available / needed) // num_envs * num_envs
+        raise ConfigurationError(
+            f"algo.replay.capacity_env_steps={capacity_env_steps} takes {needed / 1e9:.2f} GB of {where}, which has "
+            f"{available / 1e9:.2f} GB to spare; the largest that fits is algo.replay.capacity_env_steps={largest}."
+        )
 
 
 class ReplayBuffer:

@@ -1,0 +1,75 @@
+"""Time DQN of Stable-Baselines3 on Pong; runs in a virtual environment of its own and prints one JSON line.
+
+Samples per env step are those of `python train.py algo=dqn env=pong`: one update of 32 per four env steps.
+"""
+
+import argparse
+import json
+import time
+
+import ale_py
+import gymnasium
+import stable_baselines3
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.env_util import make_atari_env
+from stable_baselines3.common.vec_env import VecFrameStack
+
+ENV_STEPS_PER_UPDATE = 4
+
+
+class Stopwatch(BaseCallback):
+    """Time the env steps from ``start_env_steps`` to the end."""
+
+    def __init__(self, start_env_steps: int) -> None:
+        super().__init__()
+        self.start_env_steps = start_env_steps
+        self.first: tuple[int, float] | None = None
+        self.last = (0, 0.0)
+
+    def _on_step(self) -> bool:
+        self.last = self.num_timesteps, time.perf_counter()
+        if self.first is None and self.num_timesteps >= self.start_env_steps:
+            self.first = self.last
+        return True
+
+
+def main() -> None:
+    """Train and print the steady speed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--num-envs", type=int, default=1)
+    parser.add_argument("--env-steps", type=int, default=8000, help="that are timed")
+    parser.add_argument("--start-env-steps", type=int, default=3000, help="before which nothing is timed")
+    parser.add_argument("--learning-starts-env-steps", type=int, default=1000)
+    parser.add_argument("--capacity-env-steps", type=int, default=20_000)
+    options = parser.parse_args()
+
+    gymnasium.register_envs(ale_py)
+    env = VecFrameStack(make_atari_env("PongNoFrameskip-v4", n_envs=options.num_envs, seed=0), 4)
+    has_one_env = options.num_envs == 1
+    model = stable_baselines3.DQN(
+        "CnnPolicy",
+        env,
+        learning_rate=1e-4,
+        buffer_size=options.capacity_env_steps,
+        learning_starts=options.learning_starts_env_steps,
+        batch_size=32,
+        train_freq=ENV_STEPS_PER_UPDATE if has_one_env else 1,  # in vector steps
+        gradient_steps=1 if has_one_env else options.num_envs // ENV_STEPS_PER_UPDATE,
+        target_update_interval=1000,
+        exploration_fraction=0.1,
+    )
+    stopwatch = Stopwatch(options.start_env_steps)
+    model.learn(options.start_env_steps + options.env_steps, callback=stopwatch)
+    assert stopwatch.first is not None
+    (first_steps, first_time), (last_steps, last_time) = stopwatch.first, stopwatch.last
+    result = {
+        "env_steps_per_second": (last_steps - first_steps) / (last_time - first_time),
+        "stable_baselines3": stable_baselines3.__version__,
+        "torch": torch.__version__,
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Tell what came out of runs.
+
+python scripts/report.py outputs/                                  a table per protocol
+python scripts/report.py outputs/ --curves docs/algorithms/curves  one PNG per env and protocol
+python scripts/report.py outputs/ --collect docs/results           copy what can be committed
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from pathlib import Path
+
+from triptych.report.curves import draw_curves
+from triptych.report.runs import Run, collect_runs, find_runs, group_runs
+from triptych.report.table import markdown_tables
+
+DONE, BAD_INPUT = 0, 2  # exit codes
+
+
+def write_curves(runs: list[Run], directory: Path) -> None:
+    """Draw one PNG per env and protocol."""
+
+    def place(run: Run) -> tuple[str, str]:
+        return run.env, run.protocol
+
+    for (env, protocol), members in itertools.groupby(sorted(runs, key=place), key=place):
+        path = directory / f"{env}-{protocol}.png"
+        draw_curves([run.folder for run in members], path)
+        print(f"Curves: {path}")
+
+
+def main(arguments: list[str]) -> int:
+    """Report and return the exit code: 2 where there is nothing to report."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folders", type=Path, nargs="+", help="runs are looked for at any depth")
+    parser.add_argument("--curves", type=Path, metavar="DIR", help="write one PNG per env and protocol")
+    parser.add_argument(
+        "--collect", type=Path, metavar="DIR", help="copy summary, metrics and config of each run"
+    )
+    options = parser.parse_args(arguments)
+    for folder in options.folders:
+        if not folder.is_dir():
+            print(f"error: {folder} is not a folder.", file=sys.stderr)
+            return BAD_INPUT
+    runs, notes = find_runs(options.folders)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    if not runs:
+        places = ", ".join(str(folder) for folder in options.folders)
+        print(
+            f"error: Nothing to report: no run (summary.json and metrics.csv) below {places}.",
+            file=sys.stderr,
+        )
+        return BAD_INPUT
+    print(markdown_tables(group_runs(runs)), end="")
+    for run in runs:
+        if run.return_mean is None:
+            print(f"\nNot in the returns: {run.folder} is {run.status} at {run.frames:,} frames.")
+    try:
+        if options.curves is not None:
+            write_curves(runs, options.curves)
+        if options.collect is not None:
+            for copy in collect_runs(runs, options.collect):
+                print(f"Collected: {copy}")
+    except ModuleNotFoundError as error:
+        print(f"error: --curves needs {error.name}: pip install 'triptych[plots]'.", file=sys.stderr)
+        return BAD_INPUT
+    except OSError as error:
+        print(f"error: {error}.", file=sys.stderr)
+        return BAD_INPUT
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Telling: what came out of runs, as tables and curves."""

@@ -1,0 +1,81 @@
+"""Learning curves: return against frames, with the clock on the wall beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from triptych.report.runs import Run, group_runs, read_metrics, read_run
+
+
+def draw_curves(run_folders: Sequence[Path], path: Path) -> None:
+    """Draw the training and evaluation returns of runs of one env and protocol as a PNG.
+
+    One colour per group of seeds: thin lines are the training returns, marked lines the evaluations. Random
+    and human scores are dashed. A single run has its wall-clock minutes on a second axis too.
+
+    Raises:
+        ValueError: no run, or runs of several envs or protocols.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    runs = [read_run(folder) for folder in run_folders]
+    if len({(run.env, run.protocol) for run in runs}) != 1:
+        raise ValueError("Curves share axes only within one env and protocol.")
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for index, group in enumerate(group_runs(runs)):
+        for run in group:
+            is_first = run is group[0]
+            axes.plot(*run.curve("collect/return_mean"), color=f"C{index}", linewidth=1, alpha=0.5)
+            axes.plot(
+                *run.curve("eval/return_mean"),
+                color=f"C{index}",
+                marker="o",
+                markersize=3,
+                linewidth=1.5,
+                label=_label(group) if is_first else None,
+            )
+    scores = runs[0].scores
+    if scores is not None:
+        for name, score, color in zip(("random", "human"), scores, ("grey", "black"), strict=True):
+            axes.axhline(score, linestyle="--", linewidth=1, color=color, label=f"{name} {score:g}")
+    axes.set_xlim(left=0)
+    axes.set_xlabel("frames")
+    axes.set_ylabel("return  (line: training, marked: evaluation)")
+    axes.set_title(f"{runs[0].env}, protocol {runs[0].protocol}")
+    axes.xaxis.set_major_formatter(_short)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    if len(runs) == 1:
+        minutes = axes.twiny()
+        ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= runs[0].frames]
+        minutes.set_xlim(axes.get_xlim())
+        form = "{:.1f}" if runs[0].wall_time_s < 600 else "{:.0f}"
+        minutes.set_xticks(ticks, [form.format(value) for value in _minutes(runs[0], ticks)])
+        minutes.set_xlabel("wall-clock minutes")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    figure.savefig(temporary, format="png", dpi=120)
+    temporary.replace(path)
+
+
+def _label(group: Sequence[Run]) -> str:
+    minutes = np.mean([run.wall_time_s for run in group]) / 60
+    seeds = f"seed {group[0].seed}" if len(group) == 1 else f"{len(group)} seeds"
+    return f"{group[0].algo}, {seeds}, {minutes:.1f} min"
+
+
+def _minutes(run: Run, frames: Sequence[float]) -> list[float]:
+    rows = [row for row in read_metrics(run.folder) if row["wall_time_s"]]
+    known_frames = [0.0, *(float(row["frames"]) for row in rows)]
+    known_seconds = [0.0, *(float(row["wall_time_s"]) for row in rows)]
+    return (np.interp(frames, known_frames, known_seconds) / 60).tolist()
+
+
+def _short(frames: float, position: float) -> str:
+    return f"{frames / 1e6:g}M" if frames >= 1e6 else f"{frames / 1e3:g}k" if frames >= 1e3 else f"{frames:g}"

@@ -1,0 +1,212 @@
+"""Finished and unfinished runs, read from their folders and put into groups that may be compared."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from triptych.envs.scores import atari_scores
+
+FILES = ("summary.json", "metrics.csv", "config.yaml")
+MOVED_ASIDE = re.compile(r"\.old\d+$")
+# Where these differ, runs still learn the same.
+NOT_IDENTITY = {"storage", "num_threads", "use_processes"}
+# Rewritten from the flat keys of their node by interpolation.
+DERIVED_NODES = ("algo.module.", "algo.data.")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as its folder tells it.
+
+    Attributes:
+        algo: name of the algorithm, with the experiment where there was one: ``dqn``, ``dqn-pong_fast``.
+        env, protocol: their names; protocol ``none`` off Atari.
+        settings: what decides the learning, dotted keys; empty where the folder has no ``config.yaml``.
+        status: ``running``, ``interrupted``, ``finished`` or ``failed``.
+        frames: emulator frames so far.
+        wall_time_s: cumulative over resumes.
+        return_mean: mean return of the final evaluation; ``None`` before a run is finished.
+    """
+
+    folder: Path
+    algo: str
+    env: str
+    protocol: str
+    seed: int
+    settings: dict[str, Any]
+    status: str
+    frames: int
+    wall_time_s: float
+    return_mean: float | None
+
+    @property
+    def scores(self) -> tuple[float, float] | None:
+        """Mean returns of a random and a human player, where published."""
+        return atari_scores().get(self.env)
+
+    @property
+    def human_normalized_score(self) -> float | None:
+        if self.return_mean is None or self.scores is None:
+            return None
+        random_score, human_score = self.scores
+        return (self.return_mean - random_score) / (human_score - random_score)
+
+    @property
+    def frames_per_second(self) -> float | None:
+        return self.frames / self.wall_time_s if self.wall_time_s else None
+
+    @property
+    def settings_hash(self) -> str:
+        """Eight hexadecimal digits that differ where the settings do."""
+        return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:8]
+
+    def curve(self, name: str) -> tuple[list[int], list[float]]:
+        """Return the frames and values of the rows of ``metrics.csv`` that have this metric."""
+        points = [(int(row["frames"]), float(row[name])) for row in read_metrics(self.folder) if row.get(name)]
+        return [frames for frames, _ in points], [value for _, value in points]
+
+
+def read_metrics(folder: Path) -> list[dict[str, str]]:
+    """Read the rows of ``metrics.csv``; a last line that is still being written is dropped."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [row for row in csv.DictReader(file) if None not in row and None not in row.values()]
+
+
+def read_run(folder: Path) -> Run:
+    """Read one run's folder.
+
+    Raises:
+        ValueError: a file is not what a run writes.
+    """
+    try:
+        summary = json.loads((folder / "summary.json").read_text())
+        path = folder / "config.yaml"
+        config = yaml.safe_load(path.read_text()) if path.exists() else {}
+        choices = dict(re.findall(r"(?:^|\s)\+?(algo|env|experiment|seed)=(\S+)", summary.get("command", "")))
+        last = (read_metrics(folder) or [{}])[-1]
+        is_finished = summary["status"] == "finished"
+        return Run(
+            folder=folder,
+            algo=_algo(summary, config, choices),
+            env=_env(summary, config, choices),
+            protocol=summary["protocol"],
+            seed=int(summary.get("seed", config.get("seed", choices.get("seed", 1)))),
+            settings={
+                key: value
+                for node in ("algo", "env", "protocol")
+                for key, value in _leaves(config.get(node, {}), f"{node}.")
+                if key.rpartition(".")[2] not in NOT_IDENTITY and not key.startswith(DERIVED_NODES)
+            },
+            status=summary["status"],
+            frames=int(summary["frames"] if is_finished else last.get("frames", 0)),
+            wall_time_s=float(summary["wall_time_s"] if is_finished else last.get("wall_time_s", 0.0)),
+            return_mean=summary["eval_return_mean"] if is_finished else None,
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
+        raise ValueError(f"{folder} cannot be read as a run ({type(error).__name__}: {error})") from error
+
+
+def _algo(summary: dict[str, Any], config: dict[str, Any], choices: dict[str, str]) -> str:
+    target = config.get("algo", {}).get("module", {}).get("_target_", "")
+    module = target.split(".")[-2] if "." in target else "unknown"
+    algo = summary.get("algo") or choices.get("algo") or module
+    experiment = summary.get("experiment") or choices.get("experiment")
+    return f"{algo}-{experiment}" if experiment else algo
+
+
+def _env(summary: dict[str, Any], config: dict[str, Any], choices: dict[str, str]) -> str:
+    if summary.get("env"):
+        return summary["env"]
+    env = config.get("env", {})
+    name = env.get("game") or choices.get("env", "gym")
+    return env.get("id", "unknown").replace("/", "_") if name == "gym" else name
+
+
+def _leaves(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _leaves(value, f"{prefix}{key}." if isinstance(value, dict) else f"{prefix}{key}")
+    else:
+        yield prefix, node
+
+
+def find_runs(folders: Iterable[Path]) -> tuple[list[Run], list[str]]:
+    """Find every run below the given folders; also return a sentence about each that was left out.
+
+    A run that is there twice (say in ``outputs`` and as a copy) counts once, as it stood later.
+    """
+    found = sorted(
+        {
+            summary.parent.resolve(): summary.parent
+            for folder in folders
+            for summary in sorted(folder.rglob("summary.json"))
+            if (summary.parent / "metrics.csv").is_file() and not MOVED_ASIDE.search(summary.parent.name)
+        }.values()
+    )
+    runs: dict[tuple[Any, ...], Run] = {}
+    notes = []
+    for folder in found:
+        try:
+            run = read_run(folder)
+        except ValueError as error:
+            notes.append(f"{error}.")
+            continue
+        key = (run.algo, run.env, run.protocol, run.settings_hash, run.seed)
+        if key in runs:
+            other, kept = sorted((runs[key], run), key=lambda run: (run.return_mean is not None, run.frames))
+            notes.append(f"{other.folder} is the same run as {kept.folder}; it counts once.")
+            runs[key] = kept
+        else:
+            runs[key] = run
+    return list(runs.values()), notes
+
+
+def group_runs(runs: Iterable[Run]) -> list[list[Run]]:
+    """Group runs that differ in their seed alone, sorted by protocol, env and algorithm.
+
+    Runs of one name whose settings differ come into groups of their own, their names told apart by the
+    settings in which they differ.
+    """
+    named: dict[tuple[str, str, str], dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
+    for run in runs:
+        named[run.protocol, run.env, run.algo][run.settings_hash].append(run)
+    groups = []
+    for _, variants in sorted(named.items()):
+        settings = [group[0].settings for group in variants.values()]
+        keys = sorted({key for one in settings for key in one})
+        differing = [key for key in keys if len({json.dumps(one.get(key)) for one in settings}) > 1]
+        for group in variants.values():
+            name = ", ".join(f"{key.rpartition('.')[2]}={group[0].settings.get(key)}" for key in differing)
+            algo = f"{group[0].algo} ({name})" if differing else group[0].algo
+            groups.append([replace(run, algo=algo) for run in sorted(group, key=lambda run: run.seed)])
+    return groups
+
+
+def collect_runs(runs: Iterable[Run], directory: Path) -> list[Path]:
+    """Copy what tells of each run to ``<algo>-<env>-<protocol>-seed<seed>`` in a directory; return where.
+
+    A copy of the same run is replaced; where another run has the name, the hash of the settings is added.
+    """
+    copies = []
+    for run in runs:
+        target = directory / f"{run.algo}-{run.env}-{run.protocol}-seed{run.seed}"
+        if (target / "summary.json").exists() and read_run(target).settings_hash != run.settings_hash:
+            target = target.with_name(f"{target.name}-{run.settings_hash}")
+        if target.resolve() != run.folder.resolve():
+            target.mkdir(parents=True, exist_ok=True)
+            for name in FILES:
+                if (run.folder / name).exists():
+                    shutil.copyfile(run.folder / name, target / name)
+        copies.append(target)
+    return copies

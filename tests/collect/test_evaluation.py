@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from tests.fakes import RandomAct, Script, ScriptedGame, label
+from triptych.collect.evaluation import play_episodes
+
+SEEDS = [31, 2, 17, 5, 90, 4, 8]
+
+
+def script_of(env_index, episode_index, seed):
+    """Make long episodes bad ones: the length is the seed, the return its negative."""
+    return Script([-1.0] * seed, "truncated" if seed % 2 else "terminated")
+
+
+@pytest.mark.parametrize("num_envs", [1, 2, 3, 7, 12])
+def test_exactly_the_given_seeds_are_played_to_their_ends(num_envs):
+    game = ScriptedGame(script_of, num_envs)
+    game.script_of = lambda env, episode, seed: script_of(env, episode, seed or 3)  # 0: an idle environment
+    episodes = play_episodes(game, RandomAct(), SEEDS)
+    assert [episode.seed for episode in episodes] == SEEDS
+    assert [episode.episode_index for episode in episodes] == list(range(7))
+    assert [episode.length for episode in episodes] == SEEDS
+    assert [len(episode.actions) for episode in episodes] == SEEDS
+    assert [episode.episode_return for episode in episodes] == [-seed for seed in SEEDS]
+    assert [episode.is_truncated for episode in episodes] == [seed % 2 == 1 for seed in SEEDS]
+    started = [seed for seeds in game.seeds for seed in seeds if seed]
+    assert sorted(started) == sorted(SEEDS)
+
+
+def test_the_mean_is_not_biased_towards_short_episodes():
+    rng = np.random.default_rng(0)
+    seeds = rng.choice([1, 100], size=60).tolist()
+    game = ScriptedGame(lambda env, episode, seed: script_of(env, episode, seed or 1), 8)
+    returns = [episode.episode_return for episode in play_episodes(game, RandomAct(), seeds)]
+    assert np.mean(returns) == -np.mean(seeds)
+
+
+def test_the_same_seed_twice_is_played_twice():
+    game = ScriptedGame(lambda env, episode, seed: script_of(env, episode, seed or 1), 3)
+    assert [e.seed for e in play_episodes(game, RandomAct(), [5, 5, 5, 5])] == [5, 5, 5, 5]
+
+
+def test_actions_are_those_chosen_for_the_episode_and_observations_never_come_after_its_end():
+    chosen = []
+
+    def act(observation):
+        chosen.append([(label(one), len(chosen)) for one in observation])
+        return np.full(len(observation), len(chosen) - 1), {}
+
+    game = ScriptedGame(lambda env, episode, seed: script_of(env, episode, seed or 1), 2)
+    episodes = play_episodes(game, act, [3, 5, 4])
+    acted = {}
+    for row in chosen:
+        for (env_index, episode_index, time), call in row:
+            acted.setdefault((env_index, episode_index), []).append((time, call))
+    for calls in acted.values():
+        assert [time for time, _ in calls] == list(range(len(calls)))
+    assert [int(action) for action in episodes[0].actions] == [0, 1, 2]
+    assert [int(action) for action in episodes[1].actions] == [0, 1, 2, 3, 4]
+    assert [int(action) for action in episodes[2].actions] == [3, 4, 5, 6]

@@ -1,0 +1,314 @@
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from tests.fakes import Script, ScriptedGame, label, random_script
+from triptych.callbacks.finish import Finish
+from triptych.data.datamodule import TEST_STREAM, VALIDATION_STREAM
+from triptych.data.replay import ReplayDataModule
+from triptych.envs.gymnasium import Gymnasium
+from triptych.types import ActorOutput, ReplayBatch
+
+REPLAY = {
+    "capacity_env_steps": 400,
+    "n_step": 3,
+    "discount": 0.9,
+    "storage": "memory",
+    "is_prioritized": False,
+}
+
+
+class Actor(pl.LightningModule):
+    """Its one parameter counts the turns learnt from; it keeps what it saw and did."""
+
+    def __init__(self, priority_of=None):
+        super().__init__()
+        self.automatic_optimization = False
+        self.parameter = torch.nn.Parameter(torch.zeros(()), requires_grad=False)
+        self.priority_of = priority_of
+        self.acted_with, self.batches, self.evaluated_at, self.returns = [], [], [], []
+
+    def configure_optimizers(self):
+        return None
+
+    def act(self, observation):
+        assert not torch.is_grad_enabled()
+        if self.training:
+            self.acted_with.append(int(self.parameter))
+        return ActorOutput(torch.zeros(len(observation), dtype=torch.int64), {})
+
+    def training_step(self, batch, batch_index):
+        self.batches.append(batch)
+        if self.priority_of is not None and len(batch.weight):
+            self.trainer.datamodule.update_priorities(self.priority_of(batch))
+        self.parameter += 1
+
+    def validation_step(self, returns, batch_index):
+        self.evaluated_at.append(self.trainer.datamodule.env_steps)
+        self.returns.append(returns.tolist())
+
+    test_step = validation_step
+
+
+class Games:
+    """Makes games and keeps them."""
+
+    def __init__(self, make=None):
+        self.make = make or (lambda num_envs: ScriptedGame(random_script, num_envs, frame_stack=2))
+        self.made = []
+
+    def __call__(self, num_envs):
+        self.made.append(self.make(num_envs))
+        return self.made[-1]
+
+
+@pytest.fixture
+def make_data(tmp_path):
+    def make(actor, games=None, **settings):
+        games = games or Games()
+        probe = games.make(1)
+        probe.close()
+        replay = REPLAY | settings.pop("replay", {})
+        settings = {
+            "seed": 0, "num_envs": 2, "batch_size": 5, "env_steps_per_update": 4,
+            "learning_starts_env_steps": 0,
+            "total_frames": 2 * 40, "eval_period_frames": 2 * 1000, "eval_episodes": 3, "final_episodes": 4,
+        } | settings  # fmt: skip
+        return ReplayDataModule(games, actor, probe.spec, replay=replay, directory=tmp_path, **settings)
+
+    return make
+
+
+def make_trainer(tmp_path):
+    return pl.Trainer(
+        accelerator="cpu",
+        max_epochs=-1,
+        callbacks=[Finish(None)],
+        logger=False,
+        default_root_dir=tmp_path,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1,
+    )
+
+
+@pytest.fixture
+def fit(tmp_path):
+    def fit(actor, data):
+        trainer = make_trainer(tmp_path)
+        trainer.fit(actor, datamodule=data)
+        return trainer
+
+    return fit
+
+
+@pytest.mark.parametrize("eval_period_frames", [2 * 4, 2 * 12, 2 * 1000])
+def test_actions_of_a_turn_use_the_parameters_after_the_turn_before(make_data, fit, eval_period_frames):
+    actor = Actor()
+    data = make_data(actor, eval_period_frames=eval_period_frames)
+    assert data.turn == (2, 4, 1)
+    fit(actor, data)
+    # The very first actions are chosen before the first turn's own two.
+    assert actor.acted_with == [0] + [turn for turn in range(10) for _ in range(2)]
+
+
+def test_no_turn_is_played_ahead(make_data, fit):
+    class Watching(Actor):
+        def training_step(self, batch, batch_index):
+            super().training_step(batch, batch_index)
+            turns_played.append(self.trainer.datamodule.turns)
+
+    turns_played, actor = [], Watching()
+    fit(actor, make_data(actor, eval_period_frames=2 * 12))
+    assert turns_played == list(range(1, 11))
+
+
+@pytest.mark.parametrize(("num_envs", "env_steps_per_update"), [(1, 4), (3, 4), (4, 1), (4, 0.5)])
+def test_updates_per_turn_and_their_shapes(make_data, fit, num_envs, env_steps_per_update):
+    actor = Actor()
+    data = make_data(actor, num_envs=num_envs, env_steps_per_update=env_steps_per_update, total_frames=2 * 48)
+    fit(actor, data)
+    batch = actor.batches[-1]
+    assert isinstance(batch, ReplayBatch)
+    leading = (data.turn.updates, 5)
+    assert batch.weight.shape == leading
+    assert [tuple(field.shape) for field in batch.transition] == [
+        (*leading, 2, 1, 5), leading, leading, leading, (*leading, 2, 1, 5)
+    ]  # fmt: skip
+    assert [str(field.dtype)[6:] for field in batch.transition] == [
+        "uint8",
+        "int64",
+        "float32",
+        "float32",
+        "uint8",
+    ]
+    assert batch.env_steps == data.env_steps == 48
+    assert data.frames == data.total_frames == 96
+
+
+@pytest.mark.parametrize("learning_starts", [8, 9, 12])
+def test_turns_before_learning_starts_carry_no_update(make_data, fit, learning_starts):
+    actor = Actor()
+    fit(actor, make_data(actor, learning_starts_env_steps=learning_starts))
+    updates = {batch.env_steps: len(batch.weight) for batch in actor.batches}
+    assert updates == {env_steps: int(env_steps >= learning_starts) for env_steps in range(4, 41, 4)}
+    warm_up = actor.batches[0]
+    assert all(len(field) == 0 for field in (*warm_up.transition, warm_up.weight))
+
+
+def test_a_turn_without_a_closed_window_carries_no_update(make_data, fit):
+    actor = Actor()
+    games = Games(lambda num_envs: ScriptedGame(lambda *_: Script([0.0] * 150), num_envs, frame_stack=2))
+    data = make_data(actor, games, num_envs=1, env_steps_per_update=1, replay={"n_step": 4}, eval_episodes=1)
+    fit(actor, data)
+    assert [len(batch.weight) for batch in actor.batches[:6]] == [0, 0, 0, 1, 1, 1]
+
+
+def test_warm_up_batches_have_the_types_of_later_ones(make_data, fit):
+    for make_game in (Games().make, lambda num_envs: ScriptedGame(random_script, num_envs, is_image=False)):
+        actor = Actor()
+        fit(actor, make_data(actor, Games(make_game), learning_starts_env_steps=12))
+        first, last = actor.batches[0], actor.batches[-1]
+        assert [field.dtype for field in first.transition] == [field.dtype for field in last.transition]
+        assert [field.shape[2:] for field in first.transition] == [
+            field.shape[2:] for field in last.transition
+        ]
+
+
+@pytest.mark.parametrize(
+    ("total", "period", "expected"), [(40, 16, [16, 32, 40]), (40, 40, [40]), (38, 13, [16, 32, 40])]
+)
+def test_no_evaluation_is_lost(make_data, fit, total, period, expected):
+    actor = Actor()
+    fit(actor, make_data(actor, total_frames=2 * total, eval_period_frames=2 * period))
+    assert actor.evaluated_at == expected
+    assert len(actor.batches) == 10
+
+
+def test_an_evaluation_plays_the_same_fresh_episodes_every_time(make_data, fit):
+    games, actor = Games(), Actor()
+    data = make_data(actor, games, eval_period_frames=2 * 16, eval_num_envs=2)
+    trainer = fit(actor, data)
+    training, *evaluations = games.made
+    assert training.num_envs == 2
+    assert all(game.is_closed for game in games.made)
+    assert len(evaluations) == 3
+    assert len({str(game.seeds) for game in evaluations}) == 1
+    assert actor.returns[0] == actor.returns[1] == actor.returns[2]
+    assert len(actor.returns[0]) == 3
+    trainer.test(actor, datamodule=data, verbose=False)
+    assert len(actor.returns[3]) == 4
+    seeds = [
+        {seed for env in game.seeds for seed in env} - {0}
+        for game in (training, evaluations[0], games.made[-1])
+    ]
+    assert seeds[0].isdisjoint(seeds[1])
+    assert seeds[0].isdisjoint(seeds[2])
+    assert seeds[1].isdisjoint(seeds[2])
+    assert VALIDATION_STREAM != TEST_STREAM
+
+
+def test_returns_of_an_evaluation_are_whole_whatever_training_clips(make_data, fit):
+    actor = Actor()
+    data = make_data(actor, clip_rewards=True, life_loss_is_terminal=True)
+    fit(actor, data)
+    expected = [sum(random_script(0, 0, episode.seed).rewards) for episode in data.evaluation_episodes]
+    assert actor.returns[-1] == pytest.approx(expected, abs=1e-5)
+    rewards = torch.cat([batch.transition.reward.flatten() for batch in actor.batches])
+    assert {round(float(reward), 6) for reward in rewards} <= {
+        round(a + 0.9 * b + 0.81 * c, 6) for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1)
+    }
+
+
+def test_evaluation_alone_makes_neither_replay_nor_training_environments(make_data, tmp_path):
+    games, actor = Games(), Actor()
+    data = make_data(actor, games, replay={"storage": "disk"}, eval_num_envs=1)
+    make_trainer(tmp_path).validate(actor, datamodule=data, verbose=False)
+    assert [game.num_envs for game in games.made] == [1]
+    assert not (tmp_path / "ring.bin").exists()
+
+
+def test_episodes_that_ended_are_handed_over_once(make_data, fit):
+    actor = Actor()
+    data = make_data(actor)
+    fit(actor, data)
+    episodes = data.take_ended_episodes()
+    assert sum(episode.length for episode in episodes) <= 40
+    assert [episode.frames for episode in episodes] == sorted(episode.frames for episode in episodes)
+    assert len(episodes) > 3
+    assert data.take_ended_episodes() == []
+
+
+def test_priorities_decide_what_the_next_turns_draw(make_data, fit):
+    def priority_of(batch):
+        is_favourite = batch.transition.observation[..., -1, 0, 0] == 0  # environment 0 wrote the frame
+        return torch.where(is_favourite, 1e3, 1e-6)
+
+    drawn = {}
+    for is_prioritized in (True, False):
+        actor = Actor(priority_of)
+        replay = {"is_prioritized": is_prioritized, "priority_exponent": 1.0}
+        fit(actor, make_data(actor, replay=replay, batch_size=50, learning_starts_env_steps=36))
+        env_index = actor.batches[-1].transition.observation[..., -1, 0, 0]
+        drawn[is_prioritized] = float((env_index == 0).float().mean())
+    assert drawn[True] > 0.9
+    assert 0.2 < drawn[False] < 0.8
+
+
+def test_vector_observations_go_the_same_way(make_data, fit):
+    actor = Actor()
+    games = Games(lambda num_envs: Gymnasium("CartPole-v1", num_envs))
+    fit(actor, make_data(actor, games, total_frames=100, eval_period_frames=1000, replay={"n_step": 1}))
+    transition = actor.batches[-1].transition
+    assert transition.observation.shape == (1, 5, 4)
+    assert transition.observation.dtype == torch.float32
+    assert transition.reward.eq(1).all()
+    # Action 0 pushes to the left: the cart's velocity falls in every transition.
+    assert (transition.next_observation[..., 1] < transition.observation[..., 1]).all()
+    # The cart moves by its velocity in 0.02 s, so both belong to the same episode.
+    moved = transition.next_observation[..., 0] - transition.observation[..., 0]
+    torch.testing.assert_close(moved, 0.02 * transition.observation[..., 1])
+
+
+def test_a_run_goes_on_from_what_was_saved(make_data, fit):
+    before, actor = make_data(first := Actor(), total_frames=2 * 20), Actor()
+    fit(first, before)
+    before.save_data()
+    saved = drawn(before)
+
+    def make_later_game(num_envs):
+        game = ScriptedGame(random_script, num_envs, frame_stack=2)
+        game.episode_index = [1000] * num_envs
+        return game
+
+    games = Games(make_later_game)
+    after = make_data(actor, games, total_frames=2 * 40)
+    after.load_state_dict(before.state_dict())
+    fit(actor, after)
+    assert [batch.env_steps for batch in actor.batches] == list(range(24, 41, 4))
+    assert after.env_steps == after.collector.env_steps == 40
+    found = drawn(after)
+    assert {name: found[name] for name in found if name.episode_index < 1000} == saved
+    assert len(found) > len(saved) > 10
+
+
+def drawn(data):
+    """Map where each observation comes from to its reward."""
+    transition = data.replay.sample(1000, 0).transition
+    return {label(o): float(r) for o, r in zip(transition.observation, transition.reward, strict=True)}
+
+
+def test_the_state_passes_a_weights_only_checkpoint(make_data, fit, tmp_path):
+    actor = Actor()
+    data = make_data(actor)
+    fit(actor, data)
+    data.save_data()
+    torch.save(data.state_dict(), tmp_path / "state.pt")
+    assert torch.load(tmp_path / "state.pt", weights_only=True) == data.state_dict()
+    assert data.state_dict()["turns"] == 10
+
+
+def test_describe_foretells_the_size(make_data):
+    assert make_data(Actor()).describe()["replay"] == "400 env steps, 0.00 GB when full, in memory"

@@ -1,0 +1,64 @@
+import pytest
+import torch
+from jaxtyping import TypeCheckError
+
+from triptych.networks.q_network import DuelingHead, LinearHead, QNetwork
+from triptych.types import EnvSpec
+
+IMAGES = EnvSpec("small", "none", (2, 10, 10), "uint8", num_actions=3, frame_stack=2)
+VECTORS = EnvSpec("vector", "none", (4,), "float32", num_actions=5)
+
+
+def observations(spec, batch_size=6):
+    generator = torch.Generator().manual_seed(0)
+    if spec.is_image:
+        return torch.randint(
+            256, (batch_size, *spec.observation_shape), dtype=torch.uint8, generator=generator
+        )
+    return torch.randn(batch_size, *spec.observation_shape, generator=generator)
+
+
+@pytest.mark.parametrize("dueling", [False, True])
+@pytest.mark.parametrize("spec", [IMAGES, VECTORS], ids=["images", "vectors"])
+def test_one_value_per_action_and_a_gradient_for_every_parameter(spec, dueling):
+    network = QNetwork(spec, dueling=dueling)
+    q_values = network(observations(spec))
+    assert q_values.shape == (6, spec.num_actions)
+    q_values.square().sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("dueling", [False, True])
+def test_values_are_single_precision_under_autocast(dueling):
+    network = QNetwork(IMAGES, dueling=dueling)
+    full = network(observations(IMAGES))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = network(observations(IMAGES))
+    assert mixed.dtype == torch.float32
+    assert not mixed.equal(full)
+    torch.testing.assert_close(mixed, full, rtol=0.05, atol=0.05)
+
+
+def test_the_mean_of_dueling_values_is_the_state_value():
+    head, features = DuelingHead(8, 4), torch.randn(5, 8)
+    torch.testing.assert_close(head(features).mean(dim=-1, keepdim=True), head.value(features))
+
+
+def test_dueling_values_differ_by_their_advantages():
+    head, features = DuelingHead(8, 4), torch.randn(5, 8)
+    q_values, advantage = head(features), head.advantage(features)
+    torch.testing.assert_close(q_values - q_values[:, :1], advantage - advantage[:, :1])
+
+
+def test_the_same_added_to_all_advantages_changes_nothing():
+    head, features = DuelingHead(8, 4), torch.randn(5, 8)
+    before = head(features)
+    with torch.no_grad():
+        head.advantage.bias += 3.0
+    torch.testing.assert_close(head(features), before)
+
+
+@pytest.mark.parametrize("head", [LinearHead(8, 4), DuelingHead(8, 4)])
+def test_a_wrong_shape_raises(head):
+    with pytest.raises(TypeCheckError):
+        head(torch.zeros(8))

@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+import torch
+
+from triptych.replay.frame_store import FrameStore
+
+NUM_ENVS, ROWS, FRAME = 2, 7, (2, 3)
+
+
+def make_store(frame_stack=3, path=None, dtype="uint8"):
+    shape = (frame_stack, *FRAME) if frame_stack > 1 else FRAME
+    return FrameStore(NUM_ENVS, ROWS, shape, dtype, frame_stack, path=path)
+
+
+def append_random(store, history, num_frames, seed=0):
+    """Append to one environment after the other, in random turns, and to plain lists."""
+    rng = np.random.default_rng(seed)
+    for _ in range(num_frames):
+        env_index = np.flatnonzero(rng.random(NUM_ENVS) < 0.7)
+        frames = rng.integers(256, size=(len(env_index), *FRAME)).astype(
+            store.gather(torch.tensor([0])).numpy().dtype
+        )
+        rows = store.append(env_index, frames)
+        for env, row, frame in zip(env_index, rows, frames, strict=True):
+            assert row == len(history[env]) % ROWS
+            history[env].append(frame)
+
+
+def all_stacks(store, history):
+    """Pair every stack that the rings still hold whole with the one from the lists."""
+    for env_index, frames in enumerate(history):
+        oldest = max(len(frames) - ROWS, 0)
+        for last in range(oldest + store.frame_stack - 1, len(frames)):
+            expected = np.stack(frames[last - store.frame_stack + 1 : last + 1])
+            yield env_index * ROWS + last % ROWS, expected.reshape(store.observation_shape)
+
+
+def assert_equal_to_lists(store, history):
+    index, expected = zip(*all_stacks(store, history), strict=True)
+    gathered = store.gather(torch.tensor(index))
+    np.testing.assert_array_equal(gathered.numpy(), np.stack(expected))
+
+
+@pytest.mark.parametrize("num_frames", [6, 7, 8, 40])
+@pytest.mark.parametrize("frame_stack", [1, 2, 3])
+@pytest.mark.parametrize("storage", ["memory", "disk"])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_gathered_stacks_are_the_last_frames_also_after_the_ring_wraps(
+    tmp_path, storage, frame_stack, num_frames, dtype
+):
+    store = make_store(frame_stack, tmp_path / "deep" / "ring.bin" if storage == "disk" else None, dtype)
+    history = [[], []]
+    append_random(store, history, num_frames)
+    assert store.cursor.tolist() == [len(frames) for frames in history]
+    assert_equal_to_lists(store, history)
+
+
+def test_rings_on_disk_take_the_bytes_they_say(tmp_path):
+    store = make_store(path=tmp_path / "ring.bin")
+    assert store.nbytes == (tmp_path / "ring.bin").stat().st_size == NUM_ENVS * ROWS * 6
+
+
+def test_newest_frame_is_the_last_of_the_stack():
+    observation = np.arange(2 * 3 * 6, dtype=np.uint8).reshape(2, 3, *FRAME)
+    np.testing.assert_array_equal(make_store(3).newest_frame(observation), observation[:, 2])
+    np.testing.assert_array_equal(make_store(1).newest_frame(observation[:, 0]), observation[:, 0])
+
+
+def test_appended_frames_are_copies():
+    store, frames = make_store(1), np.ones((2, *FRAME), np.uint8)
+    store.append(np.arange(2), frames)
+    frames[:] = 9
+    assert store.gather(torch.tensor([0, ROWS])).eq(1).all()
+
+
+@pytest.mark.parametrize("between", [1, 3, 7, 20])
+def test_rows_saved_in_pieces_come_back(tmp_path, between):
+    store, history = make_store(), [[], []]
+    saved, chunks = np.zeros(NUM_ENVS, np.int64), []
+    for piece in range(4):
+        append_random(store, history, between, seed=piece)
+        chunks.append(store.save_new_rows(tmp_path / f"{piece}.bin", saved))
+        saved = store.cursor.copy()
+    loaded = make_store()
+    for chunk in chunks:
+        loaded.load_rows(tmp_path / chunk["file"], chunk)
+    loaded.cursor[:] = chunks[-1]["last"]
+    assert loaded.cursor.tolist() == store.cursor.tolist()
+    assert_equal_to_lists(loaded, history)
+
+
+def test_a_save_writes_only_the_new_rows(tmp_path):
+    store, history = make_store(), [[], []]
+    append_random(store, history, 4)
+    before = store.cursor.copy()
+    append_random(store, history, 2, seed=1)
+    store.save_new_rows(tmp_path / "rows.bin", before)
+    assert (tmp_path / "rows.bin").stat().st_size == 6 * (store.cursor - before).sum()
+
+
+@pytest.mark.parametrize("bytes_left", [0, 6, 11])
+def test_a_file_cut_short_is_an_error(tmp_path, bytes_left):
+    store = make_store()
+    append_random(store, [[], []], 5)
+    chunk = store.save_new_rows(tmp_path / "rows.bin", np.zeros(NUM_ENVS, np.int64))
+    (tmp_path / "rows.bin").write_bytes((tmp_path / "rows.bin").read_bytes()[:bytes_left])
+    with pytest.raises(OSError):
+        make_store().load_rows(tmp_path / "rows.bin", chunk)

@@ -1,0 +1,192 @@
+"""The report: which runs are found, how they are grouped, what is printed, drawn and copied."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from triptych.report.curves import draw_curves
+from triptych.report.runs import collect_runs, find_runs, group_runs, read_run
+from triptych.report.table import markdown_tables
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def write_run(
+    folder: Path,
+    *,
+    algo: str = "dqn",
+    env: str = "pong",
+    protocol: str = "nature",
+    seed: int = 1,
+    mean: float = 10.0,
+    status: str = "finished",
+    experiment: str | None = None,
+    **algo_settings: Any,
+) -> Path:
+    """Write a run's folder as train.py does."""
+    folder.mkdir(parents=True)
+    command = f"python train.py algo={algo} env={env} seed={seed}"
+    command += f" experiment={experiment}" if experiment else ""
+    summary: dict[str, Any] = {"status": status, "protocol": protocol, "seed": seed, "command": command}
+    if status == "finished":
+        summary |= {
+            "frames": 40_000,
+            "wall_time_s": 120.0,
+            "eval_return_mean": mean,
+            "frames_per_second": 333.3,
+        }
+    (folder / "summary.json").write_text(json.dumps(summary))
+    config = {
+        "algo": {
+            "batch_size": 32,
+            "module": {"_target_": "triptych.algos.dqn.DQN"},
+            "replay": {"storage": "memory"},
+        }
+        | algo_settings,
+        "env": {"game": env},
+        "protocol": {"name": protocol},
+        "seed": seed,
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "metrics.csv").write_text(
+        "frames,env_steps,updates,wall_time_s,collect/return_mean,eval/return_mean\n"
+        "20000,5000,100,60,-20,\n"
+        "20000,5000,100,60,,-19\n"
+        "40000,10000,200,120,0.5,\n"
+        "40000,10000,200,120,,10\n"
+        "60000,150"  # cut short by a kill
+    )
+    return folder
+
+
+def report(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "scripts" / "report.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+
+
+def rows(markdown: str) -> list[list[str]]:
+    lines = [line for line in markdown.splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for row in cells if row[0] not in ("algo", "---")]
+
+
+def table_of(*folders: Path) -> str:
+    return markdown_tables(group_runs(find_runs(folders)[0]))
+
+
+def test_a_row_is_the_mean_over_seeds(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", seed=1, mean=10.0)
+    write_run(tmp_path / "b", seed=2, mean=14.0)
+    (row,) = rows(table_of(tmp_path))
+    # Pong: random -20.7, human 14.6.
+    assert row == ["dqn", "pong", "nature", "2", "40,000", "12.00 ± 2.83", "0.93", "333", "2.0 min"]
+
+
+def test_protocols_never_share_a_table(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", protocol="nature")
+    write_run(tmp_path / "b", protocol="machado", mean=4.0)
+    write_run(tmp_path / "c", protocol="nature", env="breakout")
+    tables = table_of(tmp_path).split("### Protocol ")[1:]
+    assert [table.split()[0] for table in tables] == ["machado", "nature"]
+    for table in tables:
+        assert {row[2] for row in rows(table)} == {table.split()[0]}
+    assert len(group_runs(find_runs([tmp_path])[0])) == 3
+
+
+def test_runs_with_other_settings_are_not_averaged(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", seed=1)
+    write_run(tmp_path / "b", seed=2, batch_size=64)
+    write_run(tmp_path / "c", seed=3, replay={"storage": "disk"})  # learns the same
+    write_run(tmp_path / "d", seed=1, experiment="pong_fast", n_step=3)
+    names = sorted((row[0], row[3]) for row in rows(table_of(tmp_path)))
+    assert names == [("dqn (batch_size=32)", "2"), ("dqn (batch_size=64)", "1"), ("dqn-pong_fast", "1")]
+
+
+def test_unfinished_runs_do_not_count(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", seed=1)
+    write_run(tmp_path / "b", seed=2, status="interrupted")
+    (row,) = rows(table_of(tmp_path))
+    assert row[3] == "1 of 2 finished"
+    assert row[5] == "10.00"
+    assert read_run(tmp_path / "b").frames == 40_000
+
+
+def test_old_and_broken_folders_are_left_out(tmp_path: Path) -> None:
+    write_run(tmp_path / "seed1-01234567")
+    write_run(tmp_path / "seed1-01234567.old1", mean=0.0)
+    (write_run(tmp_path / "broken", seed=2) / "summary.json").write_text("{")
+    runs, notes = find_runs([tmp_path])
+    assert [run.folder.name for run in runs] == ["seed1-01234567"]
+    assert len(notes) == 1
+    assert "broken" in notes[0]
+
+
+def test_a_copy_counts_once(tmp_path: Path) -> None:
+    write_run(tmp_path / "outputs" / "run")
+    (copy,) = collect_runs(find_runs([tmp_path / "outputs"])[0], tmp_path / "results")
+    assert copy == tmp_path / "results" / "dqn-pong-nature-seed1"
+    assert {path.name for path in copy.iterdir()} == {"summary.json", "metrics.csv", "config.yaml"}
+    runs, notes = find_runs([tmp_path])
+    assert len(runs) == len(notes) == 1
+
+
+def test_collecting_keeps_runs_with_other_settings_apart(tmp_path: Path) -> None:
+    write_run(tmp_path / "a")
+    write_run(tmp_path / "b", batch_size=64, mean=5.0)
+    runs, _ = find_runs([tmp_path / "a", tmp_path / "b"])
+    copies = collect_runs(runs, tmp_path / "results")
+    assert copies == collect_runs(runs, tmp_path / "results")
+    assert len(set(copies)) == 2
+    assert [read_run(copy).return_mean for copy in copies] == [10.0, 5.0]
+
+
+def test_curves_are_a_png(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    folders = [write_run(tmp_path / "a"), write_run(tmp_path / "b", seed=2)]
+    for number, members in enumerate([folders[:1], folders]):
+        path = tmp_path / "curves" / f"{number}.png"
+        draw_curves(members, path)
+        assert path.read_bytes().startswith(b"\x89PNG")
+    other = write_run(tmp_path / "c", protocol="machado")
+    with pytest.raises(ValueError, match="protocol"):
+        draw_curves([*folders, other], tmp_path / "mixed.png")
+
+
+def test_the_command_line_prints_draws_and_collects(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    write_run(tmp_path / "runs" / "a")
+    write_run(tmp_path / "runs" / "b", protocol="machado", status="running")
+    process = report(tmp_path / "runs", "--curves", tmp_path / "curves", "--collect", tmp_path / "results")
+    assert process.returncode == 0, process.stderr
+    assert len(rows(process.stdout)) == 2
+    assert "is running at 40,000 frames" in process.stdout
+    assert {path.name for path in (tmp_path / "curves").iterdir()} == {"pong-nature.png", "pong-machado.png"}
+    assert {path.name for path in (tmp_path / "results").iterdir()} == {
+        "dqn-pong-nature-seed1",
+        "dqn-pong-machado-seed1",
+    }
+
+
+def test_nothing_to_report_is_said(tmp_path: Path) -> None:
+    for folder, words in ((tmp_path, "Nothing to report"), (tmp_path / "nowhere", "is not a folder")):
+        process = report(folder)
+        assert process.returncode == 2
+        (line,) = process.stderr.strip().splitlines()
+        assert words in line
+
+
+def test_reads_what_train_writes(tmp_path: Path) -> None:
+    settings = "algo=dqn env=catch logger=csv total_frames=2000 eval.episodes=2 callbacks.video=false".split()
+    command = [sys.executable, str(ROOT / "train.py"), *settings, f"run_dir={tmp_path / 'run'}"]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT, timeout=300)
+    run = read_run(tmp_path / "run")
+    assert (run.algo, run.env, run.protocol, run.seed, run.frames) == ("dqn", "catch", "none", 1, 2000)
+    assert run.return_mean is not None
+    assert run.human_normalized_score is None
+    assert run.curve("collect/return_mean")[0]
+    assert run.curve("eval/return_mean")[0] == [2000]

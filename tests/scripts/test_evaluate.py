@@ -1,0 +1,132 @@
+"""scripts/evaluate.py on the real command line, on a tiny run."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from triptych.collect.collector import episode_seed
+from triptych.data.datamodule import EVALUATE_STREAM, TEST_STREAM, VALIDATION_STREAM
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_script(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluate") / "run"
+    settings = "algo=dqn env=catch logger=csv total_frames=2000 eval.episodes=2 callbacks.video=false".split()
+    process = run_script("train.py", *settings, f"run_dir={folder}")
+    assert process.returncode == 0, process.stderr
+    return folder
+
+
+@pytest.fixture()
+def run_copy(tiny_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_run, tmp_path / "run"))
+
+
+def test_evaluates_the_best_checkpoint_on_new_episodes_and_leaves_the_run_alone(run_copy: Path) -> None:
+    shutil.rmtree(run_copy / "checkpoints" / "replay")  # evaluation never reads it
+    before = contents(run_copy)
+    process = run_script("scripts/evaluate.py", run_copy, "--episodes", 5, "--num-envs", 3, "--video")
+    assert process.returncode == 0, process.stderr
+    after = contents(run_copy)
+    new = {"evaluation.json", "videos/evaluate-best.mp4"}
+    assert {name: digest for name, digest in after.items() if name not in new} == before
+    assert new <= set(after)
+
+    result = json.loads((run_copy / "evaluation.json").read_text())
+    assert result["checkpoint"] == "best.ckpt"
+    assert result["protocol"] == "none"
+    assert 0 < result["frames"] <= 2000
+    assert len(result["returns"]) == len(result["lengths"]) == len(result["seeds"]) == 5
+    assert result["mean"] == pytest.approx(sum(result["returns"]) / 5)
+    assert result["min"] <= result["median"] <= result["max"]
+    assert result["std"] >= 0
+    assert result["human_normalized_score"] is None
+    assert {"torch", "triptych"} <= set(result["versions"])
+    assert "git_commit" in result
+    assert result["seeds"] == [episode_seed(1, EVALUATE_STREAM, index) for index in range(5)]
+    used = {
+        episode_seed(1, stream, index) for stream in (VALIDATION_STREAM, TEST_STREAM) for index in range(100)
+    }
+    assert used.isdisjoint(result["seeds"])
+    for word in ("episodes", "mean", "std", "min", "median", "max", "protocol", "frames"):
+        assert word in process.stdout
+
+
+def test_takes_the_last_checkpoint_or_one_by_path(run_copy: Path) -> None:
+    elsewhere = run_copy.parent / "copied.ckpt"
+    shutil.copyfile(run_copy / "checkpoints" / "last.ckpt", elsewhere)
+    results = []
+    for checkpoint in ("last", elsewhere):
+        process = run_script("scripts/evaluate.py", run_copy, "--episodes", 4, "--checkpoint", checkpoint)
+        assert process.returncode == 0, process.stderr
+        results.append(json.loads((run_copy / "evaluation.json").read_text()))
+    assert [result["checkpoint"] for result in results] == ["last.ckpt", "copied.ckpt"]
+    assert results[0]["frames"] == results[1]["frames"] == 2000
+    assert results[0]["returns"] == results[1]["returns"]
+
+
+def check_bad_input(process: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert process.returncode == 2, process.stderr
+    assert "Traceback" not in process.stderr
+    (line,) = process.stderr.strip().splitlines()
+    for word in words:
+        assert word in line
+
+
+def test_names_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    check_bad_input(run_script("scripts/evaluate.py", tmp_path / "nowhere"), "nowhere", "is not a folder")
+    check_bad_input(run_script("scripts/evaluate.py", tmp_path), "config.yaml")
+
+
+def test_names_a_number_of_episodes_that_cannot_be_played(tiny_run: Path) -> None:
+    check_bad_input(run_script("scripts/evaluate.py", tiny_run, "--episodes", 0), "--episodes 0", "1")
+
+
+def test_names_a_config_that_cannot_be_read(run_copy: Path) -> None:
+    (run_copy / "config.yaml").write_text("algo: [unclosed")
+    check_bad_input(run_script("scripts/evaluate.py", run_copy), "config.yaml", "cannot be read")
+
+
+def test_names_a_checkpoint_that_cannot_be_used(run_copy: Path) -> None:
+    best = run_copy / "checkpoints" / "best.ckpt"
+    whole = torch.load(best, weights_only=True)
+    best.write_bytes(best.read_bytes()[:1000])
+    check_bad_input(run_script("scripts/evaluate.py", run_copy), "best.ckpt", "cannot be read")
+
+    whole["state_dict"] = {"another": torch.zeros(1)}
+    torch.save(whole, best)
+    check_bad_input(run_script("scripts/evaluate.py", run_copy), "does not fit")
+
+    best.unlink()
+    check_bad_input(run_script("scripts/evaluate.py", run_copy), "no checkpoint", "last.ckpt")
+    assert not (run_copy / "evaluation.json").exists()
+
+
+class Foreign:
+    """Would run code if it were unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, ("raise SystemExit('code ran')",)
+
+
+def test_a_foreign_checkpoint_runs_no_code(run_copy: Path) -> None:
+    torch.save({"state_dict": Foreign()}, run_copy / "checkpoints" / "best.ckpt")
+    check_bad_input(run_script("scripts/evaluate.py", run_copy), "best.ckpt", "cannot be read")
