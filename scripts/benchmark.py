@@ -42,7 +42,6 @@ ROOT = Path(__file__).resolve().parents[1]
 DONE, FAILED, BAD_INPUT = 0, 1, 2  # exit codes
 PARTS = ("collector", "learner", "training", "trainer")
 LEARNING_STARTS, CAPACITY = 1000, 20_000  # env steps
-WARM_UP = 2000  # env steps of training before the clock starts
 SETTINGS = (
     "algo=dqn",
     "env=pong",
@@ -170,14 +169,14 @@ def measure_learner(options: argparse.Namespace, run_dir: Path) -> Rates:
 def measure_training(options: argparse.Namespace, run_dir: Path) -> Rates:
     """Measure env steps per second of one fit, once learning is under way."""
     experiment = make_experiment(run_dir, *TRAININGS[options.variant])
-    stopwatch = Stopwatch(LEARNING_STARTS + WARM_UP, options.env_steps)
+    stopwatch = Stopwatch(LEARNING_STARTS + options.warm_up_env_steps, options.env_steps)
     experiment.trainer.callbacks.append(stopwatch)  # type: ignore[attr-defined]
     experiment.trainer.fit(experiment.module, experiment.data)
     return {options.variant: stopwatch.env_steps_per_second}
 
 
 def measure_trainer(options: argparse.Namespace, run_dir: Path) -> Rates:
-    """Measure the same turns through the Trainer, callbacks and all, and in a bare loop over the same objects."""
+    """Measure the same turns through the Trainer, callbacks and all, and in a bare loop on the same objects."""
     experiment = make_experiment(run_dir)
     data, module, trainer = experiment.data, experiment.module, experiment.trainer
     assert isinstance(data, ReplayDataModule)
@@ -196,7 +195,7 @@ def measure_trainer(options: argparse.Namespace, run_dir: Path) -> Rates:
             module.env_steps = batch.env_steps
         bare.append((data.env_steps - first) / (time.perf_counter() - started))
 
-    stopwatch = Stopwatch(LEARNING_STARTS + WARM_UP, options.env_steps, options.repeats, bare_loop)
+    stopwatch = Stopwatch(LEARNING_STARTS + options.warm_up_env_steps, options.env_steps, options.repeats, bare_loop)
     trainer.callbacks.append(stopwatch)  # type: ignore[attr-defined]
     trainer.fit(module, data)
     return {"Trainer": stopwatch.env_steps_per_second, "bare loop": bare}
@@ -247,6 +246,7 @@ def run_worker(part: str, options: argparse.Namespace, repeats: int, variant: st
     """Measure one part in a process of its own."""
     command = [sys.executable, str(Path(__file__).resolve()), "--worker", part, "--variant", variant]
     command += ["--env-steps", str(options.env_steps), "--repeats", str(repeats)]
+    command += ["--warm-up-env-steps", str(options.warm_up_env_steps)]
     # As train.py does for itself.
     spin_count = os.environ.get("GOMP_SPINCOUNT", "10000")
     return last_json_line(command, GOMP_SPINCOUNT=spin_count)
@@ -266,7 +266,7 @@ def run_training(options: argparse.Namespace, found: dict[str, Any]) -> Rates:
             str(num_envs),
         ]
         command += ["--env-steps", str(options.env_steps)]
-        command += ["--start-env-steps", str(LEARNING_STARTS + WARM_UP)]
+        command += ["--start-env-steps", str(LEARNING_STARTS + options.warm_up_env_steps)]
         command += [
             "--learning-starts-env-steps",
             str(LEARNING_STARTS),
@@ -347,12 +347,11 @@ def print_part(part: str, rates: Rates, compared: dict[str, float]) -> None:
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Read the command line; argparse ends the process with exit code 2 where it is wrong."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--env-steps", type=int, default=8000, help="of one measurement, warm-up excluded")
+    parser.add_argument("--warm-up-env-steps", type=int, default=2000, help="of learning, before the clock starts")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write everything as JSON")
     parser.add_argument("--sb3-python", metavar="PATH", help="an interpreter that has Stable-Baselines3")
     parser.add_argument("--make-sb3-venv", type=Path, metavar="DIR", help="make such an environment; use it")
@@ -363,13 +362,11 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     for part in options.parts:
         if part not in PARTS:
             parser.error(f"--only {part} is not allowed: it takes some of {','.join(PARTS)}.")
-    for name in ("repeats", "env_steps"):
+    for name in ("repeats", "env_steps", "warm_up_env_steps"):
         if getattr(options, name) < 1:
             parser.error(f"--{name.replace('_', '-')} takes a whole number from 1 up.")
     if options.sb3_python is not None and not os.access(options.sb3_python, os.X_OK):
-        parser.error(
-            f"--sb3-python {options.sb3_python} is not an interpreter; --make-sb3-venv DIR makes one."
-        )
+        parser.error(f"--sb3-python {options.sb3_python} is not an interpreter; --make-sb3-venv DIR makes one.")
     return options
 
 

@@ -40,20 +40,12 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     Raises:
         ConfigurationError: a number is out of range.
     """
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_folder", type=Path)
     parser.add_argument("--episodes", type=int, default=30, help="whole games (default: 30)")
-    parser.add_argument(
-        "--checkpoint", default="best", help="best (default), last or the path of a .ckpt file"
-    )
-    parser.add_argument(
-        "--video", action="store_true", help="write the median episode to videos/evaluate-<name>.mp4"
-    )
-    parser.add_argument(
-        "--num-envs", type=int, default=8, help="environments that share the episodes (default: 8)"
-    )
+    parser.add_argument("--checkpoint", default="best", help="best (default), last or the path of a .ckpt file")
+    parser.add_argument("--video", action="store_true", help="write the median episode to videos/evaluate-<name>.mp4")
+    parser.add_argument("--num-envs", type=int, default=8, help="environments that share the episodes (default: 8)")
     options = parser.parse_args(arguments)
     for name in ("episodes", "num_envs"):
         if getattr(options, name) < 1:
@@ -71,14 +63,10 @@ def load_config(run_folder: Path) -> DictConfig:
         ConfigurationError: there is none that can be read.
     """
     if not run_folder.is_dir():
-        raise ConfigurationError(
-            f"{run_folder} is not a folder; give the folder of a run, as train.py prints it."
-        )
+        raise ConfigurationError(f"{run_folder} is not a folder; give the folder of a run, as train.py prints it.")
     path = run_folder / "config.yaml"
     if not path.is_file():
-        raise ConfigurationError(
-            f"{run_folder} has no config.yaml; give the folder of a run, as train.py prints it."
-        )
+        raise ConfigurationError(f"{run_folder} has no config.yaml; give the folder of a run, as train.py prints it.")
     try:
         cfg = OmegaConf.load(path)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:
@@ -103,15 +91,12 @@ def load_checkpoint(run_folder: Path, name: str) -> tuple[Path, dict[str, Any]]:
         state_dict = checkpoint["state_dict"]
     except Exception as error:  # a broken file may fail in any way
         raise ConfigurationError(
-            f"Checkpoint {path} cannot be read ({type(error).__name__}): "
-            "it is cut short, damaged or not of a run."
+            f"Checkpoint {path} cannot be read ({type(error).__name__}): it is cut short, damaged or not of a run."
         ) from error
     return path, state_dict
 
 
-def prepare(
-    cfg: DictConfig, options: argparse.Namespace, state_dict: dict[str, Any], scratch: Path
-) -> Experiment:
+def prepare(cfg: DictConfig, options: argparse.Namespace, state_dict: dict[str, Any], scratch: Path) -> Experiment:
     """Build the run's experiment without loggers, for episodes of the third stream of seeds.
 
     Raises:
@@ -126,9 +111,7 @@ def prepare(
         experiment = build(cfg, scratch)
     except (HydraException, OmegaConfBaseException) as error:
         sentence = str(error).strip().splitlines()[0]
-        raise ConfigurationError(
-            f"The run's config.yaml does not fit this version of the code: {sentence}"
-        ) from error
+        raise ConfigurationError(f"The run's config.yaml does not fit this version of the code: {sentence}") from error
     experiment.data.test_stream = EVALUATE_STREAM
     try:
         experiment.module.load_state_dict(state_dict)

@@ -33,14 +33,10 @@ def write_curves(runs: list[Run], directory: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Report and return the exit code: 2 where there is nothing to report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", help="runs are looked for at any depth")
     parser.add_argument("--curves", type=Path, metavar="DIR", help="write one PNG per env and protocol")
-    parser.add_argument(
-        "--collect", type=Path, metavar="DIR", help="copy summary, metrics and config of each run"
-    )
+    parser.add_argument("--collect", type=Path, metavar="DIR", help="copy summary, metrics and config of each run")
     options = parser.parse_args(arguments)
     for folder in options.folders:
         if not folder.is_dir():

@@ -71,7 +71,7 @@ RULES = (
     Rule("run_dir", str, is_optional=True),
     Rule("*_env_steps", int, 0),
     Rule("*capacity_env_steps", int, 1),
-    Rule("algo.env_steps_per_update", float, 0.001, 1e6),
+    Rule("*env_steps_per_update", float, 0.001, 1e6),
     Rule("*period_frames", int, 1),
     Rule("*period_updates", int, 1),
     Rule("*_frames", int, 1),
@@ -151,6 +151,10 @@ def check_values(cfg: DictConfig) -> None:
     Raises:
         ConfigurationError: names the key, the value and what is allowed.
     """
+    is_atari = str(cfg.env._target_).startswith("triptych.envs.atari.")
+    if is_atari == (cfg.protocol.name == "none"):
+        allowed = "nature, machado or atari100k" if is_atari else "none"
+        raise ConfigurationError(f"protocol={cfg.protocol.name} does not fit this env; it takes protocol={allowed}.")
     values = dict(leaves(OmegaConf.to_container(cfg, resolve=True)))
     for key, value in values.items():
         if value == "???":
@@ -164,12 +168,6 @@ def check_values(cfg: DictConfig) -> None:
             f"algo.replay.capacity_env_steps={capacity} is smaller than algo.batch_size={batch_size}; "
             "a replay must hold at least one batch."
         )
-    is_atari = str(values["env._target_"]).startswith("triptych.envs.atari.")
-    if is_atari == (values["protocol.name"] == "none"):
-        allowed = "nature, machado or atari100k" if is_atari else "none"
-        raise ConfigurationError(
-            f"protocol={values['protocol.name']} does not fit this env; it takes protocol={allowed}."
-        )
 
 
 def check_command_line(arguments: Sequence[str], conf: Path) -> None:
@@ -178,7 +176,6 @@ def check_command_line(arguments: Sequence[str], conf: Path) -> None:
     Raises:
         ConfigurationError: one sentence about the first thing that is wrong.
     """
-    register_games(conf)
     is_sweep = bool({"-m", "--multirun"} & set(arguments))
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     try:
@@ -262,8 +259,6 @@ def _sweep_jobs(parsed: list[Override]) -> list[list[str]]:
 
 
 def _show(value: Any) -> str:
-    return (
-        {None: "null", True: "true", False: "false"}.get(value, str(value))
-        if not isinstance(value, float)
-        else f"{value:g}"
-    )
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)

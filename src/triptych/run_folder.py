@@ -154,6 +154,7 @@ class RunFolder:
                 torch.load(path, map_location="cpu", weights_only=True, mmap=True)
             except Exception as error:
                 self.log(f"{path.name} cannot be read ({type(error).__name__}); trying the one before it.")
+                os.replace(path, path.with_suffix(".unreadable"))  # it must not displace a good one later
             else:
                 return path
         if paths:

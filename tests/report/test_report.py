@@ -181,7 +181,7 @@ def test_nothing_to_report_is_said(tmp_path: Path) -> None:
 
 
 def test_reads_what_train_writes(tmp_path: Path) -> None:
-    settings = "algo=dqn env=catch logger=csv total_frames=2000 eval.episodes=2 callbacks.video=false".split()
+    settings = ["algo=dqn", "env=catch", "logger=csv", "total_frames=2000", "eval.episodes=2"]
     command = [sys.executable, str(ROOT / "train.py"), *settings, f"run_dir={tmp_path / 'run'}"]
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT, timeout=300)
     run = read_run(tmp_path / "run")

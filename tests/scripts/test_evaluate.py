@@ -29,13 +29,13 @@ def contents(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluate") / "run"
-    settings = "algo=dqn env=catch logger=csv total_frames=2000 eval.episodes=2 callbacks.video=false".split()
+    settings = ["algo=dqn", "env=catch", "logger=csv", "total_frames=2000", "eval.episodes=2"]
     process = run_script("train.py", *settings, f"run_dir={folder}")
     assert process.returncode == 0, process.stderr
     return folder
 
 
-@pytest.fixture()
+@pytest.fixture
 def run_copy(tiny_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_run, tmp_path / "run"))
 
@@ -62,9 +62,7 @@ def test_evaluates_the_best_checkpoint_on_new_episodes_and_leaves_the_run_alone(
     assert {"torch", "triptych"} <= set(result["versions"])
     assert "git_commit" in result
     assert result["seeds"] == [episode_seed(1, EVALUATE_STREAM, index) for index in range(5)]
-    used = {
-        episode_seed(1, stream, index) for stream in (VALIDATION_STREAM, TEST_STREAM) for index in range(100)
-    }
+    used = {episode_seed(1, stream, index) for stream in (VALIDATION_STREAM, TEST_STREAM) for index in range(100)}
     assert used.isdisjoint(result["seeds"])
     for word in ("episodes", "mean", "std", "min", "median", "max", "protocol", "frames"):
         assert word in process.stdout

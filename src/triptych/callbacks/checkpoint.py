@@ -59,7 +59,7 @@ class RunCheckpoint(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
         # After an error the state may be broken: the last good checkpoint stays.
-        if isinstance(exception, RunInterrupted):
+        if isinstance(exception, RunInterrupted) and trainer.state.fn == "fit":
             self.save_last(trainer)
 
     def save_last(self, trainer: pl.Trainer) -> None:

@@ -25,7 +25,7 @@ class Interrupt(pl.Callback):
         self._is_requested = False
         self._earlier: dict[int, Any] = {}
 
-    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
 
@@ -34,7 +34,7 @@ class Interrupt(pl.Callback):
                 raise KeyboardInterrupt
             self._is_requested = True
             print("\nStopping after this turn ...", flush=True)
-            if trainer.validating or trainer.evaluating:
+            if trainer.validating or trainer.testing:
                 raise RunInterrupted
 
         for number in (signal.SIGINT, signal.SIGTERM):

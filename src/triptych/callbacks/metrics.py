@@ -100,7 +100,7 @@ class Metrics(pl.Callback):
             returns, lengths = zip(*self._recent, strict=True)
             row["collect/return_mean"] = statistics.fmean(returns)
             row["collect/episode_length_mean"] = statistics.fmean(lengths)
-        row |= module.take_metrics()
+        row |= module.take_metrics()  # type: ignore[operator]
         now = time.monotonic()
         row["train/frames_per_second"] = (row["frames"] - self._interval_frames) / max(now - self._interval_start, 1e-9)
         self._interval_start, self._interval_frames = now, int(row["frames"])

@@ -47,6 +47,10 @@ class Collector:
         self._next_episode_index = [0] * game.num_envs
         self._running: list[Episode] = []
         self._is_in_flight = False
+        self._observation = self._action = np.empty(0)
+        self._lives = np.zeros(game.num_envs, dtype=np.int64)
+        self._is_first = np.ones(game.num_envs, dtype=bool)
+        self._extras: dict[str, np.ndarray] = {}
 
     def send(self) -> None:
         """Choose actions for the latest observations and send them."""

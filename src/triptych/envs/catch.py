@@ -49,4 +49,4 @@ class Catch(gymnasium.Env):
         return np.repeat(np.kron(self._draw(), np.ones((16, 16), np.uint8))[..., None], 3, axis=-1)
 
 
-gymnasium.register("Catch-v0", entry_point=Catch)
+gymnasium.register("Catch-v0", entry_point="triptych.envs.catch:Catch")

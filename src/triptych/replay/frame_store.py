@@ -86,7 +86,7 @@ class FrameStore:
         with temporary.open("wb") as file:
             for env_index in range(self.num_envs):
                 for rows in self._segments(env_index, int(first[env_index]), int(self.cursor[env_index])):
-                    file.write(memoryview(self._frames[rows].cpu().numpy()).cast("B"))
+                    file.write(self._frames[rows].cpu().numpy().data)
         temporary.replace(path)
         return {"file": path.name, "first": first.tolist(), "last": self.cursor.tolist()}
 
@@ -113,5 +113,5 @@ class FrameStore:
         return segments
 
 
-def _numpy_dtype(dtype: torch.dtype) -> type[np.generic]:
-    return {torch.uint8: np.uint8, torch.float32: np.float32}[dtype]
+def _numpy_dtype(dtype: torch.dtype) -> np.dtype:
+    return torch.empty(0, dtype=dtype).numpy().dtype

@@ -1,0 +1,106 @@
+"""Bad input on the real command line: one sentence, no traceback, a non-zero exit code, nothing started."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def train(*arguments, cwd=None, **kwargs):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=cwd,
+        **kwargs,
+    )
+
+
+CASES = {
+    "misspelt env": (["env=pnog"], ["env=pnog", "pong"]),
+    "misspelt algo": (["algo=dqm"], ["algo=dqm", "dqn"]),
+    "misspelt experiment": (["experiment=pong_fats"], ["pong_fast"]),
+    "misspelt protocol": (["protocol=natur"], ["nature"]),
+    "misspelt key": (["algo.batchsize=3"], ["algo.batchsize", "algo.batch_size"]),
+    "misspelt key at the top": (["total_frame=3"], ["total_frame", "total_frames"]),
+    "key in the wrong place": (["batch_size=3"], ["batch_size", "algo.batch_size"]),
+    "negative seed": (["seed=-1"], ["seed=-1", "from 0"]),
+    "no frames": (["total_frames=0"], ["total_frames=0", "from 1"]),
+    "no envs": (["env.num_envs=0"], ["env.num_envs=0", "from 1"]),
+    "text for a number": (["algo.batch_size=many"], ["algo.batch_size=many", "a whole number"]),
+    "fraction for a count": (["algo.n_step=1.5"], ["algo.n_step=1.5", "a whole number"]),
+    "number for a flag": (["algo.double=3"], ["algo.double=3", "true or false"]),
+    "unknown storage": (["algo.replay.storage=tape"], ["algo.replay.storage=tape", "memory", "disk", "device"]),
+    "unknown precision": (["trainer.precision=half"], ["trainer.precision=half", "auto"]),
+    "epsilon above one": (["algo.epsilon_end=1.5"], ["algo.epsilon_end=1.5", "from 0 to 1"]),
+    "replay below the batch": (
+        ["algo.replay.capacity_env_steps=16"],
+        ["algo.replay.capacity_env_steps=16", "algo.batch_size=32"],
+    ),
+    "unplayable rom": (["env=combat"], ["env=combat", "another game"]),
+    "protocol off Atari": (["env=cartpole", "protocol=machado"], ["protocol=machado", "none"]),
+    "no protocol on Atari": (["env=pong", "protocol=none"], ["protocol=none", "nature"]),
+    "missing id": (["env=gym"], ["env.id"]),
+    "several values without -m": (["seed=1,2"], ["seed=1,2", "-m"]),
+    "one folder for a sweep": (["-m", "seed=1,2", "run_dir=somewhere"], ["run_dir"]),
+    "misspelt choice in a sweep": (["-m", "algo=dqn,dqm"], ["dqm", "dqn"]),
+    "unreadable override": (["algo.batch_size"], ["algo.batch_size"]),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input_gets_one_sentence(name, tmp_path):
+    arguments, words = CASES[name]
+    result = train(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert result.stderr.startswith("error: ")
+    for word in words:
+        assert word in result.stderr
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+BUILD_CASES = {
+    "continuous actions": (["env=gym", "env.id=Pendulum-v1"], ["continuous", "Pendulum-v1", "discrete"]),
+    "unknown gymnasium id": (["env=gym", "env.id=CartPoel-v1"], ["env.id=CartPoel-v1", "CartPole"]),
+    "replay larger than the machine": (
+        ["env=pong", "algo.replay.capacity_env_steps=1000000000"],
+        ["algo.replay.capacity_env_steps=1000000000", "the largest that fits is"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BUILD_CASES)
+def test_what_cannot_work_is_said_before_anything_starts(name, tmp_path):
+    arguments, words = BUILD_CASES[name]
+    result = train(*arguments, "logger=csv", f"run_dir={tmp_path / 'run'}")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    for word in words:
+        assert word in line
+    assert not (tmp_path / "run" / "summary.json").exists()
+
+
+def test_the_largest_capacity_that_is_named_fits(tmp_path):
+    result = train(
+        "env=pong", "algo.replay.capacity_env_steps=1000000000", "logger=csv", f"run_dir={tmp_path / 'run'}"
+    )
+    largest = int(result.stderr.split("the largest that fits is algo.replay.capacity_env_steps=")[1].split(".")[0])
+    assert 1_000_000 < largest < 1_000_000_000
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    result = train("env=catch", "logger=csv", f"run_dir={tmp_path / 'file' / 'run'}")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert str(tmp_path / "file") in result.stderr
+    assert "run_dir=" in result.stderr

@@ -1,0 +1,309 @@
+"""Whole runs on the real command line: the folder's contract, resuming, sweeps, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = [
+    "stop_when_solved=false",
+    "env=catch",
+    "logger=csv",
+    "eval.episodes=2",
+    "eval.period_frames=1000",
+    "checkpoint.period_frames=500",
+    "callbacks.metrics.period_frames=200",
+    "algo.learning_starts_env_steps=200",
+    "algo.env_steps_per_update=8",
+    "trainer.num_threads=1",
+]
+CONTRACT = [
+    "config.yaml",
+    "metrics.csv",
+    "episodes.csv",
+    "summary.json",
+    "train.log",
+    "checkpoints/last.ckpt",
+    "checkpoints/best.ckpt",
+    "checkpoints/replay",
+    "videos/evaluation.mp4",
+]
+
+
+def command(*arguments):
+    return [sys.executable, str(ROOT / "train.py"), *arguments]
+
+
+def train(*arguments, **kwargs):
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=300, **kwargs)
+
+
+def summary(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
+def rows(folder, name="metrics.csv"):
+    with (folder / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def frames_of(folder, name="metrics.csv"):
+    return [int(row["frames"]) for row in rows(folder, name)]
+
+
+def start_and_wait_for_rows(folder, num_rows, *arguments):
+    process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (folder / "metrics.csv").exists() or len(rows(folder)) < num_rows:
+        assert process.poll() is None, "the run ended too soon"
+        assert time.monotonic() < deadline, "the run made no progress"
+        time.sleep(0.05)
+    return process
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    result = train(*TINY, "total_frames=3000", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def copy_of(folder, tmp_path):
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def test_a_finished_run_keeps_the_contract_of_its_folder(finished):
+    for name in CONTRACT:
+        assert (finished / name).exists(), name
+    found = summary(finished)
+    assert found["status"] == "finished"
+    assert found["frames"] >= 3000
+    assert len(found["eval_returns"]) == 2
+    assert found["eval_return_mean"] == pytest.approx(sum(found["eval_returns"]) / 2)
+    assert found["protocol"] == "none"
+    assert {"updates", "human_normalized_score", "frames_per_second", "wall_time_s", "versions", "error"} <= set(found)
+    first = rows(finished)[0]
+    assert list(first)[:4] == ["frames", "env_steps", "updates", "wall_time_s"]
+    names = set().union(*(row.keys() for row in rows(finished)))
+    assert {
+        "collect/return_mean",
+        "collect/episode_length_mean",
+        "train/loss",
+        "train/q_value_mean",
+        "train/grad_norm",
+        "train/frames_per_second",
+        "train/epsilon",
+        "eval/return_mean",
+        "eval/return_std",
+    } <= names
+    assert frames_of(finished) == sorted(frames_of(finished))
+    assert list(rows(finished, "episodes.csv")[0]) == [
+        "frames", "env_index", "episode_index", "seed", "length", "return",
+    ]  # fmt: skip
+
+
+def test_updates_keep_their_ratio_to_env_steps(finished):
+    for row in rows(finished):
+        assert int(row["updates"]) == max(0, (int(row["env_steps"]) - 192) // 8)
+
+
+def test_checkpoints_hold_plain_data(finished):
+    for name in ("last.ckpt", "best.ckpt"):
+        checkpoint = torch.load(finished / "checkpoints" / name, weights_only=True)
+        assert "state_dict" in checkpoint
+        assert (finished / "checkpoints" / name).stat().st_size < 50e6
+
+
+def test_the_same_command_again_says_that_it_is_finished(finished):
+    before = (finished / "summary.json").read_text()
+    result = train(*TINY, "total_frames=3000", f"run_dir={finished}")
+    assert result.returncode == 0
+    assert "is finished" in result.stdout
+    assert (finished / "summary.json").read_text() == before
+
+
+def test_more_frames_go_on_from_the_end(finished, tmp_path):
+    folder = copy_of(finished, tmp_path)
+    before = rows(folder)
+    result = train(*TINY, "total_frames=5000", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr
+    after = rows(folder)
+    assert after[: len(before)] == before
+    assert summary(folder)["frames"] >= 5000
+    assert frames_of(folder) == sorted(frames_of(folder))
+    assert float(after[-1]["wall_time_s"]) > float(before[-1]["wall_time_s"])
+
+
+def test_fresh_moves_the_old_run_aside(finished, tmp_path):
+    folder = copy_of(finished, tmp_path)
+    result = train(*TINY, "total_frames=600", f"run_dir={folder}", "fresh=true")
+    assert result.returncode == 0, result.stderr
+    assert summary(folder)["frames"] < 1000
+    assert summary(tmp_path / "copy.old1")["frames"] >= 3000
+
+
+def test_a_run_that_ends_before_its_first_update_has_everything(tmp_path):
+    result = train(*TINY, "total_frames=100", f"run_dir={tmp_path / 'run'}")
+    assert result.returncode == 0, result.stderr
+    for name in CONTRACT:
+        assert (tmp_path / "run" / name).exists(), name
+    assert summary(tmp_path / "run")["updates"] == 0
+
+
+def test_kill_and_the_same_command_goes_on(tmp_path):
+    folder = tmp_path / "run"
+    arguments = [*TINY, "total_frames=12000", f"run_dir={folder}"]
+    process = start_and_wait_for_rows(folder, 12, *arguments)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert summary(folder)["status"] == "running"
+    saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    module_state = next(value for key, value in saved["state_dict"].items() if key.endswith("_extra_state"))
+    replay_files = {path.name for path in (folder / "checkpoints" / "replay").glob("frames-*")}
+    assert replay_files
+
+    result = train(*arguments)
+    assert result.returncode == 0, result.stderr
+    assert "last.ckpt" in result.stdout
+    found = rows(folder)
+    frames = frames_of(folder)
+    assert frames == sorted(set(frames) | {f for f in frames if frames.count(f) == 2})
+    assert max(frames.count(frame) for frame in frames) <= 2  # a training row and an evaluation row
+    training = [row for row in found if row["train/epsilon"]]
+    epsilons = [float(row["train/epsilon"]) for row in training]
+    assert epsilons == sorted(epsilons, reverse=True)
+    resumed = next(row for row in training if int(row["env_steps"]) > module_state["env_steps"])
+    ratio = (int(resumed["updates"]) - module_state["updates"]) / (
+        int(resumed["env_steps"]) - module_state["env_steps"]
+    )
+    assert ratio == pytest.approx(1 / 8)
+    episodes = [(row["env_index"], row["episode_index"]) for row in rows(folder, "episodes.csv")]
+    assert len(set(episodes)) == len(episodes)
+    assert summary(folder)["status"] == "finished"
+
+
+def test_ctrl_c_saves_and_names_the_command_that_goes_on(tmp_path):
+    folder = tmp_path / "run"
+    arguments = [*TINY, "total_frames=1000000", f"run_dir={folder}"]
+    process = subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 120
+    while not (folder / "metrics.csv").exists() or len(rows(folder)) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert "the same command goes on from here: python train.py env=catch" in output
+    found = summary(folder)
+    assert found["status"] == "interrupted"
+    saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert next(v for k, v in saved["state_dict"].items() if k.endswith("_extra_state"))["updates"] == found["updates"]
+
+
+def test_a_truncated_checkpoint_gives_way_to_the_one_before(finished, tmp_path):
+    folder = copy_of(finished, tmp_path)
+    last = folder / "checkpoints" / "last.ckpt"
+    assert (folder / "checkpoints" / "previous.ckpt").exists()
+    last.write_bytes(last.read_bytes()[:1000])
+    result = train(*TINY, "total_frames=4000", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr
+    assert "last.ckpt cannot be read" in result.stdout
+    assert "previous.ckpt" in result.stdout
+    assert summary(folder)["frames"] >= 4000
+
+
+def test_a_checkpoint_that_would_run_code_is_not_loaded(finished, tmp_path):
+    folder = copy_of(finished, tmp_path)
+
+    class Evil:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "broken_into"),))
+
+    for name in ("last.ckpt", "previous.ckpt"):
+        torch.save({"state_dict": Evil()}, folder / "checkpoints" / name)
+    result = train(*TINY, "total_frames=4000", f"run_dir={folder}")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "fresh=true" in result.stderr
+    assert not (tmp_path / "broken_into").exists()
+
+
+def test_a_second_process_is_refused(tmp_path):
+    folder = tmp_path / "run"
+    arguments = [*TINY, "total_frames=1000000", f"run_dir={folder}"]
+    process = start_and_wait_for_rows(folder, 1, *arguments)
+    try:
+        result = train(*arguments)
+        assert result.returncode == 1
+        assert f"in use by process {process.pid}" in result.stderr
+        assert "Traceback" not in result.stderr
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_full_disk_loses_nothing_that_was_written(finished, tmp_path):
+    folder = copy_of(finished, tmp_path)
+    before = {name: (folder / name).read_bytes() for name in ("checkpoints/last.ckpt", "checkpoints/best.ckpt")}
+
+    def small_files_only():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    result = train(*TINY, "total_frames=5000", f"run_dir={folder}", preexec_fn=small_files_only)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert summary(folder)["status"] == "failed"
+    for name, content in before.items():
+        assert (folder / name).read_bytes() == content
+    result = train(*TINY, "total_frames=5000", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr
+    assert summary(folder)["status"] == "finished"
+
+
+def test_a_sweep_runs_every_job_in_a_folder_of_its_own(tmp_path):
+    tiny = [argument for argument in TINY if not argument.startswith("env=")]
+    result = train("-m", "algo=dqn,double_dqn", "env=catch,cartpole", "total_frames=400", *tiny, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    folders = sorted(path.parent for path in tmp_path.glob("outputs/*/*/*/*/summary.json"))
+    assert [folder.relative_to(tmp_path / "outputs").parts[:3] for folder in folders] == [
+        ("double_dqn", "cartpole", "none"),
+        ("double_dqn", "catch", "none"),
+        ("dqn", "cartpole", "none"),
+        ("dqn", "catch", "none"),
+    ]
+    assert all(summary(folder)["status"] == "finished" for folder in folders)
+    again = train("-m", "algo=dqn,double_dqn", "env=catch,cartpole", "total_frames=400", *tiny, cwd=tmp_path)
+    assert again.stdout.count("is finished") == 4
+
+
+def test_a_failing_job_does_not_stop_the_others(tmp_path):
+    tiny = [argument for argument in TINY if not argument.startswith("env=")]
+    result = train("-m", "env=gym", "env.id=Pendulum-v1,CartPole-v1", "total_frames=400", *tiny, cwd=tmp_path)
+    assert result.returncode != 0
+    assert "Pendulum-v1 has continuous ones" in result.stderr
+    (found,) = tmp_path.glob("outputs/dqn/CartPole-v1/none/*/summary.json")
+    assert json.loads(found.read_text())["status"] == "finished"
+
+
+def test_what_does_not_decide_the_learning_does_not_change_the_folder(tmp_path):
+    base = ["env=catch", "logger=csv", "total_frames=100", "eval.episodes=1", "callbacks.video=false"]
+    for extra in ([], ["total_frames=200"], ["algo.replay.storage=disk"], ["trainer.num_threads=1"]):
+        assert train(*base, *extra, cwd=tmp_path).returncode == 0
+    assert len(list(tmp_path.glob("outputs/dqn/catch/none/*"))) == 1
+    assert train(*base, "seed=0", cwd=tmp_path).returncode == 0
+    assert len(list(tmp_path.glob("outputs/dqn/catch/none/seed0-*"))) == 1

@@ -1,0 +1,69 @@
+"""Every algorithm file's presets run end to end, found by globbing: few steps, all the machinery."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ALGOS = sorted(path.stem for path in (ROOT / "conf" / "algo").glob("*.yaml"))
+
+
+def run(folder, *arguments):
+    result = subprocess.run(
+        [
+            sys.executable,
+            str(ROOT / "train.py"),
+            "logger=csv",
+            "eval.episodes=1",
+            "trainer.num_threads=1",
+            f"run_dir={folder}",
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr + result.stdout
+    return json.loads((folder / "summary.json").read_text())
+
+
+@pytest.mark.parametrize("algo", ALGOS)
+def test_every_algorithm_runs(algo, tmp_path):
+    found = run(tmp_path / "run", f"algo={algo}", "env=catch", "total_frames=1200", "algo.learning_starts_env_steps=200")
+    assert found["status"] == "finished"
+    assert found["updates"] > 0
+
+
+@pytest.mark.parametrize("protocol", ["nature", "machado", "atari100k"])
+def test_every_protocol_runs_on_atari(protocol, tmp_path):
+    found = run(
+        tmp_path / "run",
+        "env=breakout",
+        f"protocol={protocol}",
+        "total_frames=2000",
+        "algo.learning_starts_env_steps=400",
+        "algo.replay.capacity_env_steps=10000",
+        "algo.replay.storage=disk",
+        "protocol.max_frames_per_episode=400",
+    )
+    assert found["status"] == "finished"
+    assert found["protocol"] == protocol
+    assert found["updates"] > 0
+    assert found["human_normalized_score"] is not None
+
+
+def test_the_experiment_for_pong_runs(tmp_path):
+    found = run(
+        tmp_path / "run",
+        "experiment=pong_fast",
+        "total_frames=1000",
+        "algo.learning_starts_env_steps=100",
+        "eval.final_episodes=1",
+        "protocol.max_frames_per_episode=400",
+    )
+    assert found["updates"] > 0
