@@ -274,7 +274,7 @@ def run_training(options: argparse.Namespace, found: dict[str, Any]) -> Rates:
             str(CAPACITY),
         ]
         result = last_json_line(command)
-        found["sb3_versions"] = {key: result[key] for key in ("stable_baselines3", "torch")}
+        found["sb3"] = {key: result[key] for key in ("stable_baselines3", "torch", "threads")}
         return result["env_steps_per_second"]
 
     measurements = {variant: partial(ours, variant) for variant in TRAININGS}

@@ -5,6 +5,7 @@ Samples per env step are those of `python train.py algo=dqn env=pong`: one updat
 
 import argparse
 import json
+import os
 import time
 
 import ale_py
@@ -44,6 +45,8 @@ def main() -> None:
     parser.add_argument("--capacity-env-steps", type=int, default=20_000)
     options = parser.parse_args()
 
+    # The cores of this process, whatever the environment's variables say: as train.py chooses.
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     gymnasium.register_envs(ale_py)
     env = VecFrameStack(make_atari_env("PongNoFrameskip-v4", n_envs=options.num_envs, seed=0), 4)
     has_one_env = options.num_envs == 1
@@ -67,6 +70,7 @@ def main() -> None:
         "env_steps_per_second": (last_steps - first_steps) / (last_time - first_time),
         "stable_baselines3": stable_baselines3.__version__,
         "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
     }
     print(json.dumps(result))
 

@@ -34,7 +34,8 @@ def run(folder, *arguments):
 
 @pytest.mark.parametrize("algo", ALGOS)
 def test_every_algorithm_runs(algo, tmp_path):
-    found = run(tmp_path / "run", f"algo={algo}", "env=catch", "total_frames=1200", "algo.learning_starts_env_steps=200")
+    tiny = ["total_frames=1200", "algo.learning_starts_env_steps=200"]
+    found = run(tmp_path / "run", f"algo={algo}", "env=catch", *tiny)
     assert found["status"] == "finished"
     assert found["updates"] > 0
 

@@ -25,7 +25,6 @@ from triptych.hardware import (
     choose_num_threads,
     choose_precision,
     processor_name,
-    storage_bytes,
 )
 from triptych.types import EnvSpec, Game
 
@@ -99,7 +98,6 @@ def build(cfg: DictConfig, run_dir: Path, write_line: Callable[[str], None] = pr
         clip_rewards=cfg.protocol.clip_rewards,
         life_loss_is_terminal=cfg.protocol.life_loss_is_terminal,
         directory=run_dir / "checkpoints" / "replay",
-        available_bytes=storage_bytes,
     )
 
     metrics = Metrics(run_dir, **plain(cfg.callbacks.metrics))

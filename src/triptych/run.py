@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from triptych.build import Experiment, build, plain
 from triptych.callbacks.interrupt import RunInterrupted
 from triptych.callbacks.video import write_video
+from triptych.hardware import storage_bytes
 from triptych.run_folder import FolderInUse, RunFolder, git_commit, identity_hash, versions, write_text
 from triptych.types import ConfigurationError
 
@@ -21,15 +22,18 @@ ROOT = Path(__file__).resolve().parents[2]
 FINISHED, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
 
+def env_name(cfg: DictConfig, choices: dict[str, str]) -> str:
+    """Name the environment as the command line does, and those of ``env=gym`` by their id."""
+    return cfg.env.id.replace("/", "_") if choices["env"] == "gym" else choices["env"]
+
+
 def folder_of(cfg: DictConfig, choices: dict[str, str]) -> Path:
     """Name the run's folder: outputs/<algo>/<env>/<protocol>/seed<seed>-<hash8>."""
     if cfg.run_dir is not None:
         return Path(cfg.run_dir)
     identity = {key: plain(cfg[key]) for key in ("algo", "env", "protocol", "seed")}
-    env_name = cfg.env.id.replace("/", "_") if choices["env"] == "gym" else choices["env"]
-    return (
-        Path("outputs") / choices["algo"] / env_name / cfg.protocol.name / f"seed{cfg.seed}-{identity_hash(identity)}"
-    )
+    name = f"seed{cfg.seed}-{identity_hash(identity)}"
+    return Path("outputs") / choices["algo"] / env_name(cfg, choices) / cfg.protocol.name / name
 
 
 def run(cfg: DictConfig, choices: dict[str, str], command: str) -> int:
@@ -42,12 +46,12 @@ def run(cfg: DictConfig, choices: dict[str, str], command: str) -> int:
               "choose a folder that can be written with run_dir=...", file=sys.stderr)  # fmt: skip
         return FAILED
     try:
-        return _run_in(folder, cfg, command)
+        return _run_in(folder, cfg, choices, command)
     finally:
         folder.close()
 
 
-def _run_in(folder: RunFolder, cfg: DictConfig, command: str) -> int:
+def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command: str) -> int:
     commit, earlier = git_commit(ROOT), folder.summary()
     if folder.moved_to is not None:
         folder.log(f"The earlier run was moved to {folder.moved_to}.")
@@ -63,6 +67,7 @@ def _run_in(folder: RunFolder, cfg: DictConfig, command: str) -> int:
     try:
         checkpoint = folder.resume_checkpoint()
         experiment = build(cfg, folder.path, folder.log)
+        experiment.data.check_room(storage_bytes)
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
@@ -74,6 +79,9 @@ def _run_in(folder: RunFolder, cfg: DictConfig, command: str) -> int:
     folder.update_summary(
         status="running",
         error=None,
+        algo=choices["algo"],
+        env=env_name(cfg, choices),
+        experiment=choices.get("experiment"),
         protocol=cfg.protocol.name,
         git_commit=commit,
         versions=versions(),

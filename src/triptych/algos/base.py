@@ -108,7 +108,9 @@ class Algorithm(pl.LightningModule):
             self.trainer.datamodule.update_priorities(torch.stack(priorities))
 
     def _clip_gradients(self, parameters: list[Tensor]) -> Tensor:
-        grad_norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+        grad_norm = torch.nn.utils.get_total_norm(
+            [parameter.grad for parameter in parameters if parameter.grad is not None]
+        )
         # On the CPU it costs nothing to look, and scaling by one costs a pass over all gradients.
         if self.device.type != "cpu" or grad_norm > self.max_grad_norm:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.max_grad_norm, grad_norm)

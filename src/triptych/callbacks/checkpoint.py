@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,9 @@ class RunCheckpoint(pl.Callback):
         self._env_steps_of["last"] = data.env_steps
         temporary = self.directory / "last.tmp"
         trainer.save_checkpoint(temporary)
-        if last.exists():
-            os.replace(last, previous)
+        if last.exists():  # a copy: there is a last checkpoint at every moment
+            shutil.copyfile(last, self.directory / "previous.tmp")
+            os.replace(self.directory / "previous.tmp", previous)
         os.replace(temporary, last)
         data.prune_data(set(self._env_steps_of.values()))
 

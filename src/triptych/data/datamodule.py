@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,12 @@ class EnvironmentDataModule(pl.LightningDataModule):
     def describe(self) -> dict[str, str]:
         """Say what a run should print about its data before it starts."""
         return {}
+
+    def check_room(self, room: Callable[[str, Path], tuple[int, str]]) -> None:
+        """Raise `ConfigurationError` if training needs more bytes than ``room(storage, directory)`` has.
+
+        ``room`` returns the bytes and what they are bytes of. Evaluation needs none, so nobody asks before one.
+        """
 
     def save_data(self) -> None:
         """Save what a checkpoint does not hold, just before it is written."""

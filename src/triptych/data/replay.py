@@ -46,7 +46,6 @@ class ReplayDataModule(EnvironmentDataModule):
         learning_starts_env_steps: before which turns only fill the replay.
         replay: keywords of `ReplayBuffer` but for those that the run decides.
         directory: where checkpoints keep the replay.
-        available_bytes: asked once, with the storage and the directory, for the room there is and its name.
         The rest: see `EnvironmentDataModule`.
     """
 
@@ -59,20 +58,12 @@ class ReplayDataModule(EnvironmentDataModule):
         learning_starts_env_steps: int,
         replay: dict[str, Any],
         directory: Path,
-        available_bytes: Callable[[str, Path], tuple[int, str]] | None = None,
         **kwargs: Any,
     ) -> None:
         turn = make_turn(num_envs, env_steps_per_update)
         super().__init__(*args, num_envs=num_envs, turn=turn, **kwargs)
         self.batch_size, self.learning_starts_env_steps = batch_size, learning_starts_env_steps
         self.replay_kwargs, self.directory = replay, directory
-        if available_bytes is not None:
-            check_fits(
-                replay["capacity_env_steps"],
-                num_envs,
-                self.spec,
-                *available_bytes(replay["storage"], directory),
-            )
         self._replay: ReplayBuffer | None = None
         self._replay_name: str | None = None  # under which the checkpoint saved it
         self._drawn = np.zeros(0, dtype=np.int64)
@@ -98,6 +89,10 @@ class ReplayDataModule(EnvironmentDataModule):
         capacity, storage = self.replay_kwargs["capacity_env_steps"], self.replay_kwargs["storage"]
         nbytes = replay_nbytes(capacity, self.num_envs, self.spec)
         return {"replay": f"{capacity:,} env steps, {nbytes / 1e9:.2f} GB when full, in {storage}"}
+
+    def check_room(self, room: Callable[[str, Path], tuple[int, str]]) -> None:
+        available, where = room(self.replay_kwargs["storage"], self.directory)
+        check_fits(self.replay_kwargs["capacity_env_steps"], self.num_envs, self.spec, available, where)
 
     def train_dataloader(self) -> DataLoader:
         return DataLoader(ReplayDataset(self), batch_size=None)
@@ -129,8 +124,10 @@ class ReplayDataModule(EnvironmentDataModule):
             self.replay.update_priorities(self._drawn, priorities.flatten().cpu().numpy())
 
     def _nothing_yet(self) -> ReplayBatch:
-        observation = torch.empty((0, self.batch_size, *self.spec.observation_shape), dtype=torch.uint8)
-        action = torch.empty((0, self.batch_size, *self.spec.action_shape), dtype=torch.int64)
+        dtype = getattr(torch, self.spec.observation_dtype)
+        observation = torch.empty((0, self.batch_size, *self.spec.observation_shape), dtype=dtype)
+        action_dtype = torch.float32 if self.spec.num_actions is None else torch.int64
+        action = torch.empty((0, self.batch_size, *self.spec.action_shape), dtype=action_dtype)
         scalar = torch.empty((0, self.batch_size))
         return ReplayBatch(Transition(observation, action, scalar, scalar, observation), scalar, self.env_steps)
 

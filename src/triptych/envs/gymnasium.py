@@ -41,8 +41,16 @@ class Gymnasium:
         self._id, self._frame_stack, self._make_kwargs = id, frame_stack, dict(make_kwargs or {})
         try:
             threshold = gymnasium.spec(id).reward_threshold
+            single = gymnasium.make(id, **self._make_kwargs)
         except gymnasium.error.Error as error:
-            raise ConfigurationError(f"env.id={id} is not a registered Gymnasium environment: {error}") from error
+            raise ConfigurationError(f"env.id={id} cannot be made by Gymnasium: {error}") from error
+        single_space = single.observation_space
+        single.close()
+        if frame_stack > 1 and not _is_plain_frame(single_space):
+            raise ConfigurationError(
+                f"env.frame_stack={frame_stack} is for images without a channel axis, but env.id={id} shows "
+                f"{single_space}; use env.frame_stack=1."
+            )
         vector_class = AsyncVectorEnv if use_processes else SyncVectorEnv
         self._envs = vector_class([self._make] * num_envs, autoreset_mode=AutoresetMode.NEXT_STEP)
         self.num_envs = num_envs
@@ -85,8 +93,7 @@ class Gymnasium:
 
     def _make(self) -> gymnasium.Env:
         env = gymnasium.make(self._id, **self._make_kwargs)
-        space = env.observation_space
-        if isinstance(space, Box) and space.dtype == np.uint8 and len(space.shape) == 2:
+        if _is_plain_frame(env.observation_space):
             env = FrameStackObservation(env, self._frame_stack)
         return env
 
@@ -135,3 +142,7 @@ class Gymnasium:
 
     def close(self) -> None:
         self._envs.close()
+
+
+def _is_plain_frame(space: gymnasium.Space) -> bool:
+    return isinstance(space, Box) and space.dtype == np.uint8 and len(space.shape) == 2

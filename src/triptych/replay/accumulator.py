@@ -47,6 +47,6 @@ class NStepAccumulator:
         np.minimum(self._num_open, self.n_step - 1, out=self._num_open)
         return windows
 
-    def reset(self) -> None:
-        """Forget all open windows."""
-        self._num_open[:] = 0
+    def reset(self, env_index: np.ndarray | slice = slice(None)) -> None:
+        """Forget the open windows of some environments."""
+        self._num_open[env_index] = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,7 +42,8 @@ def check_fits(capacity_env_steps: int, num_envs: int, spec: EnvSpec, available:
     """Raise `ConfigurationError` if the frames need more than the ``available`` bytes of memory, disk or device."""
     needed = replay_nbytes(capacity_env_steps, num_envs, spec)
     if needed > available:
-        largest = int(capacity_env_steps * available / needed) // num_envs * num_envs
+        bytes_per_row = needed // rows_per_env(capacity_env_steps, num_envs)
+        largest = available // bytes_per_row * num_envs
         raise ConfigurationError(
             f"algo.replay.capacity_env_steps={capacity_env_steps} takes {needed / 1e9:.2f} GB of {where}, which has "
             f"{available / 1e9:.2f} GB to spare; the largest that fits is algo.replay.capacity_env_steps={largest}."
@@ -131,6 +133,7 @@ class ReplayBuffer:
         """Add one vector step."""
         (first,) = np.nonzero(step.is_first)
         if len(first):
+            self.accumulator.reset(first)  # where a new collector took over, nobody closed the old windows
             # Each frame of the first stack takes a row; no window opens at any but the last of them.
             stack = step.observation[first] if self.store.frame_stack > 1 else step.observation[first][:, None]
             for position in range(stack.shape[1]):
@@ -204,7 +207,7 @@ class ReplayBuffer:
             OSError: a file is missing or cut short.
             ValueError: it was saved from a replay of another shape.
         """
-        state = torch.load(directory / f"index-{name}.pt", weights_only=True)
+        state = _read_index(directory / f"index-{name}.pt")
         if state["shape"] != [self.num_envs, self.rows_per_env]:
             raise ValueError(
                 f"The saved replay has {state['shape'][0]} rings of {state['shape'][1]} rows, "
@@ -228,8 +231,15 @@ def prune(directory: Path, names: set[str]) -> None:
         index = directory / f"index-{name}.pt"
         if index.exists():
             needed.add(index.name)
-            needed |= {chunk["file"] for chunk in json.loads(torch.load(index, weights_only=True)["chunks"])}
+            needed |= {chunk["file"] for chunk in json.loads(_read_index(index)["chunks"])}
     for pattern in ("index-*", "frames-*"):
         for path in directory.glob(pattern):
             if path.name not in needed:
                 path.unlink()
+
+
+def _read_index(path: Path) -> dict[str, Any]:
+    try:
+        return torch.load(path, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise OSError(f"{path} is cut short") from error

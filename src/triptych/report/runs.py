@@ -17,7 +17,7 @@ import yaml
 
 from triptych.envs.scores import atari_scores
 
-FILES = ("summary.json", "metrics.csv", "config.yaml")
+FILES = ("summary.json", "metrics.csv", "episodes.csv", "config.yaml")
 MOVED_ASIDE = re.compile(r"\.old\d+$")
 # Where these differ, runs still learn the same.
 NOT_IDENTITY = {"storage", "num_threads", "use_processes"}
