@@ -76,6 +76,7 @@ def build(cfg: DictConfig, run_dir: Path, write_line: Callable[[str], None] = pr
     accelerator = choose_accelerator(cfg.trainer.accelerator)
     precision = choose_precision(cfg.trainer.precision, accelerator, math.prod(spec.observation_shape))
     torch.set_num_threads(choose_num_threads(cfg.trainer.num_threads))
+    torch.set_flush_denormal(True)  # Adam's averages of idle weights decay into numbers that take a slow path
     pl.seed_everything(cfg.seed, workers=False, verbose=False)
 
     make_module = instantiate(cfg.algo.module, _partial_=True, _convert_="all")

@@ -1,0 +1,91 @@
+"""Fill a replay with Atari-sized steps and measure what it, and a checkpoint beside it, add to resident memory.
+
+python scripts/measure_replay.py --env-steps 1000000 --out docs/results/replay_memory.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from triptych.replay.buffer import ReplayBuffer, replay_nbytes
+from triptych.run_folder import git_commit, versions, write_text
+from triptych.types import EnvSpec, Step
+
+NUM_ENVS = 16
+SPEC = EnvSpec("pong", "nature", (4, 84, 84), "uint8", num_actions=6, frame_stack=4, frame_skip=4)
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process."""
+    return psutil.Process().memory_info().rss
+
+
+def fill(replay: ReplayBuffer, env_steps: int) -> None:
+    """Add one endless episode per environment."""
+    observation = np.random.default_rng(0).integers(0, 256, (NUM_ENVS, *SPEC.observation_shape), dtype=np.uint8)
+    zeros, ones = np.zeros(NUM_ENVS, np.int64), np.ones(NUM_ENVS, np.float32)
+    never = np.zeros(NUM_ENVS, dtype=bool)
+    for vector_step in range(env_steps // NUM_ENVS):
+        is_first = np.full(NUM_ENVS, vector_step == 0)
+        replay.add(Step(observation, zeros, ones, ones, never, is_first, observation, {}))
+
+
+def peak_while_saving(replay: ReplayBuffer, directory: Path) -> int:
+    """Save the replay and return the highest resident memory seen meanwhile."""
+    peak, is_saving = resident_bytes(), True
+
+    def watch() -> None:
+        nonlocal peak
+        while is_saving:
+            peak = max(peak, resident_bytes())
+            time.sleep(0.01)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    replay.save(directory, "measured")
+    is_saving = False
+    watcher.join()
+    return peak
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print and write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--env-steps", type=int, default=1_000_000)
+    parser.add_argument("--out", type=Path, metavar="FILE")
+    options = parser.parse_args(arguments)
+
+    before = resident_bytes()
+    replay = ReplayBuffer(SPEC, NUM_ENVS, capacity_env_steps=options.env_steps, n_step=1, discount=0.99, seed=1)
+    fill(replay, options.env_steps)
+    filled = resident_bytes()
+    with tempfile.TemporaryDirectory(dir=".") as directory:
+        peak = peak_while_saving(replay, Path(directory))
+    found = {
+        "command": " ".join(["python scripts/measure_replay.py", *arguments]),
+        "env_steps": options.env_steps,
+        "transitions": len(replay),
+        "frames_gb": replay_nbytes(options.env_steps, NUM_ENVS, SPEC) / 1e9,
+        "resident_memory_added_gb": (filled - before) / 1e9,
+        "resident_memory_added_by_saving_gb": (peak - filled) / 1e9,
+        "git_commit": git_commit(Path(__file__).parent),
+        "versions": versions(),
+    }
+    text = json.dumps(found, indent=2) + "\n"
+    print(text, end="")
+    if options.out is not None:
+        write_text(options.out, text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
