@@ -30,9 +30,8 @@ def write_run(
 ) -> Path:
     """Write a run's folder as train.py does."""
     folder.mkdir(parents=True)
-    command = f"python train.py algo={algo} env={env} seed={seed}"
-    command += f" experiment={experiment}" if experiment else ""
-    summary: dict[str, Any] = {"status": status, "protocol": protocol, "seed": seed, "command": command}
+    summary: dict[str, Any] = {"status": status, "protocol": protocol, "seed": seed}
+    summary |= {"algo": algo, "env": env, "experiment": experiment}
     if status == "finished":
         summary |= {
             "frames": 40_000,

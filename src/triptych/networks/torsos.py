@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
@@ -17,58 +19,50 @@ def scale_pixels(pixels: UInt8[Tensor, "B C H W"], weight: Tensor) -> Float[Tens
     return pixels.to(dtype).mul_(1 / 255)
 
 
-class NatureTorso(nn.Module):
-    """The convolutional network of Mnih et al. 2015 (Methods, model architecture), its hidden layer included."""
+class ConvolutionalTorso(nn.Module):
+    """Convolutions and one hidden layer.
 
-    def __init__(self, observation_shape: tuple[int, ...], hidden_size: int = 512) -> None:
+    Args:
+        observation_shape: ``(C, H, W)``.
+        layers: the convolutions, each followed by a rectifier.
+        hidden_size: units of the hidden layer, the number of features.
+    """
+
+    def __init__(self, observation_shape: tuple[int, ...], layers: Sequence[nn.Conv2d], hidden_size: int) -> None:
         super().__init__()
-        channels, height, width = observation_shape
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(channels, 32, kernel_size=8, stride=4),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(32, 64, kernel_size=4, stride=2),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(64, 64, kernel_size=3, stride=1),
-            nn.ReLU(inplace=True),
-            nn.Flatten(),
-        )
+        rectified = [module for layer in layers for module in (layer, nn.ReLU(inplace=True))]
+        self.convolutions = nn.Sequential(*rectified, nn.Flatten())
         with torch.no_grad():
-            flat_size = self.convolutions(torch.zeros(1, channels, height, width)).shape[1]
-        self.num_features = hidden_size
+            flat_size = self.convolutions(torch.zeros(1, *observation_shape)).shape[1]
         self.hidden = nn.Sequential(nn.Linear(flat_size, hidden_size), nn.ReLU(inplace=True))
-
-    @property
-    def first_weight(self) -> Tensor:
-        return self.convolutions.get_parameter("0.weight")
+        self.num_features = hidden_size
 
     def forward(self, observation: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B F"]:
-        return self.hidden(self.convolutions(scale_pixels(observation, self.first_weight)))
+        pixels = scale_pixels(observation, self.convolutions.get_parameter("0.weight"))
+        return self.hidden(self.convolutions(pixels))
 
 
-class SmallTorso(nn.Module):
+class NatureTorso(ConvolutionalTorso):
+    """The network of Mnih et al. 2015 (Methods, model architecture) up to its last hidden layer."""
+
+    def __init__(self, observation_shape: tuple[int, ...], hidden_size: int = 512) -> None:
+        layers = (
+            nn.Conv2d(observation_shape[0], 32, kernel_size=8, stride=4),
+            nn.Conv2d(32, 64, kernel_size=4, stride=2),
+            nn.Conv2d(64, 64, kernel_size=3, stride=1),
+        )
+        super().__init__(observation_shape, layers, hidden_size)
+
+
+class SmallTorso(ConvolutionalTorso):
     """Two 3x3 convolutions for images too small for the Nature network."""
 
     def __init__(self, observation_shape: tuple[int, ...], hidden_size: int = 128) -> None:
-        super().__init__()
-        channels, height, width = observation_shape
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(channels, 16, kernel_size=3, padding=1),
-            nn.ReLU(inplace=True),
+        layers = (
+            nn.Conv2d(observation_shape[0], 16, kernel_size=3, padding=1),
             nn.Conv2d(16, 16, kernel_size=3, stride=2, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Flatten(),
         )
-        with torch.no_grad():
-            flat_size = self.convolutions(torch.zeros(1, channels, height, width)).shape[1]
-        self.num_features = hidden_size
-        self.hidden = nn.Sequential(nn.Linear(flat_size, hidden_size), nn.ReLU(inplace=True))
-
-    @property
-    def first_weight(self) -> Tensor:
-        return self.convolutions.get_parameter("0.weight")
-
-    def forward(self, observation: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B F"]:
-        return self.hidden(self.convolutions(scale_pixels(observation, self.first_weight)))
+        super().__init__(observation_shape, layers, hidden_size)
 
 
 class VectorTorso(nn.Module):
@@ -89,7 +83,7 @@ class VectorTorso(nn.Module):
         return self.layers(observation)
 
 
-def make_torso(observation_shape: tuple[int, ...], is_image: bool) -> NatureTorso | SmallTorso | VectorTorso:
+def make_torso(observation_shape: tuple[int, ...], is_image: bool) -> ConvolutionalTorso | VectorTorso:
     """Choose by what is seen: the Nature network for images from 36 pixels, smaller ones for the rest."""
     if not is_image:
         return VectorTorso(observation_shape)

@@ -93,15 +93,14 @@ def read_run(folder: Path) -> Run:
         summary = json.loads((folder / "summary.json").read_text())
         path = folder / "config.yaml"
         config = yaml.safe_load(path.read_text()) if path.exists() else {}
-        choices = dict(re.findall(r"(?:^|\s)\+?(algo|env|experiment|seed)=(\S+)", summary.get("command", "")))
         last = (read_metrics(folder) or [{}])[-1]
         is_finished = summary["status"] == "finished"
         return Run(
             folder=folder,
-            algo=_algo(summary, config, choices),
-            env=_env(summary, config, choices),
+            algo=f"{summary['algo']}-{summary['experiment']}" if summary["experiment"] else summary["algo"],
+            env=summary["env"],
             protocol=summary["protocol"],
-            seed=int(summary.get("seed", config.get("seed", choices.get("seed", 1)))),
+            seed=int(summary["seed"]),
             settings={
                 key: value
                 for node in ("algo", "env", "protocol")
@@ -115,22 +114,6 @@ def read_run(folder: Path) -> Run:
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
         raise ValueError(f"{folder} cannot be read as a run ({type(error).__name__}: {error})") from error
-
-
-def _algo(summary: dict[str, Any], config: dict[str, Any], choices: dict[str, str]) -> str:
-    target = config.get("algo", {}).get("module", {}).get("_target_", "")
-    module = target.split(".")[-2] if "." in target else "unknown"
-    algo = summary.get("algo") or choices.get("algo") or module
-    experiment = summary.get("experiment") or choices.get("experiment")
-    return f"{algo}-{experiment}" if experiment else algo
-
-
-def _env(summary: dict[str, Any], config: dict[str, Any], choices: dict[str, str]) -> str:
-    if summary.get("env"):
-        return summary["env"]
-    env = config.get("env", {})
-    name = env.get("game") or choices.get("env", "gym")
-    return env.get("id", "unknown").replace("/", "_") if name == "gym" else name
 
 
 def _leaves(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
