@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
+
+
+SAME_KEY_S = 1.0  # a wrapper such as `timeout` passes on the signal that the terminal sent already
 
 
 class RunInterrupted(Exception):
@@ -22,7 +26,7 @@ class Interrupt(pl.Callback):
     """
 
     def __init__(self) -> None:
-        self._is_requested = False
+        self._is_requested, self._requested_at = False, 0.0
         self._earlier: dict[int, Any] = {}
 
     def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
@@ -30,9 +34,12 @@ class Interrupt(pl.Callback):
             return
 
         def handle(number: int, frame: FrameType | None) -> None:
+            now = time.monotonic()
             if self._is_requested:
-                raise KeyboardInterrupt
-            self._is_requested = True
+                if now - self._requested_at > SAME_KEY_S:
+                    raise KeyboardInterrupt
+                return
+            self._is_requested, self._requested_at = True, now
             print("\nStopping after this turn ...", flush=True)
             if trainer.validating or trainer.testing:
                 raise RunInterrupted
