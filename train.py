@@ -7,6 +7,7 @@ python train.py -m algo=dqn,double_dqn env=pong seed=1,2,3    a sweep
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> int:
     @hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="train")
     def job(cfg: DictConfig) -> None:
         hydra_cfg = HydraConfig.get()
-        command = f"python train.py {' '.join(hydra_cfg.overrides.task)}".strip()
+        command = shlex.join(["python", "train.py", *hydra_cfg.overrides.task])
         code = run(cfg, dict(hydra_cfg.runtime.choices), command)
         exit_codes[command] = code
         if code == INTERRUPTED:

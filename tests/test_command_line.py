@@ -46,6 +46,10 @@ CASES = {
     "unplayable rom": (["env=combat"], ["env=combat", "another game"]),
     "protocol off Atari": (["env=cartpole", "protocol=machado"], ["protocol=machado", "none"]),
     "no protocol on Atari": (["env=pong", "protocol=none"], ["protocol=none", "nature"]),
+    "no logger": (["logger=null"], ["logger"]),
+    "a group taken away": (["~algo"], ["algo"]),
+    "an interpolation to nowhere": (["seed=${nokey}"], ["nokey"]),
+    "no threads": (["trainer.num_threads=0"], ["trainer.num_threads=0", "auto"]),
     "missing id": (["env=gym"], ["env.id"]),
     "several values without -m": (["seed=1,2"], ["seed=1,2", "-m"]),
     "one folder for a sweep": (["-m", "seed=1,2", "run_dir=somewhere"], ["run_dir"]),
@@ -70,6 +74,10 @@ def test_bad_input_gets_one_sentence(name, tmp_path):
 BUILD_CASES = {
     "continuous actions": (["env=gym", "env.id=Pendulum-v1"], ["continuous", "Pendulum-v1", "discrete"]),
     "unknown gymnasium id": (["env=gym", "env.id=CartPoel-v1"], ["env.id=CartPoel-v1", "CartPole"]),
+    "keyword that no constructor has": (["env=catch", "+env.foo=1"], ["env", "foo"]),
+    "unknown rom": (["env.game=pnog"], ["env.game=pnog"]),
+    "no such accelerator": (["env=catch", "trainer.accelerator=gpu"], ["trainer.accelerator=gpu", "cpu"]),
+    "dictionary observations": (["env=gym", "env.id=Blackjack-v1"], ["env.id=Blackjack-v1", "Box"]),
     "replay larger than the machine": (
         ["env=pong", "algo.replay.capacity_env_steps=1000000000"],
         ["algo.replay.capacity_env_steps=1000000000", "the largest that fits is"],

@@ -241,6 +241,60 @@ def test_a_checkpoint_that_would_run_code_is_not_loaded(finished, tmp_path):
     assert "Traceback" not in result.stderr
     assert "fresh=true" in result.stderr
     assert not (tmp_path / "broken_into").exists()
+    assert train(*TINY, "total_frames=4000", f"run_dir={folder}").returncode == 1  # still, not from scratch
+
+
+def test_an_evaluation_that_was_cut_off_is_played_after_all(tmp_path):
+    folder = tmp_path / "run"
+    arguments = [*TINY, "total_frames=1000", "eval.episodes=3000", "eval.final_episodes=2", f"run_dir={folder}"]
+    process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (folder / "metrics.csv").exists() or frames_of(folder)[-1:] != [1000]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.5)  # into the evaluation
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=120) == 130
+    assert not (folder / "checkpoints" / "best.ckpt").exists()
+    result = train(*arguments[:-2], "eval.episodes=3", "eval.final_episodes=2", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert rows(folder)[-1]["eval/return_mean"]
+    assert frames_of(folder).count(1000) == 2
+    assert summary(folder)["status"] == "finished"
+
+
+def test_a_solved_run_stops_and_goes_on_only_when_asked(tmp_path):
+    folder = tmp_path / "run"
+    solved = [*TINY, "stop_when_solved=true", "env.solved_return=-1.0", f"run_dir={folder}"]
+    assert train(*solved, "total_frames=3000").returncode == 0
+    assert summary(folder)["stop_reason"] == "solved"
+    assert summary(folder)["frames"] == 1000
+    assert "is finished" in train(*solved, "total_frames=3000").stdout
+    # Killed after it was solved and before its final evaluation:
+    found = summary(folder)
+    (folder / "summary.json").write_text(json.dumps(found | {"status": "running"}))
+    assert train(*solved, "total_frames=3000").returncode == 0
+    assert summary(folder)["status"] == "finished"
+    assert summary(folder)["frames"] == 1000
+    assert train(*solved, "total_frames=3000", "stop_when_solved=false").returncode == 0
+    assert summary(folder)["frames"] >= 3000
+
+
+def test_another_run_in_the_same_folder_is_refused(finished):
+    result = train(*TINY, "total_frames=3000", "algo.n_step=3", f"run_dir={finished}")
+    assert result.returncode == 2
+    assert "holds another run" in result.stderr
+    assert "fresh=true" in result.stderr
+
+
+def test_a_missing_replay_file_gives_way_to_the_checkpoint_before(finished, tmp_path):
+    folder = copy_of(finished, tmp_path)
+    newest = max((folder / "checkpoints" / "replay").glob("index-*.pt"), key=lambda path: int(path.stem[6:]))
+    newest.unlink()
+    result = train(*TINY, "total_frames=4000", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr
+    assert "last.ckpt cannot be read" in result.stdout
+    assert summary(folder)["frames"] >= 4000
 
 
 def test_a_second_process_is_refused(tmp_path):

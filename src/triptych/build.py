@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from triptych.algos.base import Algorithm
@@ -26,7 +27,9 @@ from triptych.hardware import (
     choose_precision,
     processor_name,
 )
-from triptych.types import EnvSpec, Game
+from triptych.types import ConfigurationError, EnvSpec, Game
+
+Room = Callable[[str, Path], tuple[int, str]]  # storage, directory -> bytes, and of what
 
 
 @dataclass
@@ -58,12 +61,32 @@ def plain(node: Any) -> Any:
 
 def make_game_factory(cfg: DictConfig) -> Callable[[int], Game]:
     """Return what makes fresh environments."""
-    make = instantiate(cfg.env, _partial_=True, _convert_="all")
-    return lambda num_envs: make(num_envs=num_envs)
+    return lambda num_envs: make(cfg.env, "env", num_envs=num_envs)
 
 
-def build(cfg: DictConfig, run_dir: Path, write_line: Callable[[str], None] = print) -> Experiment:
+def make(node: DictConfig, name: str, **keywords: Any) -> Any:
+    """Call a ``_target_`` with its keywords and these; a keyword it does not have is a `ConfigurationError`."""
+    partial = instantiate(node, _partial_=True, _convert_="all")
+    try:
+        inspect.signature(partial.func).bind_partial(**(partial.keywords | keywords))
+        return partial(**keywords)
+    except TypeError as error:
+        raise ConfigurationError(f"{name} cannot be built: {error}.") from error
+
+
+def build(
+    cfg: DictConfig,
+    run_dir: Path,
+    write_line: Callable[[str], None] = print,
+    room: Room | None = None,
+) -> Experiment:
     """Build environments, module, data and trainer.
+
+    Args:
+        cfg: the resolved configuration.
+        run_dir: the run's folder.
+        write_line: where lines about the progress go.
+        room: where there is training to come, what tells the bytes there are for its data.
 
     Raises:
         ConfigurationError: a setting cannot work.
@@ -79,16 +102,18 @@ def build(cfg: DictConfig, run_dir: Path, write_line: Callable[[str], None] = pr
     torch.set_flush_denormal(True)  # Adam's averages of idle weights decay into numbers that take a slow path
     pl.seed_everything(cfg.seed, workers=False, verbose=False)
 
-    make_module = instantiate(cfg.algo.module, _partial_=True, _convert_="all")
-    make_module.func.check(spec)
-    module = make_module(spec=spec, seed=cfg.seed)
+    algorithm: Any = get_class(cfg.algo.module._target_)
+    algorithm.check(spec)
+    module = make(cfg.algo.module, "algo.module", spec=spec, seed=cfg.seed)
     if spec.is_image:
         module = module.to(memory_format=torch.channels_last)
 
-    data = instantiate(cfg.algo.data, _partial_=True, _convert_="all")(
-        make_game,
-        module,
-        spec,
+    data = make(
+        cfg.algo.data,
+        "algo.data",
+        make_game=make_game,
+        actor=module,
+        spec=spec,
         seed=cfg.seed,
         num_envs=cfg.env.num_envs,
         total_frames=cfg.total_frames,
@@ -101,8 +126,11 @@ def build(cfg: DictConfig, run_dir: Path, write_line: Callable[[str], None] = pr
         directory=run_dir / "checkpoints" / "replay",
     )
 
+    if room is not None:
+        data.check_room(room)
+
     metrics = Metrics(run_dir, **plain(cfg.callbacks.metrics))
-    finish = Finish(spec.solved_return if cfg.stop_when_solved else None)
+    finish = Finish(data.total_frames, spec.solved_return if cfg.stop_when_solved else None)
     callbacks = [
         metrics,
         Progress(metrics, write_line=write_line, is_shown=cfg.callbacks.progress),

@@ -64,6 +64,7 @@ class Rule(NamedTuple):
         return " or ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
 
 
+KEYS = ("algo", "env", "protocol", "eval", "checkpoint", "logger", "trainer", "callbacks", "seed", "total_frames")
 MAX_SEED = 2**31 - 1  # the emulator's seeds are 32-bit integers
 # The first pattern that matches a key decides. Units and ranges follow from how keys are named.
 RULES = (
@@ -76,7 +77,8 @@ RULES = (
     Rule("*period_updates", int, 1),
     Rule("*_frames", int, 1),
     Rule("*max_frames_per_episode", int, 1),
-    Rule("*num_threads", int, 0, 1024, words=("auto",)),
+    Rule("trainer.num_threads", int, 1, 1024, words=("auto",)),
+    Rule("env.num_threads", int, 0, 1024),
     Rule("*num_*", int, 1),
     Rule("*episodes", int, 1),
     Rule("*batch_size", int, 1),
@@ -94,9 +96,9 @@ RULES = (
     Rule("*_prob", float, 0, 1),
     Rule("*td_loss", str, words=("huber", "squared")),
     Rule("*.storage", str, words=("memory", "disk", "device")),
-    Rule("trainer.accelerator", str, words=("auto", "cpu", "gpu", "cuda", "mps")),
-    Rule("trainer.devices", int, 1),
-    Rule("trainer.precision", str, words=("auto", "32-true", "bf16-mixed", "16-mixed")),
+    Rule("trainer.accelerator", str, words=("auto", "cpu", "gpu", "cuda")),
+    Rule("trainer.devices", int, 1, 1),
+    Rule("trainer.precision", str, words=("auto", "32-true", "bf16-mixed")),
     Rule("*solved_return", float, is_optional=True),
     Rule("*_timeout_s", float, 0),
     Rule("logger.wandb.entity", str, is_optional=True),
@@ -151,11 +153,17 @@ def check_values(cfg: DictConfig) -> None:
     Raises:
         ConfigurationError: names the key, the value and what is allowed.
     """
+    for key in KEYS:
+        if key not in cfg or OmegaConf.is_missing(cfg, key):
+            raise ConfigurationError(f"{key} cannot be left out.")
     is_atari = str(cfg.env._target_).startswith("triptych.envs.atari.")
     if is_atari == (cfg.protocol.name == "none"):
         allowed = "nature, machado or atari100k" if is_atari else "none"
         raise ConfigurationError(f"protocol={cfg.protocol.name} does not fit this env; it takes protocol={allowed}.")
-    values = dict(leaves(OmegaConf.to_container(cfg, resolve=True)))
+    try:
+        values = dict(leaves(OmegaConf.to_container(cfg, resolve=True)))
+    except OmegaConfBaseException as error:
+        raise ConfigurationError(str(error).splitlines()[0]) from error
     for key, value in values.items():
         if value == "???":
             raise ConfigurationError(f"{key} has no value; give it on the command line as {key}=...")
@@ -182,6 +190,11 @@ def check_command_line(arguments: Sequence[str], conf: Path) -> None:
         parsed = OverridesParser.create().parse_overrides(overrides)
     except OverrideParseException as error:
         raise ConfigurationError(f"{error.override} cannot be read as key=value; quote special characters.") from error
+    for override in parsed:
+        key = override.key_or_group
+        if key in KEYS and (conf / key).is_dir() and (override.is_delete() or override.value() is None):
+            options = ", ".join(sorted(path.stem for path in (conf / key).glob("*.yaml")))
+            raise ConfigurationError(f"{override.input_line}: {key} cannot be left out; it takes one of {options}.")
     if is_sweep:
         jobs = _sweep_jobs(parsed)
         if len(jobs) > 1 and any(override.key_or_group == "run_dir" for override in parsed):
@@ -221,7 +234,7 @@ def compose_config(overrides: list[str], conf: Path) -> DictConfig:
         groups = sorted(path.name for path in conf.iterdir() if path.is_dir())
         nodes = {name.rsplit(".", depth)[0] for name in known for depth in (1, 2) if "." in name}
         raise ConfigurationError(_unknown(key, key, [*known, *groups, *sorted(nodes)], what="a key")) from error
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise ConfigurationError(str(error).splitlines()[0]) from error
 
 

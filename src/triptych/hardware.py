@@ -10,11 +10,17 @@ from pathlib import Path
 import psutil
 import torch
 
+from triptych.types import ConfigurationError
+
 MIN_BF16_OBSERVATION = 4096  # numbers; below, casting costs more than the multiplications save
 
 
 def choose_accelerator(setting: str) -> str:
     """Return ``cuda`` or ``cpu`` for ``auto``, anything else as it is."""
+    if setting in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise ConfigurationError(
+            f"trainer.accelerator={setting}: no such device was found; use trainer.accelerator=cpu."
+        )
     if setting != "auto":
         return setting
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -57,5 +63,7 @@ def storage_bytes(storage: str, directory: Path) -> tuple[int, str]:
         return int(0.9 * torch.cuda.mem_get_info()[0]), "device memory"
     if storage == "disk":
         existing = next(path for path in (directory, *directory.parents) if path.exists())
-        return int(0.95 * shutil.disk_usage(existing).free), "disk"
+        ring = directory / "ring.bin"
+        taken = ring.stat().st_blocks * 512 if ring.exists() else 0  # by this very replay, before it was stopped
+        return int(0.95 * (shutil.disk_usage(existing).free + taken)), "disk"
     return int(0.95 * psutil.virtual_memory().available), "memory"

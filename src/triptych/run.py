@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import traceback
@@ -14,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from triptych.build import Experiment, build, plain
 from triptych.callbacks.interrupt import RunInterrupted
 from triptych.callbacks.video import write_video
+from triptych.config import check_values
 from triptych.hardware import storage_bytes
 from triptych.run_folder import FolderInUse, RunFolder, git_commit, identity_hash, versions, write_text
 from triptych.types import ConfigurationError
@@ -27,12 +29,16 @@ def env_name(cfg: DictConfig, choices: dict[str, str]) -> str:
     return cfg.env.id.replace("/", "_") if choices["env"] == "gym" else choices["env"]
 
 
+def identity_of(cfg: DictConfig) -> str:
+    """Hash what decides the learning."""
+    return identity_hash({key: plain(cfg[key]) for key in ("algo", "env", "protocol", "seed")})
+
+
 def folder_of(cfg: DictConfig, choices: dict[str, str]) -> Path:
     """Name the run's folder: outputs/<algo>/<env>/<protocol>/seed<seed>-<hash8>."""
     if cfg.run_dir is not None:
         return Path(cfg.run_dir)
-    identity = {key: plain(cfg[key]) for key in ("algo", "env", "protocol", "seed")}
-    name = f"seed{cfg.seed}-{identity_hash(identity)}"
+    name = f"seed{cfg.seed}-{identity_of(cfg)}"
     return Path("outputs") / choices["algo"] / env_name(cfg, choices) / cfg.protocol.name / name
 
 
@@ -40,40 +46,56 @@ def run(cfg: DictConfig, choices: dict[str, str], command: str) -> int:
     """Run one job to its end, from wherever an earlier start left it; return its exit code."""
     path = folder_of(cfg, choices)
     try:
+        check_values(cfg)
         folder = RunFolder(path, fresh=cfg.fresh)
-    except (FolderInUse, OSError) as error:
-        print(f"error: {error}" if isinstance(error, FolderInUse) else f"error: run folder {path}: {error}; "
-              "choose a folder that can be written with run_dir=...", file=sys.stderr)  # fmt: skip
-        return FAILED
+    except ConfigurationError as error:
+        return _refuse(str(error), BAD_INPUT)
+    except FolderInUse as error:
+        return _refuse(str(error), FAILED)
+    except OSError as error:
+        return _refuse(f"run folder {path}: {error}; choose one that can be written with run_dir=...", FAILED)
     try:
         return _run_in(folder, cfg, choices, command)
+    except OSError as error:
+        return _refuse(f"{error}; what was written before is kept, and the same command goes on from there", FAILED)
     finally:
         folder.close()
+        gc.collect()  # the next job of a sweep needs this one's memory
+
+
+def _refuse(sentence: str, exit_code: int) -> int:
+    print(f"error: {sentence}", file=sys.stderr)
+    return exit_code
+
+
+def _is_finished(cfg: DictConfig, earlier: dict[str, Any]) -> bool:
+    if earlier.get("status") != "finished":
+        return False
+    was_solved = earlier["stop_reason"] == "solved" and cfg.total_frames <= earlier["total_frames"]
+    return cfg.total_frames <= earlier["frames"] or (cfg.stop_when_solved and was_solved)
 
 
 def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command: str) -> int:
-    commit, earlier = git_commit(ROOT), folder.summary()
+    commit, earlier, identity = git_commit(ROOT), folder.summary(), identity_of(cfg)
     if folder.moved_to is not None:
         folder.log(f"The earlier run was moved to {folder.moved_to}.")
-    if earlier.get("status") == "finished" and (
-        cfg.total_frames <= earlier["frames"] or earlier.get("stop_reason") == "solved"
-    ):
-        folder.log(
-            f"{folder.path} is finished: {_result(earlier)}. A larger total_frames goes on, fresh=true starts over."
+    if earlier.get("identity", identity) != identity:
+        return _refuse(
+            f"run_dir={folder.path} holds another run ({earlier['command']}); "
+            "choose another run_dir, or move that run aside with fresh=true.",
+            BAD_INPUT,
         )
+    if _is_finished(cfg, earlier):
+        advice = "A larger total_frames goes on, fresh=true starts over."
+        folder.log(f"{folder.path} is finished: {_result(earlier)}. {advice}")
         if commit != earlier.get("git_commit"):
             folder.log(f"The code has changed since: {earlier.get('git_commit')} then, {commit} now.")
         return FINISHED
     try:
         checkpoint = folder.resume_checkpoint()
-        experiment = build(cfg, folder.path, folder.log)
-        experiment.data.check_room(storage_bytes)
+        experiment = build(cfg, folder.path, folder.log, room=storage_bytes)
     except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return FAILED
+        return _refuse(str(error), BAD_INPUT)
 
     write_text(folder.path / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
     folder.update_summary(
@@ -83,28 +105,35 @@ def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command
         env=env_name(cfg, choices),
         experiment=choices.get("experiment"),
         protocol=cfg.protocol.name,
+        seed=cfg.seed,
+        total_frames=cfg.total_frames,
+        identity=identity,
+        command=command,
         git_commit=commit,
         versions=versions(),
-        seed=cfg.seed,
-        command=command,
         hardware=experiment.hardware,
     )
     _introduce(folder, cfg, experiment, checkpoint)
+    exit_code, progress = FAILED, None
     try:
-        _train_and_evaluate(folder, cfg, experiment, checkpoint)
-    except RunInterrupted:
-        folder.update_summary(status="interrupted", **_progress(experiment))
-        folder.log(f"Interrupted at {experiment.data.frames:,} frames; the same command goes on from here: {command}")
-        experiment.close_loggers(INTERRUPTED)
-        return INTERRUPTED
+        experiment.trainer.fit(experiment.module, experiment.data, ckpt_path=checkpoint, weights_only=True)
+        progress = _progress(experiment)  # before the best checkpoint turns the counters back
+        _evaluate(folder, cfg, experiment, progress)
+        exit_code = FINISHED
+    except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
+        progress = progress or _progress(experiment)
+        folder.update_summary(status="interrupted", **progress)
+        folder.log(f"Interrupted at {progress['frames']:,} frames; the same command goes on from here: {command}")
+        exit_code = INTERRUPTED
     except Exception as error:
-        folder.update_summary(status="failed", error=f"{type(error).__name__}: {error}", **_progress(experiment))
-        folder.note(traceback.format_exc())
         folder.log(f"Failed: {_sentence(error)} (traceback in {folder.path / 'train.log'})")
-        experiment.close_loggers(FAILED)
-        return FAILED
-    experiment.close_loggers(FINISHED)
-    return FINISHED
+        folder.note(traceback.format_exc())
+        fields = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+        folder.update_summary(**fields, **(progress or _progress(experiment)))
+    finally:
+        experiment.data.teardown("fit")  # Lightning leaves the emulators open after an error
+        experiment.close_loggers(exit_code)
+    return exit_code
 
 
 def _introduce(folder: RunFolder, cfg: DictConfig, experiment: Experiment, checkpoint: Path | None) -> None:
@@ -122,30 +151,32 @@ def _introduce(folder: RunFolder, cfg: DictConfig, experiment: Experiment, check
         folder.log(f"{name:>9}  {text}")
 
 
-def _train_and_evaluate(folder: RunFolder, cfg: DictConfig, experiment: Experiment, checkpoint: Path | None) -> None:
-    trainer, module, data = experiment.trainer, experiment.module, experiment.data
-    trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
-
+def _evaluate(folder: RunFolder, cfg: DictConfig, experiment: Experiment, progress: dict[str, Any]) -> None:
+    """Play the final evaluation with the best checkpoint, write what came of it, then the video."""
+    trainer, data, is_solved = experiment.trainer, experiment.data, experiment.finish.is_solved
     best = folder.checkpoints / "best.ckpt"
-    # Before the best checkpoint turns counters and callbacks back to when it was saved:
-    progress, is_solved = _progress(experiment), experiment.finish.is_solved
-    trainer.test(module, data, ckpt_path=best, weights_only=True, verbose=False)
+    trainer.test(experiment.module, data, ckpt_path=best, weights_only=True, verbose=False)
     episodes = data.evaluation_episodes
     results = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    if cfg.callbacks.video:
-        episode = sorted(episodes, key=lambda episode: episode.episode_return)[len(episodes) // 2]
-        game = data.make_game(1)
-        write_video(folder.path / "videos" / "evaluation.mp4", game, episode)
-        game.close()
-    summary: dict[str, Any] = {
-        "eval_return_mean": results["eval/return_mean"],
-        "eval_return_std": results["eval/return_std"],
-        "eval_returns": [episode.episode_return for episode in episodes],
-        "human_normalized_score": results.get("eval/human_normalized_score"),
-        "stop_reason": "solved" if is_solved else "total_frames",
+    folder.update_summary(
+        eval_return_mean=results["eval/return_mean"],
+        eval_return_std=results["eval/return_std"],
+        eval_returns=[episode.episode_return for episode in episodes],
+        human_normalized_score=results.get("eval/human_normalized_score"),
+        stop_reason="solved" if is_solved else "total_frames",
         **progress,
-    }
-    folder.update_summary(status="finished", **summary)
+    )
+    if cfg.callbacks.video:
+        median = sorted(episodes, key=lambda episode: episode.episode_return)[len(episodes) // 2]
+        game = data.make_game(1)
+        try:
+            write_video(folder.path / "videos" / "evaluation.mp4", game, median)
+        except Exception as error:  # a picture less must not cost the run
+            folder.log(f"No video could be made: {_sentence(error)}")
+            folder.note(traceback.format_exc())
+        finally:
+            game.close()
+    folder.update_summary(status="finished")
     folder.log(f"Finished: {_result(folder.summary())}")
 
 

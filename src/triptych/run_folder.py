@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import importlib.metadata
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from triptych.replay.buffer import check_saved
 
 # What does not decide the learning stays out of a run's identity.
 NOT_IDENTITY = {"storage", "num_threads", "use_processes"}
@@ -81,7 +84,7 @@ class RunFolder:
         path.mkdir(parents=True, exist_ok=True)
         self._lock = self._locked()
         self.moved_to: Path | None = None
-        if fresh and self.summary():
+        if fresh and any(entry.name != ".lock" for entry in path.iterdir()):
             self.moved_to = self._move_aside()
             path.mkdir(parents=True)
             self._lock = self._locked()
@@ -135,8 +138,8 @@ class RunFolder:
         self.note(line)
 
     def note(self, line: str) -> None:
-        """Keep a line in ``train.log``."""
-        with (self.path / "train.log").open("a") as file:
+        """Keep a line in ``train.log``, if the disk has room for it."""
+        with contextlib.suppress(OSError), (self.path / "train.log").open("a") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
 
     def resume_checkpoint(self) -> Path | None:
@@ -149,13 +152,19 @@ class RunFolder:
             OSError: there are checkpoints, and none can be read.
         """
         paths = [path for name in ("last.ckpt", "previous.ckpt") if (path := self.checkpoints / name).exists()]
+        unreadable: list[Path] = []
         for path in paths:
             try:
-                torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+                state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+                for value in state.values():
+                    if isinstance(value, dict) and value.get("replay") is not None:
+                        check_saved(self.checkpoints / "replay", value["replay"])
             except Exception as error:
+                unreadable.append(path)
                 self.log(f"{path.name} cannot be read ({type(error).__name__}); trying the one before it.")
-                os.replace(path, path.with_suffix(".unreadable"))  # it must not displace a good one later
             else:
+                for bad in unreadable:  # it must not displace a good one later
+                    os.replace(bad, bad.with_suffix(".unreadable"))
                 return path
         if paths:
             raise OSError(f"No checkpoint in {self.checkpoints} can be read; start over with fresh=true.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 
 from triptych.callbacks.interrupt import RunInterrupted
 
@@ -40,6 +41,14 @@ class RunCheckpoint(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._next_frames = trainer.datamodule.frames + self.period_frames
+        self.best_value = self._champion()  # the file knows better than a checkpoint from before it
+
+    def _champion(self) -> float:
+        path = self.directory / "best.ckpt"
+        try:
+            return torch.load(path, weights_only=True, mmap=True)["callbacks"][self.state_key]["best_value"]
+        except Exception:  # absent, cut short or foreign: the next evaluation writes another
+            return -math.inf
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -69,22 +78,24 @@ class RunCheckpoint(pl.Callback):
         self._next_frames = data.frames + self.period_frames
         last, previous = self.directory / "last.ckpt", self.directory / "previous.ckpt"
         if self._env_steps_of.get("last") == data.env_steps and last.exists():
+            self._write(trainer, "last.ckpt")  # only what the evaluation added has changed
             return
         self.directory.mkdir(parents=True, exist_ok=True)
         data.save_data()
         if "last" in self._env_steps_of:
             self._env_steps_of["previous"] = self._env_steps_of["last"]
         self._env_steps_of["last"] = data.env_steps
-        temporary = self.directory / "last.tmp"
-        trainer.save_checkpoint(temporary)
         if last.exists():  # a copy: there is a last checkpoint at every moment
             shutil.copyfile(last, self.directory / "previous.tmp")
             os.replace(self.directory / "previous.tmp", previous)
-        os.replace(temporary, last)
+        self._write(trainer, "last.ckpt")
         data.prune_data(set(self._env_steps_of.values()))
 
     def _write(self, trainer: pl.Trainer, name: str) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         temporary = self.directory / f"{name}.tmp"
-        trainer.save_checkpoint(temporary)
-        os.replace(temporary, self.directory / name)
+        try:
+            trainer.save_checkpoint(temporary)
+            os.replace(temporary, self.directory / name)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -11,13 +11,18 @@ class Finish(pl.Callback):
     """Stops when the frames are used up, or when the game is solved.
 
     Args:
+        total_frames: the budget; a run that was solved goes on when it is raised.
         solved_return: mean evaluation return that counts as solved; ``None`` plays to the last frame.
         monitor: the metric compared with it.
     """
 
-    def __init__(self, solved_return: float | None, monitor: str = "eval/return_mean") -> None:
-        self.solved_return, self.monitor = solved_return, monitor
+    def __init__(self, total_frames: int, solved_return: float | None, monitor: str = "eval/return_mean") -> None:
+        self.total_frames, self.solved_return, self.monitor = total_frames, solved_return, monitor
         self.is_solved = False
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if self.is_solved:  # a continued run that was stopped after it was solved
+            trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         value = trainer.callback_metrics.get(self.monitor)
@@ -26,7 +31,8 @@ class Finish(pl.Callback):
         trainer.should_stop = self.is_solved or trainer.datamodule.is_finished
 
     def state_dict(self) -> dict[str, Any]:
-        return {"is_solved": self.is_solved}
+        return {"is_solved": self.is_solved, "total_frames": self.total_frames}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.is_solved = state_dict["is_solved"]
+        is_raised = self.total_frames > state_dict["total_frames"]
+        self.is_solved = state_dict["is_solved"] and self.solved_return is not None and not is_raised

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-
 SAME_KEY_S = 1.0  # a wrapper such as `timeout` passes on the signal that the terminal sent already
 
 
@@ -53,7 +52,13 @@ class Interrupt(pl.Callback):
         if self._is_requested:
             raise RunInterrupted
 
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        self._restore()
+
     def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
         for number, handler in self._earlier.items():
             signal.signal(number, handler)
         self._earlier.clear()

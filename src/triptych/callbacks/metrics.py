@@ -61,7 +61,8 @@ class Metrics(pl.Callback):
         episodes = data.take_ended_episodes()
         if episodes:
             self._file_episodes(episodes)
-        if data.frames >= self._next_row or data.is_finished:
+        is_new = data.frames > self._interval_frames
+        if is_new and (data.frames >= self._next_row or data.is_finished):
             self.write(trainer, self._training_row(trainer, module))
             self._next_row = self._after(data.frames)
 

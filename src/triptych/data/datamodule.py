@@ -78,6 +78,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         self.clip_rewards, self.life_loss_is_terminal = clip_rewards, life_loss_is_terminal
         self.calendar = Calendar.make(turn.env_steps, spec.frame_skip, total_frames, eval_period_frames)
         self.turns = 0
+        self.evaluated_turns = 0  # when the latest evaluation during training was played
         self.ended_episodes: list[Episode] = []  # since a callback last took them
         self.evaluation_episodes: list[Episode] = []  # of the latest evaluation
         self._collector: Collector | None = None
@@ -99,6 +100,12 @@ class EnvironmentDataModule(pl.LightningDataModule):
     @property
     def is_finished(self) -> bool:
         return self.turns >= self.calendar.total_turns
+
+    @property
+    def owes_evaluation(self) -> bool:
+        """Say whether an epoch has ended without its evaluation: a run was stopped just then."""
+        is_end = self.turns % self.calendar.turns_per_epoch == 0 or self.is_finished
+        return is_end and self.turns > 0 and self.evaluated_turns != self.turns
 
     @property
     def collector(self) -> Collector:
@@ -132,6 +139,8 @@ class EnvironmentDataModule(pl.LightningDataModule):
             self.evaluation_episodes = play_episodes(game, self.act, seeds)
         finally:
             game.close()
+        if stream == VALIDATION_STREAM:
+            self.evaluated_turns = self.turns
         return self.evaluation_episodes
 
     def describe(self) -> dict[str, str]:
@@ -163,10 +172,10 @@ class EnvironmentDataModule(pl.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         collector = self._collector.state_dict() if self._collector is not None else self._collector_state
-        return {"turns": self.turns, "env_steps_per_turn": self.turn.env_steps, "collector": collector}
+        return {"turns": self.turns, "evaluated_turns": self.evaluated_turns, "collector": collector}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.turns = state_dict["turns"]
+        self.turns, self.evaluated_turns = state_dict["turns"], state_dict["evaluated_turns"]
         self._collector_state = state_dict["collector"]
 
     def teardown(self, stage: str) -> None:

@@ -30,9 +30,14 @@ class ReplayDataset(IterableDataset):
         self.datamodule = datamodule
 
     def __len__(self) -> int:
+        if self.datamodule.owes_evaluation:
+            return 1
         return self.datamodule.calendar.turns_left_in_epoch(self.datamodule.turns)
 
     def __iter__(self) -> Iterator[ReplayBatch]:
+        if self.datamodule.owes_evaluation:  # an empty turn, so that the epoch ends again
+            yield self.datamodule.empty_batch()
+            return
         for _ in range(len(self)):
             yield self.datamodule.play_turn()
 
@@ -108,7 +113,7 @@ class ReplayDataModule(EnvironmentDataModule):
         self.turns += 1
         updates = self.turn.updates if self.env_steps >= self.learning_starts_env_steps and len(replay) else 0
         if updates == 0:
-            return self._nothing_yet()
+            return self.empty_batch()
         draw = replay.sample(updates * self.batch_size, self.env_steps)
         self._drawn = draw.indices
         leading = (updates, self.batch_size)
@@ -123,13 +128,19 @@ class ReplayDataModule(EnvironmentDataModule):
         if self.replay_kwargs["is_prioritized"]:
             self.replay.update_priorities(self._drawn, priorities.flatten().cpu().numpy())
 
-    def _nothing_yet(self) -> ReplayBatch:
+    def empty_batch(self) -> ReplayBatch:
+        """Return a turn without updates."""
         dtype = getattr(torch, self.spec.observation_dtype)
         observation = torch.empty((0, self.batch_size, *self.spec.observation_shape), dtype=dtype)
         action_dtype = torch.float32 if self.spec.num_actions is None else torch.int64
         action = torch.empty((0, self.batch_size, *self.spec.action_shape), dtype=action_dtype)
         scalar = torch.empty((0, self.batch_size))
         return ReplayBatch(Transition(observation, action, scalar, scalar, observation), scalar, self.env_steps)
+
+    def teardown(self, stage: str) -> None:
+        super().teardown(stage)
+        if stage == "fit":
+            self._replay = None  # the next job of a sweep needs the memory
 
     def save_data(self) -> None:
         """Save the replay beside a checkpoint that is about to be written."""

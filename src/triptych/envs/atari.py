@@ -61,6 +61,8 @@ class Atari:
     ) -> None:
         if game in UNPLAYABLE:
             raise ConfigurationError(f"env={game} cannot be played: its ROM ends the process. Choose another game.")
+        if game not in games():
+            raise ConfigurationError(f"env.game={game} is not a ROM; the names are those of env=, such as ms_pacman.")
         # Every setting is written out: the library's own defaults clip rewards and leave sticky actions out.
         self._settings: dict[str, Any] = {
             "full_action_space": full_action_space,

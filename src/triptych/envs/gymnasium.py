@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers import FrameStackObservation
+from gymnasium.wrappers import FrameStackObservation, TransformObservation
 
 import triptych.envs.catch  # noqa: F401  (registers Catch-v0)
 from triptych.types import ConfigurationError, EnvSpec, Received
@@ -42,7 +42,7 @@ class Gymnasium:
         try:
             threshold = gymnasium.spec(id).reward_threshold
             single = gymnasium.make(id, **self._make_kwargs)
-        except gymnasium.error.Error as error:
+        except (gymnasium.error.Error, TypeError) as error:
             raise ConfigurationError(f"env.id={id} cannot be made by Gymnasium: {error}") from error
         single_space = single.observation_space
         single.close()
@@ -95,6 +95,8 @@ class Gymnasium:
         env = gymnasium.make(self._id, **self._make_kwargs)
         if _is_plain_frame(env.observation_space):
             env = FrameStackObservation(env, self._frame_stack)
+        elif _has_channels_last(env.observation_space):
+            env = _channels_first(env)
         return env
 
     def reset(self, seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -146,3 +148,16 @@ class Gymnasium:
 
 def _is_plain_frame(space: gymnasium.Space) -> bool:
     return isinstance(space, Box) and space.dtype == np.uint8 and len(space.shape) == 2
+
+
+def _has_channels_last(space: gymnasium.Space) -> bool:
+    if not isinstance(space, Box) or space.dtype != np.uint8 or len(space.shape) != 3:
+        return False
+    return space.shape[2] <= 4 < space.shape[0]
+
+
+def _channels_first(env: gymnasium.Env) -> gymnasium.Env:
+    space = env.observation_space
+    assert isinstance(space, Box)
+    turned = Box(np.moveaxis(space.low, -1, 0), np.moveaxis(space.high, -1, 0), dtype=np.uint8)
+    return TransformObservation(env, lambda observation: np.moveaxis(observation, -1, 0), turned)

@@ -238,6 +238,13 @@ def prune(directory: Path, names: set[str]) -> None:
                 path.unlink()
 
 
+def check_saved(directory: Path, name: str) -> None:
+    """Raise `OSError` if a file of the save ``name`` is missing or cut short."""
+    for chunk in json.loads(_read_index(directory / f"index-{name}.pt")["chunks"]):
+        if (directory / chunk["file"]).stat().st_size != chunk["nbytes"]:
+            raise OSError(f"{directory / chunk['file']} is cut short")
+
+
 def _read_index(path: Path) -> dict[str, Any]:
     try:
         return torch.load(path, weights_only=True)

@@ -83,12 +83,20 @@ class FrameStore:
         """Write the rows from ``since [N]`` to the cursor to a file; return what `load_rows` needs."""
         first = np.maximum(since, self.cursor - self.rows_per_env)
         temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            for env_index in range(self.num_envs):
-                for rows in self._segments(env_index, int(first[env_index]), int(self.cursor[env_index])):
-                    file.write(self._frames[rows].cpu().numpy().data)
-        temporary.replace(path)
-        return {"file": path.name, "first": first.tolist(), "last": self.cursor.tolist()}
+        try:
+            with temporary.open("wb") as file:
+                for env_index in range(self.num_envs):
+                    for rows in self._segments(env_index, int(first[env_index]), int(self.cursor[env_index])):
+                        file.write(self._frames[rows].cpu().numpy().data)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return {
+            "file": path.name,
+            "first": first.tolist(),
+            "last": self.cursor.tolist(),
+            "nbytes": path.stat().st_size,
+        }
 
     def load_rows(self, path: Path, chunk: dict[str, Any]) -> None:
         """Put the rows of a file that `save_new_rows` wrote back into the rings."""
