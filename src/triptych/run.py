@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import statistics
 import sys
 import traceback
 import warnings
@@ -157,12 +158,13 @@ def _evaluate(folder: RunFolder, cfg: DictConfig, experiment: Experiment, progre
     best = folder.checkpoints / "best.ckpt"
     trainer.test(experiment.module, data, ckpt_path=best, weights_only=True, verbose=False)
     episodes = data.evaluation_episodes
-    results = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    returns = [episode.episode_return for episode in episodes]
+    mean = statistics.fmean(returns)
     folder.update_summary(
-        eval_return_mean=results["eval/return_mean"],
-        eval_return_std=results["eval/return_std"],
-        eval_returns=[episode.episode_return for episode in episodes],
-        human_normalized_score=results.get("eval/human_normalized_score"),
+        eval_return_mean=mean,
+        eval_return_std=statistics.pstdev(returns),
+        eval_returns=returns,
+        human_normalized_score=experiment.spec.human_normalized_score(mean),
         stop_reason="solved" if is_solved else "total_frames",
         **progress,
     )
