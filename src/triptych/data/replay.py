@@ -137,11 +137,6 @@ class ReplayDataModule(EnvironmentDataModule):
         scalar = torch.empty((0, self.batch_size))
         return ReplayBatch(Transition(observation, action, scalar, scalar, observation), scalar, self.env_steps)
 
-    def teardown(self, stage: str) -> None:
-        super().teardown(stage)
-        if stage == "fit":
-            self._replay = None  # the next job of a sweep needs the memory
-
     def save_data(self) -> None:
         """Save the replay beside a checkpoint that is about to be written."""
         self._replay_name = str(self.env_steps)
