@@ -9,7 +9,7 @@ Differences from the Nature paper:
     of data to updates is the paper's. The actions of a turn use the parameters before the turn's updates.
  3. Epsilon falls from 1 to 0.01 (paper: 0.1) over 100k env steps (paper: 1M of the agent's frames).
  4. Learning starts after 10k env steps (paper: 50k).
- 5. The target network moves every 500 updates (paper: 10k; its batches come every 4 env steps likewise).
+ 5. The target network moves every 250 updates (paper: 10k; its batches come every 4 env steps likewise).
  6. Evaluation acts randomly with probability 0.01 (paper: 0.05) and scores the best of all checkpoints on
     new episodes.
  7. The dueling streams share the hidden layer (Wang et al.: one of 512 units for each stream), and `dueling`
