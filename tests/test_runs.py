@@ -362,3 +362,48 @@ def test_what_does_not_decide_the_learning_does_not_change_the_folder(tmp_path):
     assert len(list(tmp_path.glob("outputs/dqn/catch/none/*"))) == 1
     assert train(*base, "seed=0", cwd=tmp_path).returncode == 0
     assert len(list(tmp_path.glob("outputs/dqn/catch/none/seed0-*"))) == 1
+
+
+@pytest.mark.parametrize("algo", ["ppo", "pqn"])
+def test_on_policy_runs_go_on_from_where_they_stopped(algo, tmp_path):
+    arguments = [f"algo={algo}", *[argument for argument in TINY if "algo." not in argument], f"run_dir={tmp_path}"]
+    for total_frames in (1024, 3072):
+        result = train(*arguments, "algo.rollout_length=16", "env.num_envs=16", f"total_frames={total_frames}")
+        assert result.returncode == 0, result.stderr
+        assert summary(tmp_path)["frames"] == total_frames
+    assert "last.ckpt" in (tmp_path / "train.log").read_text()
+    frames = frames_of(tmp_path)
+    assert frames == sorted(frames)
+    updates = [int(row["updates"]) for row in rows(tmp_path)]
+    assert all(updates[i] / frames[i] == updates[0] / frames[0] for i in range(len(frames)))
+    indices = [(row["env_index"], row["episode_index"]) for row in rows(tmp_path, "episodes.csv")]
+    assert len(indices) == len(set(indices))
+
+
+@pytest.mark.parametrize("algo", ["ppo", "dqn"])
+def test_a_number_that_is_not_finite_stops_the_run_and_is_kept(algo, tmp_path):
+    result = train(
+        f"algo={algo}", "env=gym", "env.id=tests.broken_env:Broken-v0", "env.num_envs=4", "logger=csv",
+        "total_frames=4000", "eval.period_frames=800", "checkpoint.period_frames=800", f"run_dir={tmp_path}",
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "Traceback" not in result.stdout + result.stderr
+    assert "its observation is not finite" in result.stdout
+    found = summary(tmp_path)
+    assert found["status"] == "failed"
+    checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert all(torch.isfinite(value).all() for value in checkpoint["state_dict"].values() if torch.is_tensor(value))
+    kept = torch.load(tmp_path / "not_finite.pt", weights_only=True)
+    assert torch.isnan(kept["observation"]).all()
+    assert len(kept["actions"]) <= 11
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_its_batch_is_kept(tmp_path):
+    arguments = [argument for argument in TINY if "algo." not in argument]
+    result = train("algo=ppo", *arguments, "algo.learning_rate=1e30", "total_frames=4000", f"run_dir={tmp_path}")
+    assert result.returncode == 1
+    assert "a smaller algo.learning_rate" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+    kept = torch.load(tmp_path / "not_finite.pt", weights_only=True)
+    assert {"observation", "action", "target", "advantage", "extras"} == set(kept)

@@ -34,10 +34,18 @@ def run(folder, *arguments):
 
 @pytest.mark.parametrize("algo", ALGOS)
 def test_every_algorithm_runs(algo, tmp_path):
-    tiny = ["total_frames=1200", "algo.learning_starts_env_steps=200"]
-    found = run(tmp_path / "run", f"algo={algo}", "env=catch", *tiny)
+    found = run(tmp_path / "run", f"algo={algo}", "env=catch", "debug=tiny", "total_frames=1200")
     assert found["status"] == "finished"
     assert found["updates"] > 0
+    assert (tmp_path / "run" / "videos" / "evaluation.mp4").stat().st_size
+
+
+@pytest.mark.parametrize("algo", ["reinforce", "a2c", "ppo"])
+def test_policies_act_in_continuous_spaces(algo, tmp_path):
+    found = run(tmp_path / "run", f"algo={algo}", "env=gym", "env.id=Pendulum-v1", "debug=tiny", "total_frames=3000")
+    assert found["status"] == "finished"
+    assert found["updates"] > 0
+    assert all(-2000 < value < 0 for value in found["eval_returns"])
 
 
 @pytest.mark.parametrize("protocol", ["nature", "machado", "atari100k"])

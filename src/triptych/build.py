@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from triptych.algos.base import Algorithm
 from triptych.callbacks.checkpoint import RunCheckpoint
 from triptych.callbacks.finish import Finish
+from triptych.callbacks.inspection import Inspection
 from triptych.callbacks.interrupt import Interrupt
 from triptych.callbacks.metrics import Metrics
 from triptych.callbacks.progress import Progress
@@ -137,6 +138,7 @@ def build(
         RunCheckpoint(run_dir / "checkpoints", cfg.checkpoint.period_frames),
         finish,
         Interrupt(),
+        Inspection(run_dir, write_line),
     ]
     identity = {"run_dir": str(run_dir), "config": plain(cfg)}
     loggers = [instantiate(node, _partial_=True, _convert_="all")(**identity) for node in cfg.logger.values()]

@@ -70,6 +70,7 @@ MAX_SEED = 2**31 - 1  # the emulator's seeds are 32-bit integers
 RULES = (
     Rule("seed", int, 0, MAX_SEED),
     Rule("run_dir", str, is_optional=True),
+    Rule("*learning_rate_decay_env_steps", int, 1, is_optional=True),
     Rule("*_env_steps", int, 0),
     Rule("*capacity_env_steps", int, 1),
     Rule("*env_steps_per_update", float, 0.001, 1e6),
@@ -82,6 +83,10 @@ RULES = (
     Rule("*num_*", int, 1),
     Rule("*episodes", int, 1),
     Rule("*batch_size", int, 1),
+    Rule("*rollout_length", int, 1),
+    Rule("*_lambda", float, 0, 1),
+    Rule("*_coef", float, 0),
+    Rule("*clip_range", float, 0, is_optional=True),
     Rule("*n_step", int, 1, 255),
     Rule("*frame_skip", int, 1),
     Rule("*frame_stack", int, 1, 255),
@@ -108,6 +113,7 @@ RULES = (
         for name in (
             "fresh", "stop_when_solved", "double", "dueling", "prioritized", "is_prioritized", "clip_rewards",
             "life_loss_is_terminal", "full_action_space", "fire_on_reset", "use_processes", "progress", "video",
+            "baseline", "layer_norm", "normalize_observations", "normalize_rewards", "eval_greedy",
         )
     ),
 )  # fmt: skip

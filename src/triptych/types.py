@@ -20,6 +20,18 @@ class ConfigurationError(ValueError):
     """A setting cannot work; the message is one sentence that names the key, the value and the way out."""
 
 
+class NotFinite(ArithmeticError):
+    """A number that must be finite is not.
+
+    Attributes:
+        offender: what it was computed from, arrays or tensors, for inspection.
+    """
+
+    def __init__(self, message: str, offender: object) -> None:
+        super().__init__(message)
+        self.offender = offender
+
+
 @dataclass(frozen=True)
 class EnvSpec:
     """What an algorithm may know of an environment; read from the environment, never from a config.
@@ -164,6 +176,53 @@ class ReplayBatch(NamedTuple):
     transition: Transition  # leading axes K, B
     weight: Tensor  # [K, B]
     env_steps: int  # agent decisions taken so far, over all environments
+
+
+class RolloutSteps(NamedTuple):
+    """Steps of rollouts with what they led to, in any order: what one update learns from."""
+
+    observation: Tensor  # [B, *observation_shape]
+    action: Tensor  # [B, *action_shape]
+    target: Tensor  # [B] the return, as far as it is known, completed by a value
+    advantage: Tensor  # [B] how much better than expected the action was
+    extras: dict[str, Tensor]  # each [B, ...], as the actor gave them
+
+    def at(self, rows: Tensor) -> RolloutSteps:
+        """Return the steps in these rows."""
+        extras = {name: value[rows] for name, value in self.extras.items()}
+        return RolloutSteps(self.observation[rows], self.action[rows], self.target[rows], self.advantage[rows], extras)
+
+
+class Rollout(NamedTuple):
+    """One turn on policy: T vector steps of N environments in order of time, and the clock. T is 0 in an empty one."""
+
+    observation: Tensor  # [T, N, *observation_shape]
+    action: Tensor  # [T, N, *action_shape]
+    reward: Tensor  # [T, N] float32
+    discount: Tensor  # [T, N] float32, γ, or 0 after termination
+    is_last: Tensor  # [T, N] bool, the episode (or the life) ended with this step: no return crosses it
+    next_observation: Tensor  # [T, N, *observation_shape], the true one, never that of the next episode
+    extras: dict[str, Tensor]  # each [T, N, ...], what the actor wants to find again
+    rows: Tensor  # [K, B] int64, which rows of the flattened [T · N] each update learns from
+    env_steps: int  # agent decisions taken so far, over all environments
+
+    @property
+    def is_cut(self) -> Tensor:
+        """Say where ``[T, N]`` the next row is not the next step: an end, or the end of the rollout."""
+        is_cut = self.is_last.clone()
+        is_cut[-1:] = True
+        return is_cut
+
+    def steps(self, target: Tensor, advantage: Tensor) -> RolloutSteps:
+        """Flatten ``[T, N]`` to ``[T · N]``, with targets and advantages ``[T, N]``."""
+        extras = {name: value.flatten(0, 1) for name, value in self.extras.items()}
+        return RolloutSteps(
+            self.observation.flatten(0, 1),
+            self.action.flatten(0, 1),
+            target.flatten(),
+            advantage.flatten(),
+            extras,
+        )
 
 
 class LossOutput(NamedTuple):

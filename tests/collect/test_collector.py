@@ -5,6 +5,7 @@ import pytest
 
 from tests.fakes import RandomAct, Script, ScriptedGame, collect, label, random_script, scripts_in_order
 from triptych.collect.collector import Collector, episode_seed
+from triptych.types import NotFinite
 
 ENDS = {"terminated": 0.0, "truncated": 1.0, "both": 0.0}
 
@@ -97,9 +98,7 @@ def test_steps_follow_one_another(seed):
                 assert step.is_last[env_index]
                 assert following_now == (env_index, now.episode_index + 1, 0)
             else:
-                np.testing.assert_array_equal(
-                    following.observation[env_index], step.next_observation[env_index]
-                )
+                np.testing.assert_array_equal(following.observation[env_index], step.next_observation[env_index])
     assert collector.env_steps == 4 * 120
 
 
@@ -178,3 +177,23 @@ def test_a_restored_collector_starts_new_episodes_and_repeats_none():
     for before, after, env_index in zip(first_game.seeds, second_game.seeds, range(2), strict=True):
         every = [episode_seed(3, env_index, episode) for episode in range(len(before) + len(after))]
         assert before + after == every
+
+
+@pytest.mark.parametrize("what", ["observation", "reward"])
+def test_a_number_that_is_not_finite_stops_the_play(what):
+    class Broken(ScriptedGame):
+        def receive(self):
+            received = super().receive()
+            if len(self.sent) == 3:
+                getattr(received, what)[1] = np.nan
+            return received
+
+    game = Broken(lambda *_: Script([0.0] * 9), 2, is_image=False)
+    collector = Collector(game, RandomAct(), seed=0)
+    collect(collector, 2)
+    with pytest.raises(
+        NotFinite, match=rf"scripted: its {what} is not finite, 3 steps after the start from seed \d+"
+    ) as error:
+        collector.receive()
+    assert error.value.offender["seed"] == game.seeds[1][0]
+    assert error.value.offender["actions"].tolist() == [int(sent[1]) for sent in game.sent]

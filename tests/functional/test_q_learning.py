@@ -39,8 +39,7 @@ def test_double_targets_are_never_above_plain_ones():
     reward, discount, value, selector = random_batch(0)
     discount = discount.abs()
     assert (
-        q_learning_target(reward, discount, value, selector)
-        <= q_learning_target(reward, discount, value, value)
+        q_learning_target(reward, discount, value, selector) <= q_learning_target(reward, discount, value, value)
     ).all()
 
 

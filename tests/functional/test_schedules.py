@@ -5,9 +5,7 @@ import pytest
 from triptych.functional.schedules import linear_schedule
 
 
-@pytest.mark.parametrize(
-    ("step", "value"), [(0, 1.0), (25, 0.775), (50, 0.55), (100, 0.1), (101, 0.1), (10**9, 0.1)]
-)
+@pytest.mark.parametrize(("step", "value"), [(0, 1.0), (25, 0.775), (50, 0.55), (100, 0.1), (101, 0.1), (10**9, 0.1)])
 def test_linear_by_hand(step, value):
     assert linear_schedule(step, 1.0, 0.1, 100) == pytest.approx(value)
 

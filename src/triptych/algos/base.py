@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from triptych.functional.gradients import clip_gradients
+from triptych.functional.schedules import linear_schedule
 from triptych.types import (
     ActorOutput,
     ConfigurationError,
     EnvSpec,
     LossOutput,
     Minibatch,
+    NotFinite,
     ReplayBatch,
+    Rollout,
+    RolloutSteps,
     Transition,
 )
 
@@ -29,6 +35,7 @@ class Algorithm(pl.LightningModule):
         seed: of the module's own random choices.
         learning_rate, adam_epsilon: of Adam (Kingma & Ba 2015).
         max_grad_norm: to which the gradient of all parameters together is clipped.
+        learning_rate_decay_env_steps: over which the learning rate falls to 0, linearly; ``None`` keeps it.
 
     Attributes:
         env_steps: agent decisions taken so far, over all environments.
@@ -39,12 +46,20 @@ class Algorithm(pl.LightningModule):
     has_discrete_actions = True
 
     def __init__(
-        self, spec: EnvSpec, *, seed: int, learning_rate: float, adam_epsilon: float, max_grad_norm: float
+        self,
+        spec: EnvSpec,
+        *,
+        seed: int,
+        learning_rate: float,
+        adam_epsilon: float,
+        max_grad_norm: float,
+        learning_rate_decay_env_steps: int | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.spec = spec
         self.learning_rate, self.adam_epsilon, self.max_grad_norm = learning_rate, adam_epsilon, max_grad_norm
+        self.learning_rate_decay_env_steps = learning_rate_decay_env_steps
         self.env_steps, self.updates = 0, 0
         self._generator = torch.Generator().manual_seed(seed)
         self._eval_generator = torch.Generator()
@@ -59,12 +74,11 @@ class Algorithm(pl.LightningModule):
     def on_validation_start(self) -> None:
         self._eval_generator.manual_seed(0)
 
-    def on_test_start(self) -> None:
-        self._eval_generator.manual_seed(0)
+    on_test_start = on_validation_start
 
     @classmethod
     def check(cls, spec: EnvSpec) -> None:
-        """Raise `ConfigurationError` if the algorithm cannot play such environments."""
+        """Raise `ConfigurationError` where the algorithm cannot play."""
         if cls.has_discrete_actions and spec.num_actions is None:
             raise ConfigurationError(
                 f"algo={cls.__name__.lower()} chooses among discrete actions, but {spec.name} has continuous ones of "
@@ -75,46 +89,73 @@ class Algorithm(pl.LightningModule):
         """Choose actions for ``[N, *observation_shape]``; explore while ``self.training``."""
         raise NotImplementedError
 
-    def loss(self, minibatch: Minibatch) -> LossOutput:
-        """Return what one update minimises."""
+    def targets(self, rollout: Rollout) -> RolloutSteps:
+        """Return all ``T · N`` steps of a rollout with what they should lead to (on-policy algorithms only)."""
+        raise NotImplementedError
+
+    def loss(self, minibatch: Any) -> LossOutput:
+        """Return what one update minimises over a `Minibatch` or a `RolloutSteps`."""
         raise NotImplementedError
 
     def after_update(self) -> None:
         """Do what follows each update, such as moving a target network."""
 
+    def after_turn(self, batch: Any) -> None:
+        """Do what follows the updates of each turn, such as counting its observations in."""
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         return torch.optim.Adam(parameters, lr=self.learning_rate, eps=self.adam_epsilon, fused=True)
 
-    def training_step(self, batch: ReplayBatch, batch_index: int) -> None:
+    def training_step(self, batch: ReplayBatch | Rollout, batch_index: int) -> None:
         """Run the K updates of one turn."""
         optimizer = self.optimizers()
+        self._decay_learning_rate(optimizer)
         parameters = optimizer.param_groups[0]["params"]
-        priorities = []
-        for update in range(len(batch.weight)):
-            transition = Transition(*(field[update] for field in batch.transition))
-            output = self.loss(Minibatch(transition, batch.weight[update]))
+        priorities, output = [], None
+        for minibatch in self._minibatches(batch):
+            output = self.loss(minibatch)
             optimizer.zero_grad()
             self.manual_backward(output.loss)
-            grad_norm = self._clip_gradients(parameters)
+            grad_norm = clip_gradients(parameters, self.max_grad_norm)
+            if self.device.type == "cpu":
+                self._check_finite(output, grad_norm, minibatch)
             optimizer.step()
             self.updates += 1
             self.after_update()
             self.record(loss=output.loss, grad_norm=grad_norm, **output.metrics)
             if output.priorities is not None:
                 priorities.append(output.priorities.detach())
+        if output is not None:  # what is not finite spreads, so that a GPU need not wait at every update
+            self._check_finite(output, grad_norm, minibatch)
         self.env_steps = batch.env_steps
+        self.after_turn(batch)
         if priorities:
             self.trainer.datamodule.update_priorities(torch.stack(priorities))
 
-    def _clip_gradients(self, parameters: list[Tensor]) -> Tensor:
-        grad_norm = torch.nn.utils.get_total_norm(
-            [parameter.grad for parameter in parameters if parameter.grad is not None]
-        )
-        # On the CPU it costs nothing to look, and scaling by one costs a pass over all gradients.
-        if self.device.type != "cpu" or grad_norm > self.max_grad_norm:
-            torch.nn.utils.clip_grads_with_norm_(parameters, self.max_grad_norm, grad_norm)
-        return grad_norm
+    def _minibatches(self, batch: ReplayBatch | Rollout) -> Iterator[Minibatch | RolloutSteps]:
+        if isinstance(batch, ReplayBatch):
+            for update in range(len(batch.weight)):
+                yield Minibatch(Transition(*(field[update] for field in batch.transition)), batch.weight[update])
+        elif len(batch.rows):
+            with torch.no_grad():
+                steps = self.targets(batch)
+            for rows in batch.rows:
+                yield steps.at(rows)
+
+    def _decay_learning_rate(self, optimizer: Any) -> None:
+        if self.learning_rate_decay_env_steps is not None:
+            rate = linear_schedule(self.env_steps, self.learning_rate, 0.0, self.learning_rate_decay_env_steps)
+            optimizer.param_groups[0]["lr"] = rate
+            self.record(learning_rate=rate)
+
+    def _check_finite(self, output: LossOutput, grad_norm: Tensor, minibatch: Minibatch | RolloutSteps) -> None:
+        if not torch.isfinite(grad_norm + output.loss.detach()):
+            raise NotFinite(
+                f"the loss ({output.loss.item():g}) or its gradient ({grad_norm.item():g}) is not finite near update "
+                f"{self.updates + 1}; a smaller algo.learning_rate is the usual way out",
+                minibatch,
+            )
 
     def record(self, **metrics: Tensor | float) -> None:
         """Add scalars to the sums of this log interval, without leaving the device."""
@@ -131,12 +172,6 @@ class Algorithm(pl.LightningModule):
         return means
 
     def validation_step(self, returns: Tensor, batch_index: int) -> None:
-        self._log_evaluation(returns)
-
-    def test_step(self, returns: Tensor, batch_index: int) -> None:
-        self._log_evaluation(returns)
-
-    def _log_evaluation(self, returns: Tensor) -> None:
         values = [float(value) for value in returns]
         mean = statistics.fmean(values)
         metrics = {"eval/return_mean": mean, "eval/return_std": statistics.pstdev(values)}
@@ -145,6 +180,8 @@ class Algorithm(pl.LightningModule):
             metrics["eval/human_normalized_score"] = score
         # Not to the loggers: Lightning would file it under global_step; the metrics callback files it under frames.
         self.log_dict(metrics, batch_size=len(values), logger=False)
+
+    test_step = validation_step
 
     def get_extra_state(self) -> dict[str, Any]:
         return {

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from triptych.types import Episode, Game, Step
+from triptych.types import Episode, Game, NotFinite, Received, Step
 
 Act = Callable[[np.ndarray], tuple[np.ndarray, dict[str, np.ndarray]]]  # observation [N] -> action [N], extras
 
@@ -66,6 +66,7 @@ class Collector:
             self.send()
         received = self.game.receive()
         self._is_in_flight = False
+        self._check_finite(received)
         self.env_steps += self.game.num_envs
 
         # Truncation cuts the window and keeps the future's worth; termination takes it away.
@@ -95,6 +96,19 @@ class Collector:
         seeds = np.array([episode.seed for episode in self._running])
         self._observation, self._lives = self.game.reset(seeds, np.ones(num_envs, dtype=bool))
         self._is_first = np.ones(num_envs, dtype=bool)
+
+    def _check_finite(self, received: Received) -> None:
+        for what, values in (("observation", received.observation), ("reward", received.reward)):
+            if values.dtype.kind != "f" or np.isfinite(values).all():
+                continue
+            env_index = int(np.argmin(np.isfinite(values.reshape(len(values), -1)).all(axis=1)))
+            episode = self._running[env_index]
+            actions = [*episode.actions, self._action[env_index]]
+            raise NotFinite(
+                f"{self.game.spec.name}: its {what} is not finite, {len(actions)} steps after the start from seed "
+                f"{episode.seed}; the environment is at fault, or the actions that it was sent",
+                {"seed": episode.seed, "actions": np.array(actions), what: values[env_index]},
+            )
 
     def _restart(self, is_over: np.ndarray, truncated: np.ndarray) -> list[Episode]:
         ended = []

@@ -36,6 +36,29 @@ class EvaluationDataset(IterableDataset):
         yield torch.tensor([episode.episode_return for episode in episodes])
 
 
+class TurnDataset(IterableDataset):
+    """Yields one batch per turn until the epoch ends.
+
+    Sized: Lightning draws one batch ahead from a dataset that is not, and that batch would come from a policy
+    one turn old.
+    """
+
+    def __init__(self, datamodule: EnvironmentDataModule) -> None:
+        self.datamodule = datamodule
+
+    def __len__(self) -> int:
+        if self.datamodule.owes_evaluation:
+            return 1
+        return self.datamodule.calendar.turns_left_in_epoch(self.datamodule.turns)
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.datamodule.owes_evaluation:  # an empty turn, so that the epoch ends again
+            yield self.datamodule.empty_batch()
+            return
+        for _ in range(len(self)):
+            yield self.datamodule.play_turn()
+
+
 class EnvironmentDataModule(pl.LightningDataModule):
     """Plays with an actor and hands on what the learner needs, in whole turns.
 
@@ -49,6 +72,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         total_frames, eval_period_frames: rounded up to whole turns.
         eval_episodes, final_episodes: per evaluation during the run and at its end.
         eval_num_envs: environments that share an evaluation.
+        directory: where checkpoints keep data that they do not hold themselves.
         clip_rewards, life_loss_is_terminal: see `Collector`.
     """
 
@@ -65,6 +89,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         eval_period_frames: int,
         eval_episodes: int,
         final_episodes: int,
+        directory: Path,
         eval_num_envs: int = 8,
         clip_rewards: bool = False,
         life_loss_is_terminal: bool = False,
@@ -73,7 +98,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         self.make_game, self.actor, self.spec, self.seed = make_game, actor, spec, seed
         self.num_envs, self.turn = num_envs, turn
         self.eval_episodes, self.final_episodes = eval_episodes, final_episodes
-        self.eval_num_envs = eval_num_envs
+        self.eval_num_envs, self.directory = eval_num_envs, directory
         self.test_stream = TEST_STREAM
         self.clip_rewards, self.life_loss_is_terminal = clip_rewards, life_loss_is_terminal
         self.calendar = Calendar.make(turn.env_steps, spec.frame_skip, total_frames, eval_period_frames)
@@ -143,6 +168,14 @@ class EnvironmentDataModule(pl.LightningDataModule):
             self.evaluated_turns = self.turns
         return self.evaluation_episodes
 
+    def play_turn(self) -> Any:
+        """Play one turn and return what the learner gets for it."""
+        raise NotImplementedError
+
+    def empty_batch(self) -> Any:
+        """Return a turn without env steps and updates."""
+        raise NotImplementedError
+
     def describe(self) -> dict[str, str]:
         """Say what a run should print about its data before it starts."""
         return {}
@@ -163,6 +196,9 @@ class EnvironmentDataModule(pl.LightningDataModule):
         """Return the training episodes that ended since the last call."""
         episodes, self.ended_episodes = self.ended_episodes, []
         return episodes
+
+    def train_dataloader(self) -> DataLoader:
+        return DataLoader(TurnDataset(self), batch_size=None)
 
     def val_dataloader(self) -> DataLoader:
         return DataLoader(EvaluationDataset(self, VALIDATION_STREAM, self.eval_episodes), batch_size=None)

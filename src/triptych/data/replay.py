@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
 
 from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.turns import make_turn
@@ -17,40 +16,18 @@ from triptych.replay.buffer import ReplayBuffer, check_fits, prune, replay_nbyte
 from triptych.types import ReplayBatch, Transition
 
 
-class ReplayDataset(IterableDataset):
-    """Yields one `ReplayBatch` per turn until the epoch ends.
+class ReplayDataModule(EnvironmentDataModule):
+    """Yields one `ReplayBatch` per turn, drawn from what a collector plays.
 
     The order within a turn is fixed: receive what the last actions led to, remember it, choose new actions
     with the parameters as they are now, send them; then draw. So the emulators run while the learner updates,
-    and the actions of turn k+1 use the parameters after turn k. Sized: Lightning draws one batch ahead from
-    a dataset that is not, and that batch would come from a policy one turn old.
-    """
-
-    def __init__(self, datamodule: ReplayDataModule) -> None:
-        self.datamodule = datamodule
-
-    def __len__(self) -> int:
-        if self.datamodule.owes_evaluation:
-            return 1
-        return self.datamodule.calendar.turns_left_in_epoch(self.datamodule.turns)
-
-    def __iter__(self) -> Iterator[ReplayBatch]:
-        if self.datamodule.owes_evaluation:  # an empty turn, so that the epoch ends again
-            yield self.datamodule.empty_batch()
-            return
-        for _ in range(len(self)):
-            yield self.datamodule.play_turn()
-
-
-class ReplayDataModule(EnvironmentDataModule):
-    """Replay samples from a collector.
+    and the actions of turn k+1 use the parameters after turn k.
 
     Args:
         batch_size: transitions per update.
         env_steps_per_update: env steps, over all environments, that earn one update.
         learning_starts_env_steps: before which turns only fill the replay.
         replay: keywords of `ReplayBuffer` but for those that the run decides.
-        directory: where checkpoints keep the replay.
         The rest: see `EnvironmentDataModule`.
     """
 
@@ -62,13 +39,12 @@ class ReplayDataModule(EnvironmentDataModule):
         env_steps_per_update: float,
         learning_starts_env_steps: int,
         replay: dict[str, Any],
-        directory: Path,
         **kwargs: Any,
     ) -> None:
         turn = make_turn(num_envs, env_steps_per_update)
         super().__init__(*args, num_envs=num_envs, turn=turn, **kwargs)
         self.batch_size, self.learning_starts_env_steps = batch_size, learning_starts_env_steps
-        self.replay_kwargs, self.directory = replay, directory
+        self.replay_kwargs = replay
         self._replay: ReplayBuffer | None = None
         self._replay_name: str | None = None  # under which the checkpoint saved it
         self._drawn = np.zeros(0, dtype=np.int64)
@@ -99,11 +75,7 @@ class ReplayDataModule(EnvironmentDataModule):
         available, where = room(self.replay_kwargs["storage"], self.directory)
         check_fits(self.replay_kwargs["capacity_env_steps"], self.num_envs, self.spec, available, where)
 
-    def train_dataloader(self) -> DataLoader:
-        return DataLoader(ReplayDataset(self), batch_size=None)
-
     def play_turn(self) -> ReplayBatch:
-        """Play one turn and draw what the learner gets for it."""
         replay, collector = self.replay, self.collector
         for _ in range(self.turn.vector_steps):
             step, episodes = collector.receive()
@@ -129,7 +101,6 @@ class ReplayDataModule(EnvironmentDataModule):
             self.replay.update_priorities(self._drawn, priorities.flatten().cpu().numpy())
 
     def empty_batch(self) -> ReplayBatch:
-        """Return a turn without updates."""
         dtype = getattr(torch, self.spec.observation_dtype)
         observation = torch.empty((0, self.batch_size, *self.spec.observation_shape), dtype=dtype)
         action_dtype = torch.float32 if self.spec.num_actions is None else torch.int64

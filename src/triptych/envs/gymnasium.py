@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ class Gymnasium:
     """N copies of a Gymnasium environment.
 
     Args:
-        id: as registered with Gymnasium, ``CartPole-v1``.
+        id: as registered with Gymnasium, ``CartPole-v1``; ``module:Name-v0`` imports the module first.
         num_envs: copies that step together.
         frame_stack: last frames that make one observation; for images ``[H, W]`` without a channel axis.
         use_processes: one process per copy (`AsyncVectorEnv`); pays only for slow environments.
@@ -40,9 +41,12 @@ class Gymnasium:
     ) -> None:
         self._id, self._frame_stack, self._make_kwargs = id, frame_stack, dict(make_kwargs or {})
         try:
-            threshold = gymnasium.spec(id).reward_threshold
+            module, _, name = id.rpartition(":")
+            if module:
+                importlib.import_module(module)
+            threshold = gymnasium.spec(name).reward_threshold
             single = gymnasium.make(id, **self._make_kwargs)
-        except (gymnasium.error.Error, TypeError) as error:
+        except (gymnasium.error.Error, ImportError, TypeError) as error:
             raise ConfigurationError(f"env.id={id} cannot be made by Gymnasium: {error}") from error
         single_space = single.observation_space
         single.close()
@@ -82,7 +86,7 @@ class Gymnasium:
             )
         self._dtype = np.dtype(np.uint8 if is_image else np.float32)
         self.spec = EnvSpec(
-            name=id,
+            name=name,
             protocol="none",
             observation_shape=tuple(observation_space.shape),
             observation_dtype=self._dtype.name,

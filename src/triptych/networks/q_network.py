@@ -36,10 +36,10 @@ class DuelingHead(nn.Module):
 class QNetwork(nn.Module):
     """A torso for the observation and a head for the actions."""
 
-    def __init__(self, spec: EnvSpec, *, dueling: bool = False) -> None:
+    def __init__(self, spec: EnvSpec, *, dueling: bool = False, layer_norm: bool = False) -> None:
         super().__init__()
         assert spec.num_actions is not None
-        self.torso = make_torso(spec.observation_shape, spec.is_image)
+        self.torso = make_torso(spec.observation_shape, spec.is_image, layer_norm)
         head = DuelingHead if dueling else LinearHead
         self.head = head(self.torso.num_features, spec.num_actions)
 

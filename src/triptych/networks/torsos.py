@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -19,6 +20,16 @@ def scale_pixels(pixels: UInt8[Tensor, "B C H W"], weight: Tensor) -> Float[Tens
     return pixels.to(dtype).mul_(1 / 255)
 
 
+@torch.no_grad()
+def initialize_orthogonal(module: nn.Module, gain: float) -> None:
+    """Give every layer orthogonal weights and no bias (Saxe et al. 2014)."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.orthogonal_(layer.weight, gain)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
 class ConvolutionalTorso(nn.Module):
     """Convolutions and one hidden layer.
 
@@ -26,15 +37,28 @@ class ConvolutionalTorso(nn.Module):
         observation_shape: ``(C, H, W)``.
         layers: the convolutions, each followed by a rectifier.
         hidden_size: units of the hidden layer, the number of features.
+        layer_norm: normalise what each layer gives over all its units (Ba et al. 2016) before the rectifier.
     """
 
-    def __init__(self, observation_shape: tuple[int, ...], layers: Sequence[nn.Conv2d], hidden_size: int) -> None:
+    def __init__(
+        self,
+        observation_shape: tuple[int, ...],
+        layers: Sequence[nn.Conv2d],
+        hidden_size: int,
+        layer_norm: bool = False,
+    ) -> None:
         super().__init__()
-        rectified = [module for layer in layers for module in (layer, nn.ReLU(inplace=True))]
-        self.convolutions = nn.Sequential(*rectified, nn.Flatten())
+        modules: list[nn.Module] = []
+        for layer in layers:
+            modules.append(layer)
+            if layer_norm:  # one group: over channels and positions, with a scale and a shift for each channel
+                modules.append(nn.GroupNorm(1, layer.out_channels))
+            modules.append(nn.ReLU(inplace=True))
+        self.convolutions = nn.Sequential(*modules, nn.Flatten())
         with torch.no_grad():
             flat_size = self.convolutions(torch.zeros(1, *observation_shape)).shape[1]
-        self.hidden = nn.Sequential(nn.Linear(flat_size, hidden_size), nn.ReLU(inplace=True))
+        norm = [nn.LayerNorm(hidden_size)] if layer_norm else []
+        self.hidden = nn.Sequential(nn.Linear(flat_size, hidden_size), *norm, nn.ReLU(inplace=True))
         self.num_features = hidden_size
 
     def forward(self, observation: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B F"]:
@@ -45,48 +69,55 @@ class ConvolutionalTorso(nn.Module):
 class NatureTorso(ConvolutionalTorso):
     """The network of Mnih et al. 2015 (Methods, model architecture) up to its last hidden layer."""
 
-    def __init__(self, observation_shape: tuple[int, ...], hidden_size: int = 512) -> None:
+    def __init__(self, observation_shape: tuple[int, ...], hidden_size: int = 512, layer_norm: bool = False) -> None:
         layers = (
             nn.Conv2d(observation_shape[0], 32, kernel_size=8, stride=4),
             nn.Conv2d(32, 64, kernel_size=4, stride=2),
             nn.Conv2d(64, 64, kernel_size=3, stride=1),
         )
-        super().__init__(observation_shape, layers, hidden_size)
+        super().__init__(observation_shape, layers, hidden_size, layer_norm)
 
 
 class SmallTorso(ConvolutionalTorso):
     """Two 3x3 convolutions for images too small for the Nature network."""
 
-    def __init__(self, observation_shape: tuple[int, ...], hidden_size: int = 128) -> None:
+    def __init__(self, observation_shape: tuple[int, ...], hidden_size: int = 128, layer_norm: bool = False) -> None:
         layers = (
             nn.Conv2d(observation_shape[0], 16, kernel_size=3, padding=1),
             nn.Conv2d(16, 16, kernel_size=3, stride=2, padding=1),
         )
-        super().__init__(observation_shape, layers, hidden_size)
+        super().__init__(observation_shape, layers, hidden_size, layer_norm)
 
 
 class VectorTorso(nn.Module):
     """Two hidden layers for vector observations."""
 
-    def __init__(self, observation_shape: tuple[int, ...], hidden_size: int = 128) -> None:
+    def __init__(
+        self,
+        observation_shape: tuple[int, ...],
+        hidden_size: int = 128,
+        layer_norm: bool = False,
+        activation: type[nn.Module] = nn.ReLU,
+    ) -> None:
         super().__init__()
         self.num_features = hidden_size
-        self.layers = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(torch.Size(observation_shape).numel(), hidden_size),
-            nn.ReLU(inplace=True),
-            nn.Linear(hidden_size, hidden_size),
-            nn.ReLU(inplace=True),
-        )
+        sizes = (torch.Size(observation_shape).numel(), hidden_size, hidden_size)
+        modules: list[nn.Module] = [nn.Flatten()]
+        for num_inputs, num_outputs in itertools.pairwise(sizes):
+            norm = [nn.LayerNorm(num_outputs)] if layer_norm else []
+            modules += [nn.Linear(num_inputs, num_outputs), *norm, activation()]
+        self.layers = nn.Sequential(*modules)
 
     def forward(self, observation: Float[Tensor, "B ..."]) -> Float[Tensor, "B F"]:
         return self.layers(observation)
 
 
-def make_torso(observation_shape: tuple[int, ...], is_image: bool) -> ConvolutionalTorso | VectorTorso:
+def make_torso(
+    observation_shape: tuple[int, ...], is_image: bool, layer_norm: bool = False
+) -> ConvolutionalTorso | VectorTorso:
     """Choose by what is seen: the Nature network for images from 36 pixels, smaller ones for the rest."""
     if not is_image:
-        return VectorTorso(observation_shape)
+        return VectorTorso(observation_shape, layer_norm=layer_norm)
     if min(observation_shape[1:]) >= 36:
-        return NatureTorso(observation_shape)
-    return SmallTorso(observation_shape)
+        return NatureTorso(observation_shape, layer_norm=layer_norm)
+    return SmallTorso(observation_shape, layer_norm=layer_norm)

@@ -1,0 +1,105 @@
+"""Proximal policy optimization: Schulman et al. 2017, arXiv 1707.06347, with the clipped surrogate objective.
+
+Options: `value_clip_range` keeps the critic near the one that acted, as the authors' code does.
+
+Differences from the paper:
+ 1. Advantages are brought to mean 0 and variance 1 in each minibatch, as in the authors' code.
+ 2. The gradient norm is clipped to 0.5, as in the authors' code.
+ 3. The clip range and the learning rate do not share one schedule: the clip range is constant, and the
+    learning rate falls over a horizon of its own (table 5: both fall to 0 with the budget).
+ 4. A truncated episode keeps the value of its last observation.
+ 5. On vectors the log standard deviation starts at half the range of the action.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from triptych.algos.base import Algorithm
+from triptych.functional.policy_gradient import (
+    approximate_kl,
+    clipped_surrogate_losses,
+    clipped_value_losses,
+    sample,
+    standardize,
+)
+from triptych.functional.q_learning import squared
+from triptych.functional.returns import lambda_returns, successor_values
+from triptych.networks.actor_critic import ActorCritic
+from triptych.types import ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
+
+
+class PPO(Algorithm):
+    """A policy that follows its critic's advantages, but not far from where they were seen.
+
+    Args:
+        spec: of the environments.
+        gae_lambda: λ of the advantages; 1 for the n-step return, n up to the end of the rollout.
+        clip_range: how far the policy's ratio may leave 1.
+        value_clip_range: how far the value may leave the one that acted; ``None`` for as far as it likes.
+        value_coef, entropy_coef: weights of the critic's loss and of the entropy bonus.
+        normalize_observations: see `ActorCritic`.
+        eval_greedy: evaluate the likeliest action instead of a drawn one.
+        kwargs: see `Algorithm`.
+    """
+
+    has_discrete_actions = False
+
+    def __init__(
+        self,
+        spec: EnvSpec,
+        *,
+        gae_lambda: float,
+        clip_range: float,
+        value_clip_range: float | None,
+        value_coef: float,
+        entropy_coef: float,
+        normalize_observations: bool,
+        eval_greedy: bool,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(spec, **kwargs)
+        self.gae_lambda, self.value_coef, self.entropy_coef = gae_lambda, value_coef, entropy_coef
+        self.clip_range, self.value_clip_range = clip_range, value_clip_range
+        self.eval_greedy = eval_greedy
+        self.network = ActorCritic(spec, normalize_observations=normalize_observations)
+
+    def act(self, observation: Tensor) -> ActorOutput:
+        policy, value = self.network(observation)
+        is_greedy = self.eval_greedy and not self.training
+        action = policy.mode if is_greedy else sample(policy, self.generator)
+        return ActorOutput(action, {"value": value, "log_prob": policy.log_prob(action)})
+
+    def targets(self, rollout: Rollout) -> RolloutSteps:
+        value = rollout.extras["value"]  # [T, N]
+        _, bootstrap_value = self.network(rollout.next_observation[rollout.is_cut])
+        next_value = successor_values(value, rollout.is_cut, bootstrap_value)
+        returns = lambda_returns(rollout.reward, rollout.discount, next_value, rollout.is_cut, self.gae_lambda)
+        return rollout.steps(target=returns, advantage=returns - value)
+
+    def loss(self, minibatch: RolloutSteps) -> LossOutput:
+        policy, value = self.network(minibatch.observation)
+        log_ratio = policy.log_prob(minibatch.action) - minibatch.extras["log_prob"]  # [B]
+        advantage = standardize(minibatch.advantage)
+        policy_loss = clipped_surrogate_losses(log_ratio, advantage, self.clip_range).mean()
+        if self.value_clip_range is None:
+            value_loss = squared(minibatch.target - value).mean()
+        else:
+            old_value = minibatch.extras["value"]
+            value_loss = clipped_value_losses(value, old_value, minibatch.target, self.value_clip_range).mean()
+        entropy = policy.entropy().mean()
+        loss = policy_loss + self.value_coef * value_loss - self.entropy_coef * entropy
+        metrics = {
+            "policy_loss": policy_loss,
+            "value_loss": value_loss,
+            "entropy": entropy,
+            "value_mean": value.mean(),
+            "approximate_kl": approximate_kl(log_ratio),
+            "clip_fraction": (log_ratio.expm1().abs() > self.clip_range).float().mean(),
+        }
+        return LossOutput(loss, metrics)
+
+    def after_turn(self, batch: Rollout) -> None:
+        self.network.observe(batch.observation)

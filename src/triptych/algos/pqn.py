@@ -1,0 +1,84 @@
+"""Parallelised Q-network: Gallici et al. 2025, "Simplifying deep temporal difference learning", ICLR (algorithm 1).
+
+Q-learning without replay and without a target network: many environments keep the data fresh, layer norm
+keeps the values bounded, and λ-returns carry rewards back.
+
+Differences from the paper:
+ 1. Adam instead of RAdam.
+ 2. 32 environments (paper: 128).
+ 3. Epsilon falls over a horizon of its own (paper: over a tenth of the budget).
+ 4. Layer norm takes its mean and variance over channels and positions of a convolution's output, with a scale
+    and a shift for each channel.
+ 5. A truncated episode keeps the value of its last observation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from triptych.algos.base import Algorithm
+from triptych.functional.q_learning import epsilon_greedy, select, squared
+from triptych.functional.returns import lambda_returns, successor_values
+from triptych.functional.schedules import linear_schedule
+from triptych.networks.q_network import QNetwork
+from triptych.types import ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
+
+
+class PQN(Algorithm):
+    """Q-learning with a deep network on fresh rollouts.
+
+    Args:
+        spec: of the environments; actions must be discrete.
+        dueling: the network adds a state value and action advantages.
+        layer_norm: normalise the layers.
+        q_lambda: λ of the returns.
+        epsilon_start, epsilon_end, epsilon_decay_env_steps: exploration, linear in env steps.
+        eval_epsilon: exploration in evaluation.
+        kwargs: see `Algorithm`.
+    """
+
+    def __init__(
+        self,
+        spec: EnvSpec,
+        *,
+        dueling: bool,
+        layer_norm: bool,
+        q_lambda: float,
+        epsilon_start: float,
+        epsilon_end: float,
+        epsilon_decay_env_steps: int,
+        eval_epsilon: float,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(spec, **kwargs)
+        self.q_lambda = q_lambda
+        self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
+        self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
+        self.online_network = QNetwork(spec, dueling=dueling, layer_norm=layer_norm)
+
+    @property
+    def epsilon(self) -> float:
+        """The probability of a random action, now."""
+        if not self.training:
+            return self.eval_epsilon
+        return linear_schedule(self.env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_decay_env_steps)
+
+    def act(self, observation: Tensor) -> ActorOutput:
+        q_values = self.online_network(observation)  # [N, A]
+        action = epsilon_greedy(q_values, self.epsilon, self.generator)
+        return ActorOutput(action, {"value": q_values.amax(dim=-1)})
+
+    def targets(self, rollout: Rollout) -> RolloutSteps:
+        value = rollout.extras["value"]  # [T, N]
+        bootstrap_value = self.online_network(rollout.next_observation[rollout.is_cut]).amax(dim=-1)
+        next_value = successor_values(value, rollout.is_cut, bootstrap_value)
+        returns = lambda_returns(rollout.reward, rollout.discount, next_value, rollout.is_cut, self.q_lambda)
+        return rollout.steps(target=returns, advantage=returns - value)
+
+    def loss(self, minibatch: RolloutSteps) -> LossOutput:
+        q_values = self.online_network(minibatch.observation)  # [B, A]
+        td_error = minibatch.target - select(q_values, minibatch.action)  # [B]
+        loss = squared(td_error).mean()
+        return LossOutput(loss, {"q_value_mean": q_values.mean(), "epsilon": self.epsilon})

@@ -1,0 +1,95 @@
+"""REINFORCE: Williams 1992, "Simple statistical gradient-following algorithms for connectionist reinforcement
+learning", Machine Learning 8; as an algorithm of episodes, Sutton & Barto 2018, sections 13.3 and 13.4.
+
+Options: `baseline` subtracts a learned state value from the return.
+
+Differences from the book:
+ 1. One update takes the mean over all steps of the episodes that ended within a rollout of T steps in N
+    environments; the book updates after each step of one episode. Steps of an episode that goes on beyond the
+    rollout have no return yet and are left out.
+ 2. The factor γᵗ before the gradient is left out, as in all that came after.
+ 3. The return of a truncated episode is completed by the baseline; without one it ends there.
+ 4. Adam instead of plain gradient ascent, and the gradient norm is clipped.
+ 5. An entropy bonus (Williams & Peng 1991) keeps the policy from settling too soon; 0 turns it off.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from triptych.algos.base import Algorithm
+from triptych.functional.policy_gradient import policy_gradient_losses, sample
+from triptych.functional.q_learning import squared
+from triptych.functional.returns import is_of_ended_episode, lambda_returns, successor_values
+from triptych.networks.actor_critic import ActorCritic
+from triptych.types import ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
+
+
+class REINFORCE(Algorithm):
+    """The policy gradient with whole returns.
+
+    Args:
+        spec: of the environments.
+        baseline: subtract a learned state value.
+        value_coef, entropy_coef: weights of the baseline's loss and of the entropy bonus.
+        normalize_observations: see `ActorCritic`.
+        eval_greedy: evaluate the likeliest action instead of a drawn one.
+        kwargs: see `Algorithm`.
+    """
+
+    has_discrete_actions = False
+
+    def __init__(
+        self,
+        spec: EnvSpec,
+        *,
+        baseline: bool,
+        value_coef: float,
+        entropy_coef: float,
+        normalize_observations: bool,
+        eval_greedy: bool,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(spec, **kwargs)
+        self.has_baseline = baseline
+        self.value_coef, self.entropy_coef, self.eval_greedy = value_coef, entropy_coef, eval_greedy
+        self.network = ActorCritic(spec, normalize_observations=normalize_observations)
+
+    def act(self, observation: Tensor) -> ActorOutput:
+        policy, value = self.network(observation)
+        is_greedy = self.eval_greedy and not self.training
+        action = policy.mode if is_greedy else sample(policy, self.generator)
+        return ActorOutput(action, {"value": value})
+
+    def targets(self, rollout: Rollout) -> RolloutSteps:
+        if self.has_baseline:
+            baseline = rollout.extras["value"]  # [T, N]
+            bootstrap_value = self.network(rollout.next_observation[rollout.is_cut])[1]
+            next_value = successor_values(baseline, rollout.is_cut, bootstrap_value)
+        else:
+            baseline = next_value = torch.zeros_like(rollout.reward)
+        returns = lambda_returns(rollout.reward, rollout.discount, next_value, rollout.is_cut, lambda_=1.0)
+        is_whole = is_of_ended_episode(rollout.is_last)
+        return rollout.steps(
+            target=torch.where(is_whole, returns, baseline),
+            advantage=torch.where(is_whole, returns - baseline, 0.0),
+        )
+
+    def loss(self, minibatch: RolloutSteps) -> LossOutput:
+        policy, value = self.network(minibatch.observation)
+        log_prob = policy.log_prob(minibatch.action)  # [B]
+        policy_loss = policy_gradient_losses(log_prob, minibatch.advantage).mean()
+        entropy = policy.entropy().mean()
+        loss = policy_loss - self.entropy_coef * entropy
+        metrics: dict[str, Tensor | float] = {"policy_loss": policy_loss, "entropy": entropy}
+        if self.has_baseline:
+            value_loss = squared(minibatch.target - value).mean()
+            loss = loss + self.value_coef * value_loss
+            metrics |= {"value_loss": value_loss, "value_mean": value.mean()}
+        return LossOutput(loss, metrics)
+
+    def after_turn(self, batch: Rollout) -> None:
+        self.network.observe(batch.observation)

@@ -1,0 +1,106 @@
+"""On-policy data: play, learn, forget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from triptych.data.datamodule import EnvironmentDataModule
+from triptych.data.reward_scaling import RewardScaling
+from triptych.data.turns import Turn
+from triptych.types import ConfigurationError, Rollout, Step
+
+
+class RolloutDataModule(EnvironmentDataModule):
+    """Yields one `Rollout` per turn, all of it played with the parameters after the turn before.
+
+    Args:
+        rollout_length: vector steps of a rollout, T.
+        discount: γ.
+        normalize_rewards: see `RewardScaling`.
+        num_epochs: times that each step of a rollout is learned from.
+        num_minibatches: updates per epoch; they share the steps of the rollout evenly, in an order drawn anew
+            for each epoch.
+        The rest: see `EnvironmentDataModule`.
+
+    Raises:
+        ConfigurationError: the steps of a rollout cannot be shared evenly.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        num_envs: int,
+        rollout_length: int,
+        discount: float,
+        normalize_rewards: bool = False,
+        num_epochs: int = 1,
+        num_minibatches: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        num_rows = num_envs * rollout_length
+        if num_rows % num_minibatches:
+            raise ConfigurationError(
+                f"algo.num_minibatches={num_minibatches} does not divide a rollout of env.num_envs={num_envs} times "
+                f"algo.rollout_length={rollout_length} = {num_rows} env steps; choose numbers that do."
+            )
+        turn = Turn(rollout_length, num_rows, num_epochs * num_minibatches)
+        super().__init__(*args, num_envs=num_envs, turn=turn, **kwargs)
+        self.discount, self.num_epochs, self.num_minibatches = discount, num_epochs, num_minibatches
+        self._reward_scaling = RewardScaling(num_envs, discount) if normalize_rewards else None
+        self._generator = torch.Generator().manual_seed(self.seed)
+
+    def play_turn(self) -> Rollout:
+        steps = []
+        for _ in range(self.turn.vector_steps):
+            step, episodes = self.collector.receive()  # sends first: nothing is in flight between two turns
+            if self._reward_scaling is not None:
+                step = step._replace(reward=self._reward_scaling(step.reward, step.is_last))
+            steps.append(step)
+            self.ended_episodes += episodes
+        self.turns += 1
+        return self._rollout(steps)
+
+    def _rollout(self, steps: list[Step]) -> Rollout:
+        observation, action, reward, discount, is_last, _, next_observation, extras = zip(*steps, strict=True)
+        return Rollout(
+            observation=_stack(observation),
+            action=_stack(action),
+            reward=_stack(reward),
+            discount=self.discount * _stack(discount),
+            is_last=_stack(is_last),
+            next_observation=_stack(next_observation),
+            extras={name: _stack([extra[name] for extra in extras]) for name in extras[0]},
+            rows=self._rows(),
+            env_steps=self.env_steps,
+        )
+
+    def _rows(self) -> torch.Tensor:
+        num_rows = self.turn.env_steps
+        epochs = [torch.randperm(num_rows, generator=self._generator) for _ in range(self.num_epochs)]
+        return torch.cat(epochs).view(self.turn.updates, num_rows // self.num_minibatches)
+
+    def empty_batch(self) -> Rollout:
+        dtype = getattr(torch, self.spec.observation_dtype)
+        observation = torch.empty((0, self.num_envs, *self.spec.observation_shape), dtype=dtype)
+        action_dtype = torch.float32 if self.spec.num_actions is None else torch.int64
+        action = torch.empty((0, self.num_envs, *self.spec.action_shape), dtype=action_dtype)
+        scalar = torch.empty((0, self.num_envs))
+        rows = torch.empty((0, 0), dtype=torch.int64)
+        return Rollout(observation, action, scalar, scalar, scalar.bool(), observation, {}, rows, self.env_steps)
+
+    def state_dict(self) -> dict[str, Any]:
+        scaling = self._reward_scaling.state_dict() if self._reward_scaling is not None else None
+        return super().state_dict() | {"generator": self._generator.get_state(), "reward_scaling": scaling}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self._generator.set_state(state_dict["generator"].cpu())
+        if self._reward_scaling is not None:
+            self._reward_scaling.load_state_dict(state_dict["reward_scaling"])
+
+
+def _stack(arrays: Any) -> torch.Tensor:
+    return torch.from_numpy(np.stack(arrays))

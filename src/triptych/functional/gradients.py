@@ -1,0 +1,19 @@
+"""Gradients of all parameters together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
+    """Scale the gradients down so that their common norm is at most ``max_norm``; return the norm they had."""
+    grad_norm = torch.nn.utils.get_total_norm(
+        [parameter.grad for parameter in parameters if parameter.grad is not None]
+    )
+    # On the CPU it costs nothing to look, and scaling by one costs a pass over all gradients.
+    if grad_norm.device.type != "cpu" or grad_norm > max_norm:
+        torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, grad_norm)
+    return grad_norm

@@ -1,0 +1,46 @@
+"""Returns over rollouts ``[T, N]``, in which episodes end and begin anywhere."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def successor_values(
+    v_tm1: Float[Tensor, "T N"], is_cut: Bool[Tensor, "T N"], bootstrap_value: Float[Tensor, " cuts"]
+) -> Float[Tensor, "T N"]:
+    """Return V(s') of every step, given V(s).
+
+    It stands in the next row, except where ``is_cut`` says that the next row is no successor: there comes
+    ``bootstrap_value``, one for each true entry in row-major order, the value of the true next observation.
+    """
+    v_t = v_tm1.roll(-1, dims=0)
+    v_t[is_cut] = bootstrap_value
+    return v_t
+
+
+def lambda_returns(
+    r_t: Float[Tensor, "T N"],
+    discount_t: Float[Tensor, "T N"],
+    v_t: Float[Tensor, "T N"],
+    is_cut: Bool[Tensor, "T N"],
+    lambda_: float,
+) -> Float[Tensor, "T N"]:
+    """Return G = r + γ ((1 - λ) V(s') + λ G'), and G = r + γ V(s') where the return is cut.
+
+    Sutton & Barto 2018, equation 12.20. With λ = 1 it is the n-step return up to the cut (Mnih et al. 2016,
+    algorithm S3), with λ = 0 the one-step target; G - V(s) is the generalized advantage estimate (Schulman
+    et al. 2016, equation 16). ``discount_t`` is 0 after termination; a truncated return keeps γ V(s').
+    """
+    returns = torch.empty_like(r_t)
+    next_return = v_t[-1]
+    for time in reversed(range(len(r_t))):
+        future = torch.where(is_cut[time], v_t[time], torch.lerp(v_t[time], next_return, lambda_))
+        next_return = returns[time] = r_t[time] + discount_t[time] * future
+    return returns
+
+
+def is_of_ended_episode(is_last: Bool[Tensor, "T N"]) -> Bool[Tensor, "T N"]:
+    """Say which steps belong to an episode whose end lies within the rollout."""
+    return is_last.flip(0).cummax(dim=0).values.flip(0)

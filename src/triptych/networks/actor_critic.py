@@ -1,0 +1,102 @@
+"""Actor-critic networks: a policy and a state value."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributions import Categorical, Distribution, Independent, Normal
+
+from triptych.networks.normalization import RunningNormalization
+from triptych.networks.torsos import VectorTorso, initialize_orthogonal, make_torso
+from triptych.types import EnvSpec
+
+
+class CategoricalHead(nn.Module):
+    """A probability for each discrete action."""
+
+    def __init__(self, num_features: int, num_actions: int) -> None:
+        super().__init__()
+        self.logits = nn.Linear(num_features, num_actions)
+
+    def forward(self, features: Float[Tensor, "B F"]) -> Categorical:
+        return Categorical(logits=self.logits(features), validate_args=False)
+
+
+class GaussianHead(nn.Module):
+    """A normal distribution for each component of a continuous action, in the environment's units.
+
+    The layer's output 0 is the middle between the bounds, 1 the upper one; where there is no bound, it is the
+    action itself. The standard deviation does not depend on the state and starts at half the range
+    (Schulman et al. 2017, section 6.1). A draw may lie beyond the bounds; the environment clips.
+    """
+
+    middle: Tensor
+    half_range: Tensor
+
+    def __init__(self, num_features: int, spec: EnvSpec) -> None:
+        super().__init__()
+        low, high = torch.tensor(spec.action_low), torch.tensor(spec.action_high)
+        is_bounded = torch.isfinite(low) & torch.isfinite(high)
+        self.register_buffer("middle", torch.where(is_bounded, (low + high) / 2, 0.0))
+        self.register_buffer("half_range", torch.where(is_bounded, (high - low) / 2, 1.0))
+        self.action_shape = spec.action_shape
+        self.mean = nn.Linear(num_features, math.prod(spec.action_shape))
+        self.log_std = nn.Parameter(torch.zeros(math.prod(spec.action_shape)))
+
+    def forward(self, features: Float[Tensor, "B F"]) -> Independent:
+        mean = self.middle + self.half_range * self.mean(features)
+        std = (self.half_range * self.log_std.exp()).expand_as(mean)
+        shape = (len(mean), *self.action_shape)
+        return Independent(
+            Normal(mean.view(shape), std.reshape(shape), validate_args=False),
+            reinterpreted_batch_ndims=len(self.action_shape),
+            validate_args=False,
+        )
+
+
+class ActorCritic(nn.Module):
+    """π(·|s) and V(s): on one torso for images, on one each for vectors.
+
+    Both are in single precision whatever the precision of the torso: a policy ratio of 1.01 must be told from 1.
+
+    Args:
+        spec: of the environments.
+        normalize_observations: bring vectors to mean 0 and variance 1 as seen so far (`RunningNormalization`).
+    """
+
+    def __init__(self, spec: EnvSpec, *, normalize_observations: bool = False) -> None:
+        super().__init__()
+        self.normalization = RunningNormalization(spec.observation_shape) if normalize_observations else None
+        if spec.is_image:
+            self.policy_torso = self.value_torso = make_torso(spec.observation_shape, spec.is_image)
+        else:
+            self.policy_torso, self.value_torso = (
+                VectorTorso(spec.observation_shape, hidden_size=64, activation=nn.Tanh) for _ in range(2)
+            )
+        num_features = self.policy_torso.num_features
+        if spec.num_actions is not None:
+            self.policy: CategoricalHead | GaussianHead = CategoricalHead(num_features, spec.num_actions)
+        else:
+            self.policy = GaussianHead(num_features, spec)
+        self.value = nn.Linear(num_features, 1)
+        initialize_orthogonal(self, gain=math.sqrt(2))
+        initialize_orthogonal(self.policy, gain=0.01)  # almost uniform at the start
+        initialize_orthogonal(self.value, gain=1.0)
+
+    def forward(self, observation: Float[Tensor, "B ..."] | Tensor) -> tuple[Distribution, Float[Tensor, " B"]]:
+        """Return the policies and the values ``[B]``."""
+        if self.normalization is not None:
+            observation = self.normalization(observation)
+        policy_features = self.policy_torso(observation)
+        is_shared = self.value_torso is self.policy_torso
+        value_features = policy_features if is_shared else self.value_torso(observation)
+        with torch.autocast(observation.device.type, enabled=False):
+            return self.policy(policy_features.float()), self.value(value_features.float()).squeeze(-1)
+
+    def observe(self, observation: Float[Tensor, "T N ..."] | Tensor) -> None:
+        """Count a rollout's observations into the running statistics, where they are used."""
+        if self.normalization is not None and len(observation):
+            self.normalization.update(observation.flatten(0, 1))

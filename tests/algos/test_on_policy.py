@@ -1,0 +1,244 @@
+"""What REINFORCE, A2C, PPO and PQN learn from and minimise, beside slow references."""
+
+import math
+
+import pytest
+import torch
+
+from triptych.algos.a2c import A2C
+from triptych.algos.ppo import PPO
+from triptych.algos.pqn import PQN
+from triptych.algos.reinforce import REINFORCE
+from triptych.types import EnvSpec, Rollout
+
+SPEC = EnvSpec("vector", "none", (5,), "float32", num_actions=3)
+CONTROL = EnvSpec("control", "none", (5,), "float32", None, (2,), (-1.0, -2.0), (1.0, 2.0))
+SHARED = {"seed": 0, "learning_rate": 1e-3, "adam_epsilon": 1e-8, "max_grad_norm": 0.5}
+POLICY = SHARED | {"value_coef": 0.5, "entropy_coef": 0.01, "normalize_observations": False, "eval_greedy": False}
+
+
+def reinforce(spec=SPEC, baseline=True, **settings):
+    return REINFORCE(spec, baseline=baseline, **POLICY | settings)
+
+
+def a2c(spec=SPEC, gae_lambda=0.9, **settings):
+    return A2C(spec, gae_lambda=gae_lambda, **POLICY | settings)
+
+
+def ppo(spec=SPEC, gae_lambda=0.9, clip_range=0.2, value_clip_range=None, **settings):
+    return PPO(
+        spec, gae_lambda=gae_lambda, clip_range=clip_range, value_clip_range=value_clip_range, **POLICY | settings
+    )
+
+
+def pqn(spec=SPEC, q_lambda=0.65, **settings):
+    exploration = {"epsilon_start": 1.0, "epsilon_end": 0.1, "epsilon_decay_env_steps": 100, "eval_epsilon": 0.0}
+    return PQN(spec, dueling=False, layer_norm=True, q_lambda=q_lambda, **SHARED | exploration | settings)
+
+
+@torch.no_grad()
+def make_rollout(module, length=7, num_envs=4, seed=0):
+    """Play random numbers with the module; ends come at random, half of them truncations."""
+    generator = torch.Generator().manual_seed(seed)
+    observation = torch.randn(length + 1, num_envs, *module.spec.observation_shape, generator=generator)
+    outputs = [module.act(observation[time]) for time in range(length)]
+    is_last, is_terminal = torch.rand(2, length, num_envs, generator=generator) < 0.4
+    next_observation = observation[1:].clone()
+    next_observation[is_last] = torch.randn(int(is_last.sum()), *module.spec.observation_shape, generator=generator)
+    return Rollout(
+        observation=observation[:-1],
+        action=torch.stack([output.action for output in outputs]),
+        reward=torch.randn(length, num_envs, generator=generator),
+        discount=torch.where(is_last & is_terminal, 0.0, 0.9),
+        is_last=is_last,
+        next_observation=next_observation,
+        extras={name: torch.stack([output.extras[name] for output in outputs]) for name in outputs[0].extras},
+        rows=torch.arange(length * num_envs)[None],
+        env_steps=length * num_envs,
+    )
+
+
+@torch.no_grad()
+def make_steps(module):
+    return module.targets(make_rollout(module))
+
+
+def column(rollout, env):
+    """Return the rollout of one environment alone."""
+    *fields, extras, _, env_steps = rollout
+    extras = {name: value[:, [env]] for name, value in extras.items()}
+    return Rollout(*(field[:, [env]] for field in fields), extras, torch.arange(len(rollout.reward))[None], env_steps)
+
+
+def critic(module, observation):
+    if isinstance(module, PQN):
+        return float(module.online_network(observation[None]).max())
+    return float(module.network(observation[None])[1])
+
+
+def slow_return(module, rollout, env, start, lambda_):
+    """Recurse step by step, asking the critic about every next observation."""
+    reward, discount = float(rollout.reward[start, env]), float(rollout.discount[start, env])
+    next_value = critic(module, rollout.next_observation[start, env])
+    if rollout.is_last[start, env] or start + 1 == len(rollout.reward):
+        return reward + discount * next_value
+    further = slow_return(module, rollout, env, start + 1, lambda_)
+    return reward + discount * ((1 - lambda_) * next_value + lambda_ * further)
+
+
+@pytest.mark.parametrize(("make", "lambda_"), [(a2c, 0.9), (ppo, 0.9), (pqn, 0.65)])
+@torch.no_grad()
+def test_targets_equal_a_slow_recursion(make, lambda_):
+    module = make()
+    rollout = make_rollout(module)
+    target = module.targets(rollout).target.view(7, 4)
+    for time in range(7):
+        for env in range(4):
+            expected = slow_return(module, rollout, env, time, lambda_)
+            assert float(target[time, env]) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("baseline", [True, False])
+@torch.no_grad()
+def test_reinforce_learns_from_the_whole_returns_of_ended_episodes(baseline):
+    module = reinforce(baseline=baseline)
+    rollout = make_rollout(module)
+    steps = module.targets(rollout)
+    advantage, target = steps.advantage.view(7, 4), steps.target.view(7, 4)
+    num_ended = 0
+    for env in range(4):
+        for start in range(7):
+            ends = [time for time in range(start, 7) if rollout.is_last[time, env]]
+            value = critic(module, rollout.observation[start, env]) if baseline else 0.0
+            if not ends:
+                assert float(advantage[start, env]) == 0.0
+                assert float(target[start, env]) == pytest.approx(value, abs=1e-6)
+                continue
+            num_ended += 1
+            rewards = rollout.reward[start : ends[0] + 1, env].tolist()
+            expected = sum(0.9**power * reward for power, reward in enumerate(rewards))
+            if baseline and rollout.discount[ends[0], env] > 0:  # truncated: the baseline completes it
+                expected += 0.9 ** len(rewards) * critic(module, rollout.next_observation[ends[0], env])
+            assert float(target[start, env]) == pytest.approx(expected, abs=1e-5)
+            assert float(advantage[start, env]) == pytest.approx(expected - value, abs=1e-5)
+    assert 0 < num_ended < 28
+
+
+@pytest.mark.parametrize("make", [reinforce, a2c, ppo, pqn])
+def test_batching_over_environments_changes_nothing(make):
+    module = make()
+    rollout = make_rollout(module)
+    with torch.no_grad():
+        together = module.targets(rollout)
+        apart = [module.targets(column(rollout, env)) for env in range(4)]
+    for env, alone in enumerate(apart):
+        torch.testing.assert_close(alone.target, together.target.view(7, 4)[:, env])
+        torch.testing.assert_close(alone.advantage, together.advantage.view(7, 4)[:, env])
+    if make is not ppo:  # which standardizes over its minibatch
+        with torch.no_grad():
+            mean = sum(float(module.loss(alone).loss) for alone in apart) / 4
+            assert float(module.loss(together).loss) == pytest.approx(mean, abs=1e-5)
+
+
+@pytest.mark.parametrize("make", [reinforce, a2c, ppo])
+@pytest.mark.parametrize("advantage", [1.0, -1.0])
+@pytest.mark.parametrize("spec", [SPEC, CONTROL])
+def test_a_step_makes_better_actions_likelier_and_worse_ones_less_likely(make, advantage, spec):
+    module = make(spec, entropy_coef=0.0)
+    steps = make_steps(module)
+    steps = steps._replace(advantage=torch.full_like(steps.advantage, advantage))
+    favoured = torch.arange(len(steps.target)) < 14  # half, so that standardizing keeps the signs
+    steps = steps._replace(advantage=torch.where(favoured, steps.advantage, -steps.advantage))
+
+    def log_probs():
+        return module.network(steps.observation)[0].log_prob(steps.action)
+
+    before = log_probs().detach()
+    optimizer = torch.optim.SGD(module.parameters(), lr=1e-2)
+    module.loss(steps).loss.backward()
+    optimizer.step()
+    change = log_probs().detach() - before
+    assert float(change[favoured].mean()) * advantage > 0
+    assert float(change[~favoured].mean()) * advantage < 0
+
+
+@pytest.mark.parametrize("make", [reinforce, a2c, ppo])
+def test_the_entropy_bonus_flattens_the_policy(make):
+    module = make(entropy_coef=1.0, value_coef=0.0)
+    with torch.no_grad():
+        module.network.policy.logits.bias.copy_(torch.tensor([2.0, 0.0, -1.0]))
+    steps = make_steps(module)
+    steps = steps._replace(advantage=torch.zeros_like(steps.advantage))
+    before = float(module.loss(steps).metrics["entropy"].detach())
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    module.loss(steps).loss.backward()
+    optimizer.step()
+    assert float(module.loss(steps).metrics["entropy"].detach()) > before
+
+
+@pytest.mark.parametrize("spec", [SPEC, CONTROL])
+def test_at_the_policy_that_acted_ppo_is_actor_critic(spec):
+    first, second = a2c(spec), ppo(spec)
+    second.load_state_dict(first.state_dict())
+    steps = make_steps(second)
+    output = second.loss(steps)
+    assert float(output.metrics["approximate_kl"].detach()) == pytest.approx(0, abs=1e-6)
+    assert float(output.metrics["clip_fraction"]) == 0
+    advantage = (steps.advantage - steps.advantage.mean()) / (steps.advantage.std() + 1e-8)
+    output.loss.backward()
+    first.loss(steps._replace(advantage=advantage)).loss.backward()
+    for mine, other in zip(first.parameters(), second.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, other.grad, atol=1e-5, rtol=1e-4)
+
+
+def test_clip_fraction_and_kl_by_hand():
+    module = ppo()
+    steps = make_steps(module)
+    shift = torch.zeros(28)
+    shift[:7] = math.log(1.5)
+    steps.extras["log_prob"] = steps.extras["log_prob"] - shift
+    metrics = module.loss(steps).metrics
+    assert float(metrics["clip_fraction"]) == pytest.approx(0.25)
+    assert float(metrics["approximate_kl"]) == pytest.approx((0.5 - math.log(1.5)) / 4, abs=1e-6)
+
+
+def test_ppo_can_hold_the_critic_near_the_one_that_acted():
+    loose, held = ppo(), ppo(value_clip_range=0.0)
+    held.load_state_dict(loose.state_dict())
+    steps = make_steps(loose)
+    steps.extras["value"] = steps.target.clone()  # an old critic without error: only the new one's error counts
+    assert float(held.loss(steps).metrics["value_loss"]) == pytest.approx(
+        float(loose.loss(steps).metrics["value_loss"])
+    )
+    steps.extras["value"] = steps.target + 10.0
+    assert float(held.loss(steps).metrics["value_loss"]) >= 50.0
+
+
+def test_without_a_baseline_no_value_is_learnt():
+    module = reinforce(baseline=False)
+    output = module.loss(make_steps(module))
+    output.loss.backward()
+    assert all(parameter.grad is None for parameter in module.network.value.parameters())
+    assert "value_loss" not in output.metrics
+
+
+@pytest.mark.parametrize("make", [reinforce, a2c, ppo])
+@pytest.mark.parametrize("spec", [SPEC, CONTROL])
+def test_evaluation_is_greedy_where_asked(make, spec):
+    module, observation = make(spec, eval_greedy=True).eval(), torch.randn(6, 5)
+    first, second = (module.act(observation).action for _ in range(2))
+    assert first.tolist() == second.tolist() == module.network(observation)[0].mode.tolist()
+    module.train()
+    assert module.act(observation).action.shape == (6, *spec.action_shape)
+    assert module.act(observation).action.tolist() != module.act(observation).action.tolist()
+
+
+def test_observations_are_counted_after_the_updates_of_their_turn():
+    module = ppo(normalize_observations=True)
+    rollout = make_rollout(module)
+    with torch.no_grad():
+        output = module.loss(module.targets(rollout))
+    assert float(output.metrics["approximate_kl"].detach()) == pytest.approx(0, abs=1e-6)
+    module.after_turn(rollout)
+    assert module.network.normalization.count == 28
+    torch.testing.assert_close(module.network.normalization.mean.float(), rollout.observation.flatten(0, 1).mean(0))

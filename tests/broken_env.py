@@ -1,0 +1,33 @@
+"""An environment that gives what is not a number: env=gym env.id=tests.broken_env:Broken-v0."""
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+
+
+class Broken(gymnasium.Env):
+    """Counts its steps over all episodes; after ``num_good_steps`` of them, observations are NaN."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 5}  # noqa: RUF012  (Gymnasium's own form)
+
+    def __init__(self, num_good_steps=400, render_mode=None):
+        self.observation_space, self.action_space = Box(-np.inf, np.inf, (3,), np.float32), Discrete(2)
+        self.num_good_steps, self.steps, self.time, self.render_mode = num_good_steps, 0, 0, render_mode
+
+    def _observe(self):
+        return np.full(3, self.time if self.steps <= self.num_good_steps else np.nan, np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time = 0
+        return self._observe(), {}
+
+    def step(self, action):
+        self.steps, self.time = self.steps + 1, self.time + 1
+        return self._observe(), 1.0, self.time == 10, False, {}
+
+    def render(self):
+        return np.zeros((16, 16, 3), np.uint8)
+
+
+gymnasium.register("Broken-v0", entry_point="tests.broken_env:Broken")

@@ -1,0 +1,211 @@
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from tests.fakes import Script, ScriptedGame, label, random_script
+from triptych.callbacks.finish import Finish
+from triptych.data.rollout import RolloutDataModule
+from triptych.envs.atari import Atari
+from triptych.types import ActorOutput, ConfigurationError, Rollout
+
+
+class Actor(pl.LightningModule):
+    """Its one parameter counts the turns learnt from; it keeps what it saw and did."""
+
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+        self.parameter = torch.nn.Parameter(torch.zeros(()), requires_grad=False)
+        self.acted_with, self.rollouts, self.evaluated_at = [], [], []
+
+    def configure_optimizers(self):
+        return None
+
+    def act(self, observation):
+        if self.training:
+            self.acted_with.append(int(self.parameter))
+        value = observation.flatten(1).float().sum(dim=1)
+        return ActorOutput(torch.zeros(len(observation), dtype=torch.int64), {"value": value})
+
+    def training_step(self, batch, batch_index):
+        self.rollouts.append(batch)
+        self.parameter += 1
+
+    def validation_step(self, returns, batch_index):
+        self.evaluated_at.append(self.trainer.datamodule.env_steps)
+
+
+def make_data(actor, make_game, tmp_path, **settings):
+    probe = make_game(1)
+    probe.close()
+    settings = {
+        "seed": 0, "num_envs": 3, "rollout_length": 4, "discount": 0.9, "total_frames": 2 * 60,
+        "eval_period_frames": 2 * 1000, "eval_episodes": 2, "final_episodes": 2, "directory": tmp_path,
+    } | settings  # fmt: skip
+    return RolloutDataModule(make_game, actor, probe.spec, **settings)
+
+
+def scripted(num_envs):
+    return ScriptedGame(random_script, num_envs, frame_stack=2)
+
+
+def fit(actor, data, tmp_path):
+    trainer = pl.Trainer(
+        accelerator="cpu", max_epochs=-1, callbacks=[Finish(10**9, None)], logger=False, default_root_dir=tmp_path,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1,
+    )  # fmt: skip
+    trainer.fit(actor, datamodule=data)
+    return actor.rollouts
+
+
+def train(tmp_path, make_game=scripted, **settings):
+    actor = Actor()
+    data = make_data(actor, make_game, tmp_path, **settings)
+    return fit(actor, data, tmp_path), actor, data
+
+
+def test_a_rollout_is_played_with_the_parameters_after_the_turn_before(tmp_path):
+    _, actor, data = train(tmp_path, eval_period_frames=2 * 24)
+    assert actor.acted_with == [turn for turn in range(5) for _ in range(4)]
+    assert actor.evaluated_at == [24, 48, 60]
+    assert data.env_steps == 60
+
+
+def test_shapes_types_and_the_clock(tmp_path):
+    rollouts, _, data = train(tmp_path, num_epochs=2, num_minibatches=3)
+    rollout = rollouts[-1]
+    assert isinstance(rollout, Rollout)
+    assert rollout.observation.shape == rollout.next_observation.shape == (4, 3, 2, 1, 5)
+    scalars = (rollout.action, rollout.reward, rollout.discount, rollout.is_last, rollout.extras["value"])
+    assert all(field.shape == (4, 3) for field in scalars)
+    assert [field.dtype for field in scalars[:4]] == [torch.int64, torch.float32, torch.float32, torch.bool]
+    assert rollout.rows.shape == (6, 4)
+    assert [rollout.env_steps for rollout in rollouts] == [12, 24, 36, 48, 60]
+    assert data.turn == (4, 12, 6)
+
+
+def test_each_epoch_shares_all_rows_in_a_new_order(tmp_path):
+    rollouts, _, _ = train(tmp_path, num_epochs=3, num_minibatches=2)
+    epochs = [rows for rollout in rollouts for rows in rollout.rows.view(3, 12).tolist()]
+    assert all(sorted(rows) == list(range(12)) for rows in epochs)
+    assert len({tuple(rows) for rows in epochs}) == len(epochs)
+
+
+def test_steps_follow_each_other_and_ends_are_told(tmp_path):
+    rollouts, _, _ = train(tmp_path, total_frames=2 * 600)
+    ends = 0
+    columns = [torch.cat([getattr(r, name) for r in rollouts]) for name in Rollout._fields[:6]]
+    observation, _, reward, discount, is_last, next_observation = columns
+    for env in range(3):
+        for time in range(len(reward)):
+            now, then = label(observation[time, env]), label(next_observation[time, env])
+            script = random_script(0, 0, episode_seed_of(now))
+            assert then == now._replace(time=now.time + 1)
+            assert float(reward[time, env]) == pytest.approx(script.rewards[now.time])
+            is_end = then.time == len(script.rewards)
+            assert bool(is_last[time, env]) == is_end
+            worthless = is_end and script.end != "truncated"
+            assert float(discount[time, env]) == pytest.approx(0.0 if worthless else 0.9)
+            if time + 1 < len(reward):
+                following = label(observation[time + 1, env])
+                assert following == ((env, now.episode_index + 1, 0) if is_end else then)
+            ends += is_end
+    assert ends > 50
+
+
+def episode_seed_of(now):
+    from triptych.collect.collector import episode_seed
+
+    return episode_seed(0, now.env_index, now.episode_index)
+
+
+def test_a_rollout_knows_where_its_rows_are_cut(tmp_path):
+    rollouts, _, _ = train(tmp_path)
+    for rollout in rollouts:
+        assert rollout.is_cut[-1].all()
+        assert rollout.is_cut[:-1].tolist() == rollout.is_last[:-1].tolist()
+
+
+def test_flattened_steps_stay_together(tmp_path):
+    rollout = train(tmp_path)[0][-1]
+    target = torch.arange(12.0).view(4, 3)
+    steps = rollout.steps(target, -target)
+    rows = torch.tensor([7, 0, 11])
+    found = steps.at(rows)
+    assert found.target.tolist() == [7, 0, 11]
+    assert found.advantage.tolist() == [-7, 0, -11]
+    for index, row in enumerate(rows.tolist()):
+        time, env = divmod(row, 3)
+        assert found.observation[index].tolist() == rollout.observation[time, env].tolist()
+        assert found.extras["value"][index] == rollout.extras["value"][time, env]
+
+
+def test_extras_are_of_the_observation_beside_them(tmp_path):
+    for rollout in train(tmp_path)[0]:
+        expected = rollout.observation.flatten(2).float().sum(dim=2)
+        assert rollout.extras["value"].tolist() == expected.tolist()
+
+
+def test_rewards_are_scaled_only_where_asked(tmp_path):
+    plain, scaled = (train(tmp_path, normalize_rewards=flag)[0] for flag in (False, True))
+    for first, second in zip(plain[1:], scaled[1:], strict=True):
+        ratio = (second.reward / first.reward)[first.reward != 0]
+        assert (ratio > 0).all()
+        assert not torch.allclose(ratio, torch.ones_like(ratio))
+
+
+def test_observations_of_real_games_are_not_overwritten_by_later_ones(tmp_path):
+    def make_game(num_envs):
+        return Atari(
+            "pong", num_envs, protocol="nature", full_action_space=False, frame_skip=4, frame_stack=4, image_size=84,
+            repeat_action_prob=0.0, noop_max=30, fire_on_reset=False, max_frames_per_episode=400,
+        )  # fmt: skip
+
+    rollouts, _, _ = train(tmp_path, make_game, rollout_length=40, total_frames=4 * 240, eval_episodes=1)
+    for rollout in rollouts:
+        for time in range(39):
+            moved = ~rollout.is_last[time]
+            assert torch.equal(rollout.next_observation[time][moved], rollout.observation[time + 1][moved])
+            stack, next_stack = rollout.observation[time], rollout.next_observation[time]
+            assert torch.equal(stack[:, 1:], next_stack[:, :-1])
+    assert len(torch.unique(rollouts[0].observation.flatten(2).sum(dim=2))) > 10
+
+
+def test_a_run_goes_on_from_what_was_saved(tmp_path):
+    first, _, before = train(tmp_path, total_frames=2 * 24, num_minibatches=2)
+    actor = Actor()
+    after = make_data(actor, scripted, tmp_path, num_minibatches=2)
+    torch.save(before.state_dict(), tmp_path / "state.pt")
+    after.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    rollouts = fit(actor, after, tmp_path)
+    assert [rollout.env_steps for rollout in rollouts] == [36, 48, 60]
+    whole = train(tmp_path, num_minibatches=2)[0]
+    assert [r.rows.tolist() for r in [*first, *rollouts]] == [r.rows.tolist() for r in whole]
+
+
+def test_an_owed_evaluation_is_played_in_an_empty_turn(tmp_path):
+    _, _, before = train(tmp_path, total_frames=2 * 24)
+    state = before.state_dict() | {"evaluated_turns": 0}
+    actor = Actor()
+    after = make_data(actor, scripted, tmp_path, total_frames=2 * 24)
+    after.load_state_dict(state)
+    (rollout,) = fit(actor, after, tmp_path)
+    assert actor.evaluated_at == [24]
+    assert len(rollout.reward) == len(rollout.rows) == 0
+    assert rollout.env_steps == 24
+
+
+def test_uneven_minibatches_are_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"algo.num_minibatches=5 .* env.num_envs=3 .* = 12 env steps"):
+        make_data(Actor(), scripted, tmp_path, num_minibatches=5)
+
+
+def test_a_long_episode_over_many_rollouts_is_cut_by_none(tmp_path):
+    def make_game(num_envs):
+        return ScriptedGame(lambda *_: Script(np.arange(100.0)), num_envs, frame_stack=2)
+
+    rollouts, _, _ = train(tmp_path, make_game)
+    assert not any(rollout.is_last.any() for rollout in rollouts)
+    assert [r.reward[:, 0].tolist() for r in rollouts] == [[4.0 * k + i for i in range(4)] for k in range(5)]

@@ -1,0 +1,89 @@
+import math
+
+import pytest
+import torch
+
+from triptych.networks.actor_critic import ActorCritic
+from triptych.networks.normalization import RunningNormalization
+from triptych.types import EnvSpec
+
+PIXELS = EnvSpec("pixels", "none", (4, 84, 84), "uint8", num_actions=6)
+VECTOR = EnvSpec("vector", "none", (5,), "float32", num_actions=3)
+CONTROL = EnvSpec(
+    "control", "none", (5,), "float32", None,
+    action_shape=(3,), action_low=(-2.0, 0.0, -math.inf), action_high=(2.0, 1.0, math.inf),
+)  # fmt: skip
+
+
+def observe(spec, count=7):
+    generator = torch.Generator().manual_seed(0)
+    if spec.is_image:
+        return torch.randint(256, (count, *spec.observation_shape), dtype=torch.uint8, generator=generator)
+    return torch.randn(count, *spec.observation_shape, generator=generator)
+
+
+@pytest.mark.parametrize("spec", [PIXELS, VECTOR])
+def test_discrete_policies_start_almost_uniform(spec):
+    policy, value = ActorCritic(spec)(observe(spec))
+    torch.testing.assert_close(policy.probs, torch.full((7, spec.num_actions), 1 / spec.num_actions), atol=0.02, rtol=0)
+    assert value.shape == (7,)
+
+
+def test_images_share_a_torso_and_vectors_do_not():
+    shared, apart = ActorCritic(PIXELS), ActorCritic(VECTOR)
+    assert shared.policy_torso is shared.value_torso
+    assert apart.policy_torso is not apart.value_torso
+
+
+def test_a_gaussian_is_in_the_units_of_the_action():
+    network = ActorCritic(CONTROL)
+    policy, _ = network(observe(CONTROL))
+    middle, half_range = torch.tensor([0.0, 0.5, 0.0]), torch.tensor([2.0, 0.5, 1.0])
+    torch.testing.assert_close(policy.mean, middle.expand(7, 3), atol=0.1, rtol=0)
+    torch.testing.assert_close(policy.stddev, half_range.expand(7, 3))
+    assert policy.log_prob(policy.mode).shape == (7,)
+    assert policy.batch_shape == (7,)
+    assert policy.event_shape == (3,)
+
+
+def test_heads_stay_in_single_precision():
+    network = ActorCritic(PIXELS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        policy, value = network(observe(PIXELS))
+    assert policy.logits.dtype == value.dtype == torch.float32
+
+
+def test_one_observation_alone_gets_what_it_gets_in_a_batch():
+    network, observation = ActorCritic(VECTOR, normalize_observations=True), observe(VECTOR)
+    network.observe(torch.randn(3, 4, 5) * 3 + 2)
+    policy, value = network(observation)
+    for index in range(len(observation)):
+        alone, alone_value = network(observation[[index]])
+        torch.testing.assert_close(alone.logits[0], policy.logits[index])
+        torch.testing.assert_close(alone_value[0], value[index])
+
+
+def test_running_statistics_equal_those_of_everything_at_once():
+    values = torch.randn(100, 5, generator=torch.Generator().manual_seed(1)) * 4 - 3
+    module = RunningNormalization((5,))
+    for part in values.split([1, 9, 40, 50]):
+        module.update(part)
+    torch.testing.assert_close(module.mean.float(), values.mean(0))
+    torch.testing.assert_close(module.variance.float(), values.var(0, correction=0))
+    normalised = module(values)
+    torch.testing.assert_close(normalised.mean(0), torch.zeros(5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(normalised.std(0, correction=0), torch.ones(5), atol=1e-4, rtol=0)
+
+
+def test_far_values_are_clipped_and_unseen_statistics_change_nothing():
+    module = RunningNormalization((2,))
+    assert module(torch.tensor([[1.0, 50.0]])).tolist() == [[1.0, 10.0]]
+
+
+def test_running_statistics_are_saved():
+    network = ActorCritic(VECTOR, normalize_observations=True)
+    network.observe(torch.randn(3, 4, 5) + 7)
+    other = ActorCritic(VECTOR, normalize_observations=True)
+    other.load_state_dict(network.state_dict())
+    assert other.normalization.count == 12
+    torch.testing.assert_close(other(observe(VECTOR))[1], network(observe(VECTOR))[1])
