@@ -20,10 +20,12 @@ def final_return(folder, *arguments):
 
 
 @pytest.mark.learning
-def test_dqn_learns_catch_from_pixels(tmp_path):
-    assert final_return(tmp_path / "run", "algo=dqn", "env=catch", "eval.final_episodes=50") >= 0.9
+@pytest.mark.parametrize("algo", ["dqn", "reinforce", "a2c", "ppo", "pqn"])
+def test_it_learns_catch_from_pixels(algo, tmp_path):
+    assert final_return(tmp_path / "run", f"algo={algo}", "env=catch", "eval.final_episodes=50") >= 0.9
 
 
 @pytest.mark.learning
-def test_dqn_learns_cartpole_from_vectors(tmp_path):
-    assert final_return(tmp_path / "run", "algo=dqn", "env=cartpole", "eval.final_episodes=20") >= 400
+@pytest.mark.parametrize("algo", ["dqn", "ppo"])
+def test_it_learns_cartpole_from_vectors(algo, tmp_path):
+    assert final_return(tmp_path / "run", f"algo={algo}", "env=cartpole", "eval.final_episodes=20") >= 400

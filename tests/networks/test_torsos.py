@@ -1,8 +1,9 @@
 import pytest
 import torch
 from jaxtyping import TypeCheckError
+from torch import nn
 
-from triptych.networks.torsos import NatureTorso, SmallTorso, VectorTorso, make_torso, scale_pixels
+from triptych.networks.torsos import NatureTorso, PixelConvolution, SmallTorso, VectorTorso, make_torso
 
 
 def random_pixels(*shape):
@@ -49,19 +50,26 @@ def test_rows_of_a_batch_do_not_mix(torso):
     assert not torch.allclose(together[0], together[1])
 
 
-def test_pixels_are_scaled_to_one_and_left_as_they_were():
-    pixels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
-    scaled = scale_pixels(pixels, torch.zeros(1, 1, 3, 3))
-    torch.testing.assert_close(scaled.flatten(), torch.arange(256.0) / 255)
-    assert pixels.flatten().tolist() == list(range(256))
+def test_pixels_are_read_as_numbers_up_to_one_and_left_as_they_were():
+    pixels = random_pixels(2, 3, 9, 9)
+    before = pixels.clone()
+    layer = PixelConvolution(3, 5, kernel_size=3, stride=2)
+    plain = nn.Conv2d(3, 5, kernel_size=3, stride=2)
+    plain.load_state_dict(layer.state_dict())
+    torch.testing.assert_close(layer(pixels), plain(pixels / 255))
+    layer(pixels).sum().backward()
+    plain(pixels / 255).sum().backward()
+    torch.testing.assert_close(layer.weight.grad, plain.weight.grad, rtol=1e-4, atol=1e-4)
+    assert torch.equal(pixels, before)
 
 
-def test_pixels_come_in_the_precision_of_the_computation():
-    pixels, weight = random_pixels(2, 4, 8, 8), torch.zeros(3, 4, 2, 2)
-    assert scale_pixels(pixels, weight).dtype == torch.float32
-    assert scale_pixels(pixels, weight.double()).dtype == torch.float64
+def test_pixels_come_in_the_precision_of_the_computation_and_unrounded():
+    pixels, layer = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16), PixelConvolution(1, 3, 2)
+    assert layer.to_float(pixels).dtype == torch.float32
+    assert layer.double().to_float(pixels).dtype == torch.float64
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert scale_pixels(pixels, weight).dtype == torch.bfloat16
+        assert layer.to_float(pixels).dtype == torch.bfloat16
+        assert layer.to_float(pixels).flatten().tolist() == list(range(256))
 
 
 @pytest.mark.parametrize("shape", [(4, 84, 84), (2, 10, 10)])
@@ -69,8 +77,7 @@ def test_channels_last_computes_the_same(shape):
     torso, pixels = make_torso(shape, is_image=True), random_pixels(2, *shape)
     plain = torso(pixels)
     torso = torso.to(memory_format=torch.channels_last)
-    scaled = scale_pixels(pixels, torso.convolutions[0].weight)
-    assert scaled.is_contiguous(memory_format=torch.channels_last)
+    assert torso.convolutions[0].to_float(pixels).is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(torso(pixels), plain, rtol=1e-4, atol=1e-5)
 
 

@@ -10,14 +10,23 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 
-def scale_pixels(pixels: UInt8[Tensor, "B C H W"], weight: Tensor) -> Float[Tensor, "B C H W"]:
-    """Bring pixels to [0, 1] in the precision of the computation, channels last where the weights are."""
-    device_type = pixels.device.type
-    dtype = torch.get_autocast_dtype(device_type) if torch.is_autocast_enabled(device_type) else weight.dtype
-    is_channels_last = weight.is_contiguous(memory_format=torch.channels_last)
-    if is_channels_last:
-        pixels = pixels.contiguous(memory_format=torch.channels_last)  # moving bytes is cheaper than moving floats
-    return pixels.to(dtype).mul_(1 / 255)
+class PixelConvolution(nn.Conv2d):
+    """A convolution that reads pixels from 0 to 255 as numbers from 0 to 1.
+
+    It divides its few weights instead of the many pixels, which bfloat16 represents exactly.
+    """
+
+    def forward(self, pixels: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B F H2 W2"]:
+        return self._conv_forward(self.to_float(pixels), self.weight / 255, self.bias)
+
+    def to_float(self, pixels: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """Bring pixels to the precision of the computation, channels last where the weights are."""
+        device_type = pixels.device.type
+        is_autocast = torch.is_autocast_enabled(device_type)
+        dtype = torch.get_autocast_dtype(device_type) if is_autocast else self.weight.dtype
+        if self.weight.is_contiguous(memory_format=torch.channels_last):
+            pixels = pixels.contiguous(memory_format=torch.channels_last)  # moving bytes is cheaper than floats
+        return pixels.to(dtype)
 
 
 @torch.no_grad()
@@ -35,7 +44,7 @@ class ConvolutionalTorso(nn.Module):
 
     Args:
         observation_shape: ``(C, H, W)``.
-        layers: the convolutions, each followed by a rectifier.
+        layers: the convolutions, the first of them over pixels; each is followed by a rectifier.
         hidden_size: units of the hidden layer, the number of features.
         layer_norm: normalise what each layer gives over all its units (Ba et al. 2016) before the rectifier.
     """
@@ -56,14 +65,13 @@ class ConvolutionalTorso(nn.Module):
             modules.append(nn.ReLU(inplace=True))
         self.convolutions = nn.Sequential(*modules, nn.Flatten())
         with torch.no_grad():
-            flat_size = self.convolutions(torch.zeros(1, *observation_shape)).shape[1]
+            flat_size = self.convolutions(torch.zeros((1, *observation_shape), dtype=torch.uint8)).shape[1]
         norm = [nn.LayerNorm(hidden_size)] if layer_norm else []
         self.hidden = nn.Sequential(nn.Linear(flat_size, hidden_size), *norm, nn.ReLU(inplace=True))
         self.num_features = hidden_size
 
     def forward(self, observation: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B F"]:
-        pixels = scale_pixels(observation, self.convolutions.get_parameter("0.weight"))
-        return self.hidden(self.convolutions(pixels))
+        return self.hidden(self.convolutions(observation))
 
 
 class NatureTorso(ConvolutionalTorso):
@@ -71,7 +79,7 @@ class NatureTorso(ConvolutionalTorso):
 
     def __init__(self, observation_shape: tuple[int, ...], hidden_size: int = 512, layer_norm: bool = False) -> None:
         layers = (
-            nn.Conv2d(observation_shape[0], 32, kernel_size=8, stride=4),
+            PixelConvolution(observation_shape[0], 32, kernel_size=8, stride=4),
             nn.Conv2d(32, 64, kernel_size=4, stride=2),
             nn.Conv2d(64, 64, kernel_size=3, stride=1),
         )
@@ -83,7 +91,7 @@ class SmallTorso(ConvolutionalTorso):
 
     def __init__(self, observation_shape: tuple[int, ...], hidden_size: int = 128, layer_norm: bool = False) -> None:
         layers = (
-            nn.Conv2d(observation_shape[0], 16, kernel_size=3, padding=1),
+            PixelConvolution(observation_shape[0], 16, kernel_size=3, padding=1),
             nn.Conv2d(16, 16, kernel_size=3, stride=2, padding=1),
         )
         super().__init__(observation_shape, layers, hidden_size, layer_norm)
