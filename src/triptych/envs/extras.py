@@ -26,8 +26,10 @@ EXTRAS = (
 )
 
 
-def require_extra(id: str) -> None:
-    """Check that what a Gymnasium id needs is installed, without importing it.
+def require_extra(id: str) -> str | None:
+    """Name the extra that a Gymnasium id needs, ``None`` if it needs none, and check that it is there.
+
+    Nothing is imported.
 
     Raises:
         ConfigurationError: an extra is missing; the sentence says how to install it.
@@ -36,7 +38,10 @@ def require_extra(id: str) -> None:
     registration = gymnasium.registry.get(name)
     entry_point = f"{package}." if registration is None else str(registration.entry_point)
     for extra in EXTRAS:
-        if entry_point.startswith(extra.entry_points) and find_spec(extra.module) is None:
-            raise ConfigurationError(
-                f'env.id={id} needs {extra.title}, which is not installed; run: pip install -e ".[{extra.name}]"'
-            )
+        if entry_point.startswith(extra.entry_points):
+            if find_spec(extra.module) is None:
+                raise ConfigurationError(
+                    f'env.id={id} needs {extra.title}, which is not installed; run: pip install -e ".[{extra.name}]"'
+                )
+            return extra.name
+    return None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pkgutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,6 +13,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import FrameStackObservation, TransformObservation
 
 import triptych.envs.catch  # noqa: F401  (registers Catch-v0)
+from triptych.envs import mujoco
 from triptych.envs.extras import require_extra
 from triptych.types import ConfigurationError, EnvSpec, Received
 
@@ -52,7 +51,8 @@ class Gymnasium:
         make_kwargs: dict[str, Any] | None = None,
     ) -> None:
         self._id, self._frame_stack, self._make_kwargs = id, frame_stack, dict(make_kwargs or {})
-        require_extra(id)
+        if require_extra(id) == "mujoco":
+            mujoco.warn_through_python()
         try:
             single = gymnasium.make(id, **self._make_kwargs)
         except (gymnasium.error.Error, ImportError, TypeError) as error:
@@ -169,7 +169,7 @@ class Gymnasium:
         return np.asarray(info.get("lives", np.zeros(self.num_envs)), dtype=np.int64)
 
     def replay(self, seed: int, actions: Sequence[object]) -> Iterator[tuple[np.ndarray, float]]:
-        _draw_off_screen()
+        mujoco.draw_off_screen()
         env = self._wrap(gymnasium.make(self._id, **self._make_kwargs, render_mode="rgb_array"))
         try:
             env.reset(seed=seed)
@@ -198,12 +198,6 @@ def _find_wrapper(name: str) -> Wrapper:
         return pkgutil.resolve_name(name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(f"env.wrappers={name} cannot be imported: {error}") from error
-
-
-def _draw_off_screen() -> None:
-    """Let MuJoCo draw through EGL where there is no display; GLFW, which it would take, needs one."""
-    if sys.platform == "linux" and not os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}:
-        os.environ.setdefault("MUJOCO_GL", "egl")
 
 
 def _is_plain_frame(space: gymnasium.Space) -> bool:

@@ -1,0 +1,46 @@
+import os
+import warnings
+
+import numpy as np
+import pytest
+
+from triptych.envs.gymnasium import Gymnasium
+
+
+@pytest.mark.parametrize(
+    ("variables", "renderer"),
+    [
+        ({}, "egl"),
+        ({"DISPLAY": ":0"}, None),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, None),
+        ({"MUJOCO_GL": "osmesa"}, "osmesa"),
+    ],
+)
+def test_it_draws_off_screen_where_there_is_no_display(variables, renderer, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL"):
+        monkeypatch.setenv(name, "")  # so that what follows is undone
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    list(Gymnasium("Catch-v0", 1).replay(1, []))
+    assert os.environ.get("MUJOCO_GL") == renderer
+
+
+def test_its_warnings_litter_neither_the_screen_nor_the_folder(tmp_path, monkeypatch, capfd):
+    pytest.importorskip("mujoco", reason="HalfCheetah-v5 needs mujoco")
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        Gymnasium("HalfCheetah-v5", 2)  # its model has an attribute that MuJoCo 4 calls deprecated
+    assert capfd.readouterr().err == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_physics_that_explode_are_told():
+    mujoco = pytest.importorskip("mujoco", reason="Hopper-v5 needs mujoco")
+    game = Gymnasium("Hopper-v5", 1)
+    game.reset(np.array([1]), np.ones(1, bool))
+    data = game._envs.envs[0].unwrapped.data
+    data.qvel[:] = np.nan
+    with pytest.warns(RuntimeWarning, match="MuJoCo"):
+        mujoco.mj_step(game._envs.envs[0].unwrapped.model, data)
