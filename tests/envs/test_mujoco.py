@@ -1,10 +1,13 @@
 import os
+import sys
 import warnings
 
 import numpy as np
 import pytest
 
 from triptych.envs.gymnasium import Gymnasium
+from triptych.envs.mujoco import off_screen
+from triptych.types import ConfigurationError
 
 
 @pytest.mark.parametrize(
@@ -18,12 +21,13 @@ from triptych.envs.gymnasium import Gymnasium
 )
 def test_it_draws_off_screen_where_there_is_no_display(variables, renderer, monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL"):
-        monkeypatch.setenv(name, "")  # so that what follows is undone
-        monkeypatch.delenv(name)
+        monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    list(Gymnasium("Catch-v0", 1).replay(1, []))
-    assert os.environ.get("MUJOCO_GL") == renderer
+    before = dict(os.environ)
+    with off_screen():
+        assert os.environ.get("MUJOCO_GL") == renderer
+    assert dict(os.environ) == before
 
 
 def test_its_warnings_litter_neither_the_screen_nor_the_folder(tmp_path, monkeypatch, capfd):
@@ -34,6 +38,15 @@ def test_its_warnings_litter_neither_the_screen_nor_the_folder(tmp_path, monkeyp
         Gymnasium("HalfCheetah-v5", 2)  # its model has an attribute that MuJoCo 4 calls deprecated
     assert capfd.readouterr().err == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_renderer_that_cannot_be_loaded_is_told(monkeypatch):
+    pytest.importorskip("mujoco", reason="Hopper-v5 needs mujoco")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mujoco"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setenv("MUJOCO_GL", "crayons")
+    with pytest.raises(ConfigurationError, match="MUJOCO_GL=crayons"):
+        Gymnasium("Hopper-v5", 1)
 
 
 def test_physics_that_explode_are_told():

@@ -169,11 +169,12 @@ class Gymnasium:
         return np.asarray(info.get("lives", np.zeros(self.num_envs)), dtype=np.int64)
 
     def replay(self, seed: int, actions: Sequence[object]) -> Iterator[tuple[np.ndarray, float]]:
-        mujoco.draw_off_screen()
         env = self._wrap(gymnasium.make(self._id, **self._make_kwargs, render_mode="rgb_array"))
         try:
             env.reset(seed=seed)
-            yield np.asarray(env.render()), 0.0
+            with mujoco.off_screen():
+                first = np.asarray(env.render())
+            yield first, 0.0
             for action in actions:
                 _, reward, *_ = env.step(self._within_bounds(action))
                 yield np.asarray(env.render()), float(np.float32(reward))  # as rounded as in `receive`
