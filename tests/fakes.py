@@ -56,9 +56,7 @@ class ScriptedGame:
     such as stepping an ended episode, fails.
     """
 
-    def __init__(
-        self, script_of: ScriptOf, num_envs: int = 1, *, frame_stack: int = 1, is_image: bool = True
-    ) -> None:
+    def __init__(self, script_of: ScriptOf, num_envs: int = 1, *, frame_stack: int = 1, is_image: bool = True) -> None:
         self.script_of, self.num_envs, self.frame_stack, self.is_image = (
             script_of,
             num_envs,
@@ -92,9 +90,7 @@ class ScriptedGame:
             [self._frame(env_index, self._time[env_index] - age) for age in reversed(range(self.frame_stack))]
             for env_index in range(self.num_envs)
         ]
-        return np.array(stacks, self.spec.observation_dtype).reshape(
-            self.num_envs, *self.spec.observation_shape
-        )
+        return np.array(stacks, self.spec.observation_dtype).reshape(self.num_envs, *self.spec.observation_shape)
 
     def _lives(self) -> np.ndarray:
         lives = []
@@ -153,6 +149,23 @@ class RandomAct:
     def __call__(self, observation: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         self.observations.append(observation.copy())
         return self.generator.integers(self.num_actions, size=len(observation)), {}
+
+
+class GaussianAct:
+    """Chooses continuous actions, float32, that often leave the bounds."""
+
+    def __init__(self, spec: EnvSpec, seed: int = 0) -> None:
+        self.generator, self.shape = np.random.default_rng(seed), spec.action_shape
+        self.scale = np.max(spec.action_high)
+
+    def __call__(self, observation: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        action = self.generator.normal(scale=self.scale, size=(len(observation), *self.shape))
+        return action.astype(np.float32), {}
+
+
+def random_act(spec: EnvSpec, seed: int = 0) -> RandomAct | GaussianAct:
+    """Choose at random whatever the actions are."""
+    return GaussianAct(spec, seed) if spec.num_actions is None else RandomAct(seed, spec.num_actions)
 
 
 def collect(collector: Collector, num_vector_steps: int) -> list[Step]:

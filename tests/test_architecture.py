@@ -41,6 +41,8 @@ THIRD_PARTY = {
     "lightning": (),
     "gymnasium": ("src/triptych/envs/", "src/triptych/collect/", "scripts/"),
     "ale_py": ("src/triptych/envs/", "src/triptych/collect/", "scripts/"),
+    "minigrid": ("src/triptych/envs/",),
+    "mujoco": ("src/triptych/envs/",),
     "wandb": ("src/triptych/callbacks/tracking.py",),
 }
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py"), ROOT / "train.py"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,30 @@ def test_bad_input_gets_one_sentence(name, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+EXTRA_CASES = {
+    "MuJoCo": ("mujoco", "mujoco", "env.id=Hopper-v5", ["env=hopper"]),
+    "MuJoCo by its id": ("mujoco", "mujoco", "env.id=Hopper-v5", ["env=gym", "env.id=Hopper-v5"]),
+    "MuJoCo late in a sweep": ("mujoco", "mujoco", "env.id=Walker2d-v5", ["-m", "env=cartpole,walker"]),
+    "Box2D": ("Box2D", "box2d", "env.id=LunarLander-v3", ["env=lunar_lander"]),
+    "MiniGrid": ("minigrid", "minigrid", "env.id=minigrid:MiniGrid-FourRooms-v0", ["env=labyrinth"]),
+}
+
+
+@pytest.mark.parametrize("name", EXTRA_CASES)
+def test_a_missing_extra_is_named_with_the_way_to_get_it(name, tmp_path):
+    module, extra, env, arguments = EXTRA_CASES[name]
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "sitecustomize.py").write_text(f"import sys\nsys.modules[{module!r}] = None\n")
+    (tmp_path / "here").mkdir()
+    result = train(*arguments, cwd=tmp_path / "here", env={**os.environ, "PYTHONPATH": str(tmp_path / "hidden")})
+    assert result.returncode == 2
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith(f"error: {env} needs {name.split()[0]}")
+    assert line.endswith(f'pip install -e ".[{extra}]"')
+    assert result.stdout == ""
+    assert list((tmp_path / "here").iterdir()) == []
+
+
 BUILD_CASES = {
     "continuous actions": (["env=gym", "env.id=Pendulum-v1"], ["continuous", "Pendulum-v1", "discrete"]),
     "unknown gymnasium id": (["env=gym", "env.id=CartPoel-v1"], ["env.id=CartPoel-v1", "CartPole"]),
@@ -98,9 +123,7 @@ def test_what_cannot_work_is_said_before_anything_starts(name, tmp_path):
 
 
 def test_the_largest_capacity_that_is_named_fits(tmp_path):
-    result = train(
-        "env=pong", "algo.replay.capacity_env_steps=1000000000", "logger=csv", f"run_dir={tmp_path / 'run'}"
-    )
+    result = train("env=pong", "algo.replay.capacity_env_steps=1000000000", "logger=csv", f"run_dir={tmp_path / 'run'}")
     largest = int(result.stderr.split("the largest that fits is algo.replay.capacity_env_steps=")[1].split(".")[0])
     assert 1_000_000 < largest < 1_000_000_000
 

@@ -16,7 +16,7 @@ from triptych.envs.atari import UNPLAYABLE, games
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 ALGOS = sorted(path.stem for path in (CONF / "algo").glob("*.yaml"))
-ENVS = ["pong", "breakout", "ms_pacman", "cartpole", "catch"]
+ENVS = ["pong", "breakout", "ms_pacman", "cartpole", "catch", "hopper", "lunar_lander_continuous", "labyrinth_pixels"]
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 PROTOCOLS = ["nature", "machado", "atari100k"]
 
@@ -88,7 +88,7 @@ def test_every_option_can_be_chosen(path):
 
 
 def test_every_number_and_flag_has_a_rule():
-    for env in ("pong", "cartpole"):
+    for env in ("pong", "cartpole", "labyrinth_multiroom"):
         cfg = compose("train", overrides=[f"env={env}", "logger=wandb"])
         for key, value in leaves(OmegaConf.to_container(cfg, resolve=True)):
             if isinstance(value, int | float):

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
+
+from triptych.run import env_name
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = [
@@ -328,6 +331,19 @@ def test_a_full_disk_loses_nothing_that_was_written(finished, tmp_path):
     result = train(*TINY, "total_frames=5000", f"run_dir={folder}")
     assert result.returncode == 0, result.stderr
     assert summary(folder)["status"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("choice", "env_id", "name"),
+    [
+        ("gym", "Acrobot-v1", "Acrobot-v1"),
+        ("gym", "minigrid:MiniGrid-Empty-5x5-v0", "MiniGrid-Empty-5x5-v0"),
+        ("gym", "phys2d/CartPole-v1", "phys2d_CartPole-v1"),
+        ("labyrinth", "minigrid:MiniGrid-FourRooms-v0", "labyrinth"),
+    ],
+)
+def test_a_folder_is_named_after_the_environment(choice, env_id, name):
+    assert env_name(OmegaConf.create({"env": {"id": env_id}}), {"env": choice}) == name
 
 
 def test_a_sweep_runs_every_job_in_a_folder_of_its_own(tmp_path):

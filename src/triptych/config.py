@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from triptych.envs import atari
+from triptych.envs.extras import require_extra
 from triptych.types import ConfigurationError
 
 
@@ -215,7 +216,10 @@ def check_command_line(arguments: Sequence[str], conf: Path) -> None:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
         for job in jobs:
-            check_values(compose_config(job, conf))
+            cfg = compose_config(job, conf)
+            check_values(cfg)
+            if "id" in cfg.env:
+                require_extra(cfg.env.id)
 
 
 def compose_config(overrides: list[str], conf: Path) -> DictConfig:

@@ -27,7 +27,7 @@ FINISHED, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
 def env_name(cfg: DictConfig, choices: dict[str, str]) -> str:
     """Name the environment as the command line does, and those of ``env=gym`` by their id."""
-    return cfg.env.id.replace("/", "_").replace(":", "_") if choices["env"] == "gym" else choices["env"]
+    return cfg.env.id.rpartition(":")[2].replace("/", "_") if choices["env"] == "gym" else choices["env"]
 
 
 def identity_of(cfg: DictConfig) -> str:

@@ -1,12 +1,35 @@
+import os
+from ctypes.util import find_library
+
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary
+from gymnasium.wrappers import ClipAction
 
-from tests.fakes import RandomAct, collect
+from tests.fakes import RandomAct, collect, random_act
 from triptych.collect.collector import Collector
+from triptych.collect.evaluation import play_episodes
 from triptych.envs.gymnasium import Gymnasium
 from triptych.types import ConfigurationError
+
+# id, the module it needs, observations, discrete actions or None, bound and shape of continuous ones, solved return
+WORLDS = {
+    "Pendulum-v1": (None, (3,), None, (1,), 2.0, None),
+    "Hopper-v5": ("mujoco", (11,), None, (3,), 1.0, 3800.0),
+    "HalfCheetah-v5": ("mujoco", (17,), None, (6,), 1.0, 4800.0),
+    "Walker2d-v5": ("mujoco", (17,), None, (6,), 1.0, None),
+    "Swimmer-v5": ("mujoco", (8,), None, (2,), 1.0, 360.0),
+    "LunarLander-v3": ("Box2D", (8,), 4, (), None, 200.0),
+    "LunarLanderContinuous-v3": ("Box2D", (8,), None, (2,), 1.0, 200.0),
+}
+
+
+def make_world(env_id, num_envs=1, **kwargs):
+    module = WORLDS[env_id][0]
+    if module is not None:
+        pytest.importorskip(module, reason=f"{env_id} needs {module}")
+    return Gymnasium(env_id, num_envs, **kwargs)
 
 
 class Spaces(gymnasium.Env):
@@ -41,9 +64,9 @@ def with_spaces(num_envs=1, frame_stack=1, **spaces):
     return Gymnasium("Spaces-v0", num_envs, frame_stack=frame_stack, make_kwargs=spaces)
 
 
-def assert_equal_to_lone_environments(env_id, game, num_vector_steps, make_kwargs=None, seed=0):
-    """Play through the collector, then every episode again in an environment of its own."""
-    collector = Collector(game, RandomAct(num_actions=2), seed)
+def assert_equal_to_lone_environments(env_id, game, num_vector_steps, make_kwargs=None, seed=0, wrapper=None):
+    """Play through the collector, then every episode again in an environment of its own; return the steps."""
+    collector = Collector(game, random_act(game.spec), seed)
     steps, ended = [], []
     for _ in range(num_vector_steps):
         step, episodes = collector.receive()
@@ -53,6 +76,7 @@ def assert_equal_to_lone_environments(env_id, game, num_vector_steps, make_kwarg
     begun = [0] * game.num_envs
     for episode in ended:
         env = gymnasium.make(env_id, **(make_kwargs or {}))
+        env = env if wrapper is None else wrapper(env)
         observation, _ = env.reset(seed=episode.seed)
         total = 0.0
         for time, action in enumerate(episode.actions):
@@ -70,6 +94,7 @@ def assert_equal_to_lone_environments(env_id, game, num_vector_steps, make_kwarg
         assert episode.is_truncated == truncated
         begun[episode.env_index] += episode.length
         env.close()
+    return steps
 
 
 def test_cartpole_through_the_collector_equals_lone_environments():
@@ -83,6 +108,52 @@ def test_a_time_limit_truncates():
     game = Gymnasium("CartPole-v1", 2, make_kwargs=kwargs)
     steps = collect(Collector(game, RandomAct(num_actions=2), 0), 80)
     assert any((step.is_last & (step.discount == 1)).any() for step in steps)
+
+
+@pytest.mark.parametrize("env_id", WORLDS)
+def test_a_world_through_the_collector_equals_lone_environments(env_id):
+    kwargs = {"max_episode_steps": 30}
+    game = make_world(env_id, 2, make_kwargs=kwargs)
+    clip = None if game.spec.num_actions else ClipAction
+    assert_equal_to_lone_environments(env_id, game, 130, kwargs, wrapper=clip)
+
+
+def test_a_hopper_that_falls_is_told_apart_from_one_that_is_stopped():
+    kwargs = {"max_episode_steps": 25}
+    game = make_world("Hopper-v5", 4, make_kwargs=kwargs)
+    steps = assert_equal_to_lone_environments("Hopper-v5", game, 120, kwargs, wrapper=ClipAction)
+    last = np.concatenate([step.discount[step.is_last] for step in steps])
+    assert set(last) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("env_id", WORLDS)
+def test_what_a_world_says_of_itself(env_id):
+    _, observation_shape, num_actions, action_shape, bound, solved_return = WORLDS[env_id]
+    spec = make_world(env_id).spec
+    assert (spec.name, spec.observation_shape, spec.observation_dtype) == (env_id, observation_shape, "float32")
+    assert (spec.num_actions, spec.action_shape, spec.solved_return) == (num_actions, action_shape, solved_return)
+    assert set(spec.action_low) == ({-bound} if bound else set())
+    assert set(spec.action_high) == ({bound} if bound else set())
+
+
+@pytest.mark.parametrize("env_id", WORLDS)
+def test_an_episode_follows_from_its_seed_and_actions(env_id):
+    """The same seeds in other environments, among other neighbours."""
+    kwargs = {"max_episode_steps": 40}
+    game = make_world(env_id, 1, make_kwargs=kwargs)
+    (alone,) = play_episodes(game, random_act(game.spec), [11])
+    received = []
+    game = make_world(env_id, 3, make_kwargs=kwargs)
+    game.reset(np.array([10, 11, 12]), np.ones(3, bool))
+    for action in alone.actions:
+        game.send(np.stack([np.zeros_like(action), action, np.zeros_like(action)]))
+        received.append(game.receive())
+    assert sum(float(step.reward[1]) for step in received) == alone.episode_return
+    assert [bool(step.terminated[1] | step.truncated[1]) for step in received] == [False] * (alone.length - 1) + [True]
+    assert received[-1].truncated[1] == alone.is_truncated
+    game.reset(np.array([13]), np.array([False, True, False]))
+    game.send(np.stack([np.zeros_like(alone.actions[0])] * 3))
+    assert game.receive().observation[1].tolist() != received[0].observation[1].tolist()
 
 
 def test_processes_play_the_same_as_one():
@@ -111,6 +182,29 @@ def test_continuous_actions_keep_their_bounds():
     spec = with_spaces(action_space=Box(np.array([-1, -2], np.float32), np.array([3, 4], np.float32))).spec
     assert (spec.num_actions, spec.action_shape) == (None, (2,))
     assert (spec.action_low, spec.action_high) == ((-1.0, -2.0), (3.0, 4.0))
+
+
+@pytest.mark.parametrize("use_processes", [False, True])
+def test_continuous_actions_are_clipped_to_their_bounds(use_processes):
+    games = [Gymnasium("Pendulum-v1", 2, use_processes=use_processes) for _ in range(2)]
+    received = []
+    for game, action in zip(games, ([[7.0], [-1e30]], [[2.0], [-2.0]]), strict=True):
+        game.reset(np.array([1, 2]), np.ones(2, bool))
+        game.send(np.array(action, np.float32))
+        received.append(game.receive())
+        game.close()
+    np.testing.assert_array_equal(received[0].observation, received[1].observation)
+    np.testing.assert_array_equal(received[0].reward, received[1].reward)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_an_action_that_is_no_number_is_an_error(number):
+    game = Gymnasium("Pendulum-v1", 2)
+    game.reset(np.array([1, 2]), np.ones(2, bool))
+    with pytest.raises(ValueError, match="Pendulum-v1 was sent an action"):
+        game.send(np.array([[0.5], [number]], np.float32))
+    with pytest.raises(ValueError, match="Pendulum-v1 was sent an action"):
+        list(game.replay(1, [np.array([number], np.float32)]))
 
 
 def test_frames_of_pixels_are_stacked():
@@ -175,7 +269,12 @@ def test_wide_floats_become_single_precision():
     ("make", "message"),
     [
         (lambda: Gymnasium("NoSuchGame-v9", 1), "NoSuchGame-v9"),
-        (lambda: with_spaces(observation_space=Discrete(5)), "only Box"),
+        (lambda: Gymnasium("nosuchpackage:Game-v0", 1), "nosuchpackage"),
+        (lambda: Gymnasium("CartPole-v1", 1, wrappers=["gymnasium.wrappers.NoSuch"]), "gymnasium.wrappers.NoSuch"),
+        (lambda: Gymnasium("CartPole-v1", 1, wrappers=["nosuchpackage.Wrapper"]), "nosuchpackage.Wrapper"),
+        (lambda: Gymnasium("CartPole-v1", 1, wrappers="gymnasium.wrappers.ClipAction"), "must be a list"),
+        (lambda: Gymnasium("CartPole-v1", 1, wrappers=["gymnasium.wrappers.ClipAction"]), "do not fit"),
+        (lambda: with_spaces(observation_space=Discrete(5)), "only Box.*FlattenObservation"),
         (lambda: with_spaces(observation_space=Dict({"a": Box(0, 1)})), "only Box"),
         (lambda: with_spaces(action_space=Discrete(3, start=1)), "from 1"),
         (lambda: with_spaces(action_space=MultiBinary(3)), "Discrete or Box"),
@@ -196,3 +295,51 @@ def test_an_episode_can_be_shown_again():
     assert sum(rewards) == episode.episode_return
     first, _ = game.reset(np.array([episode.seed]), np.array([True, False]))
     np.testing.assert_array_equal(frames[0][8::16, 8::16, 0], first[0, -1])
+
+
+def test_wrappers_are_put_around_from_the_inside_out():
+    names = [f"gymnasium.wrappers.{name}" for name in ("FlattenObservation", "NormalizeObservation")]
+    game = Gymnasium("Blackjack-v1", 2, wrappers=names[:1])
+    assert game.spec.observation_shape == (32 + 11 + 2,)
+    assert game.reset(np.array([1, 2]), np.ones(2, bool))[0].sum(axis=1).tolist() == [3, 3]
+    assert Gymnasium("Blackjack-v1", 2, wrappers=names).spec.observation_shape == (45,)
+    with pytest.raises(ConfigurationError, match="do not fit"):
+        Gymnasium("Blackjack-v1", 2, wrappers=names[::-1])
+
+
+def test_what_wrappers_do_to_rewards_is_shown_again():
+    game = Gymnasium("CartPole-v1", 1, wrappers=["tests.envs.test_gymnasium.halve_rewards"])
+    (episode,) = play_episodes(game, RandomAct(num_actions=2), [3])
+    assert episode.episode_return == episode.length / 2
+    assert sum(reward for _, reward in game.replay(episode.seed, episode.actions)) == episode.episode_return
+
+
+def halve_rewards(env):
+    return gymnasium.wrappers.TransformReward(env, lambda reward: reward / 2)
+
+
+def assert_shown_again(game, seed, num_steps):
+    """Play without ever drawing, then show it: the same rewards to the bit, and pictures that change."""
+    game.reset(np.array([seed]), np.ones(1, bool))
+    act, rewards, actions = random_act(game.spec), [0.0], []
+    for _ in range(num_steps):
+        actions.append(act(np.empty(1))[0][0])
+        game.send(actions[-1][None])
+        rewards.append(float(game.receive().reward[0]))
+    frames, shown = zip(*game.replay(seed, actions), strict=True)
+    assert list(shown) == rewards
+    assert all(frame.dtype == np.uint8 and frame.shape == (*frames[0].shape[:2], 3) for frame in frames)
+    assert (frames[0] != frames[-1]).any()
+
+
+@pytest.mark.parametrize("env_id", [env_id for env_id, world in WORLDS.items() if world[0] != "mujoco"])
+def test_a_world_can_be_shown_again(env_id):
+    assert_shown_again(make_world(env_id), 4, 20)
+
+
+@pytest.mark.skipif(
+    find_library("EGL") is None and "MUJOCO_GL" not in os.environ, reason="MuJoCo draws off screen through libEGL"
+)
+@pytest.mark.parametrize("env_id", [env_id for env_id, world in WORLDS.items() if world[0] == "mujoco"])
+def test_mujoco_can_be_shown_again(env_id):
+    assert_shown_again(make_world(env_id), 4, 8)

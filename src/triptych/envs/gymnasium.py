@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator, Sequence
+import pkgutil
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gymnasium
@@ -13,15 +13,25 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import FrameStackObservation, TransformObservation
 
 import triptych.envs.catch  # noqa: F401  (registers Catch-v0)
+from triptych.envs import mujoco
+from triptych.envs.extras import require_extra
 from triptych.types import ConfigurationError, EnvSpec, Received
+
+Wrapper = Callable[[gymnasium.Env], gymnasium.Env]
 
 
 class Gymnasium:
     """N copies of a Gymnasium environment.
 
+    Continuous actions, ``[N, *action_shape]`` float32, are clipped to the bounds of the action space before they are
+    played, here and in `replay`, so a Gaussian policy may send any finite number.
+
     Args:
-        id: as registered with Gymnasium, ``CartPole-v1``; ``module:Name-v0`` imports the module first.
+        id: as registered with Gymnasium, ``CartPole-v1``; with the package that registers it where that is not
+            Gymnasium itself, ``minigrid:MiniGrid-FourRooms-v0``.
         num_envs: copies that step together.
+        wrappers: dotted names of what is put around each copy, the first one innermost, such as
+            ``gymnasium.wrappers.FlattenObservation``; each is called with the environment alone.
         frame_stack: last frames that make one observation; for images ``[H, W]`` without a channel axis.
         use_processes: one process per copy (`AsyncVectorEnv`); pays only for slow environments.
         solved_return: mean evaluation return from which the environment counts as solved; by default the
@@ -34,20 +44,26 @@ class Gymnasium:
         id: str,
         num_envs: int,
         *,
+        wrappers: Sequence[str] = (),
         frame_stack: int = 1,
         use_processes: bool = False,
         solved_return: float | None = None,
         make_kwargs: dict[str, Any] | None = None,
     ) -> None:
         self._id, self._frame_stack, self._make_kwargs = id, frame_stack, dict(make_kwargs or {})
+        if require_extra(id) == "mujoco":
+            mujoco.warn_through_python()
         try:
-            module, _, name = id.rpartition(":")
-            if module:
-                importlib.import_module(module)
-            threshold = gymnasium.spec(name).reward_threshold
             single = gymnasium.make(id, **self._make_kwargs)
         except (gymnasium.error.Error, ImportError, TypeError) as error:
             raise ConfigurationError(f"env.id={id} cannot be made by Gymnasium: {error}") from error
+        registration = single.spec
+        assert registration is not None
+        self._wrappers = [_find_wrapper(name) for name in _as_names(wrappers)]
+        try:
+            single = self._wrap(single)
+        except Exception as error:  # every wrapper has errors of its own
+            raise ConfigurationError(f"env.wrappers={wrappers} do not fit env.id={id}: {error}") from error
         single_space = single.observation_space
         single.close()
         if frame_stack > 1 and not _is_plain_frame(single_space):
@@ -59,12 +75,13 @@ class Gymnasium:
         self._envs = vector_class([self._make] * num_envs, autoreset_mode=AutoresetMode.NEXT_STEP)
         self.num_envs = num_envs
         self._sent: np.ndarray | None = None
+        self._bounds: Box | None = None  # of continuous actions
 
         observation_space, action_space = self._envs.single_observation_space, self._envs.single_action_space
         if not isinstance(observation_space, Box):
             raise ConfigurationError(
                 f"env.id={id} has observations of type {type(observation_space).__name__}; only Box is supported. "
-                "Wrap it with gymnasium.wrappers.FlattenObservation under an id of your own."
+                "Try env.wrappers=[gymnasium.wrappers.FlattenObservation]."
             )
         is_image = observation_space.dtype == np.uint8 and len(observation_space.shape) == 3
         if isinstance(action_space, Discrete):
@@ -74,6 +91,7 @@ class Gymnasium:
                 )
             actions: dict[str, Any] = {"num_actions": int(action_space.n)}
         elif isinstance(action_space, Box):
+            self._bounds = action_space
             actions = {
                 "num_actions": None,
                 "action_shape": action_space.shape,
@@ -86,17 +104,22 @@ class Gymnasium:
             )
         self._dtype = np.dtype(np.uint8 if is_image else np.float32)
         self.spec = EnvSpec(
-            name=name,
+            name=registration.id,
             protocol="none",
             observation_shape=tuple(observation_space.shape),
             observation_dtype=self._dtype.name,
             frame_stack=frame_stack if is_image else 1,
-            solved_return=threshold if solved_return is None else solved_return,
+            solved_return=registration.reward_threshold if solved_return is None else solved_return,
             **actions,
         )
 
+    def _wrap(self, env: gymnasium.Env) -> gymnasium.Env:
+        for wrapper in self._wrappers:
+            env = wrapper(env)
+        return env
+
     def _make(self) -> gymnasium.Env:
-        env = gymnasium.make(self._id, **self._make_kwargs)
+        env = self._wrap(gymnasium.make(self._id, **self._make_kwargs))
         if _is_plain_frame(env.observation_space):
             env = FrameStackObservation(env, self._frame_stack)
         elif _has_channels_last(env.observation_space):
@@ -111,6 +134,7 @@ class Gymnasium:
         return observation.astype(self._dtype), self._lives(info)
 
     def send(self, action: np.ndarray) -> None:
+        action = self._within_bounds(action)
         if isinstance(self._envs, AsyncVectorEnv):
             self._envs.step_async(action)
         else:
@@ -129,17 +153,31 @@ class Gymnasium:
             self._lives(info),
         )
 
+    def _within_bounds(self, action: Any) -> Any:
+        """Clip continuous actions ``[..., *action_shape]`` to their bounds; leave discrete ones as they are.
+
+        Raises:
+            ValueError: an action is infinite or not a number.
+        """
+        if self._bounds is None:
+            return action
+        if not np.isfinite(action).all():
+            raise ValueError(f"{self.spec.name} was sent an action that is infinite or not a number: {action}")
+        return np.clip(action, self._bounds.low, self._bounds.high).astype(self._bounds.dtype)
+
     def _lives(self, info: dict[str, Any]) -> np.ndarray:
         return np.asarray(info.get("lives", np.zeros(self.num_envs)), dtype=np.int64)
 
     def replay(self, seed: int, actions: Sequence[object]) -> Iterator[tuple[np.ndarray, float]]:
-        env = gymnasium.make(self._id, render_mode="rgb_array", **self._make_kwargs)
+        env = self._wrap(gymnasium.make(self._id, **self._make_kwargs, render_mode="rgb_array"))
         try:
             env.reset(seed=seed)
-            yield np.asarray(env.render()), 0.0
+            with mujoco.off_screen():
+                first = np.asarray(env.render())
+            yield first, 0.0
             for action in actions:
-                _, reward, *_ = env.step(action)
-                yield np.asarray(env.render()), float(reward)
+                _, reward, *_ = env.step(self._within_bounds(action))
+                yield np.asarray(env.render()), float(np.float32(reward))  # as rounded as in `receive`
         finally:
             env.close()
 
@@ -148,6 +186,19 @@ class Gymnasium:
 
     def close(self) -> None:
         self._envs.close()
+
+
+def _as_names(wrappers: Sequence[str]) -> Sequence[str]:
+    if isinstance(wrappers, str):
+        raise ConfigurationError(f"env.wrappers={wrappers} must be a list: env.wrappers=[{wrappers}].")
+    return wrappers
+
+
+def _find_wrapper(name: str) -> Wrapper:
+    try:
+        return pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(f"env.wrappers={name} cannot be imported: {error}") from error
 
 
 def _is_plain_frame(space: gymnasium.Space) -> bool:
