@@ -177,6 +177,45 @@ class ReplayBatch(NamedTuple):
     weight: Tensor  # [K, B]
     env_steps: int  # agent decisions taken so far, over all environments
 
+    def minibatch(self, update: int) -> Minibatch:
+        """Return what one of the K updates learns from."""
+        return Minibatch(Transition(*(field[update] for field in self.transition)), self.weight[update])
+
+
+class Segment(NamedTuple):
+    """A stretch of an episode: U steps to unroll a model over, and n more for the returns of each.
+
+    L = U + n. Beyond an end it is padded: no reward, discount 1, and the value of the end, 0 after termination.
+    """
+
+    observation: Tensor  # [..., O, *observation_shape], of the first O steps, O >= 1
+    action: Tensor  # [..., U, *action_shape]; random beyond an end
+    reward: Tensor  # [..., L] float32
+    discount: Tensor  # [..., L] float32, γ, 0 at a termination
+    value: Tensor  # [..., L + 1] float32, that the search gave the observations when they were played
+    action_weights: Tensor  # [..., U + 1, A] float32, of the search
+    is_step: Tensor  # [..., U + 1] bool, a step was played there: there is a policy to learn
+    is_known: Tensor  # [..., U + 1] bool, a step was played or the episode has terminated before: there is a value
+
+
+class SegmentMinibatch(NamedTuple):
+    """What one update of a model learns from."""
+
+    segment: Segment  # leading axis B
+    weight: Tensor  # [B] importance weights
+
+
+class SegmentBatch(NamedTuple):
+    """One turn: the segments of K updates, and the clock. K is 0 while replay warms up."""
+
+    segment: Segment  # leading axes K, B
+    weight: Tensor  # [K, B]
+    env_steps: int  # agent decisions taken so far, over all environments
+
+    def minibatch(self, update: int) -> SegmentMinibatch:
+        """Return what one of the K updates learns from."""
+        return SegmentMinibatch(Segment(*(field[update] for field in self.segment)), self.weight[update])
+
 
 class RolloutSteps(NamedTuple):
     """Steps of rollouts with what they led to, in any order: what one update learns from."""

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from triptych.functional.returns import is_of_ended_episode, lambda_returns, successor_values
+from triptych.functional.returns import is_of_ended_episode, lambda_returns, n_step_returns, successor_values
 
 
 def random_rollout(seed, length=12, num_envs=5):
@@ -107,3 +107,22 @@ def test_environments_do_not_see_each_other():
 def test_steps_of_ended_episodes():
     is_last = torch.tensor([[False, True], [True, False], [False, False]])
     assert is_of_ended_episode(is_last).tolist() == [[True, True], [True, False], [False, False]]
+
+
+@pytest.mark.parametrize("n_step", [1, 3, 5])
+def test_n_step_returns_by_their_definition(n_step):
+    generator = torch.Generator().manual_seed(n_step)
+    length = 3 + n_step
+    reward, discount = torch.randn(4, length, generator=generator), torch.rand(4, length, generator=generator)
+    value = torch.randn(4, length + 1, generator=generator)
+    found = n_step_returns(reward, discount, value, n_step)
+    assert found.shape == (4, 4)
+    for row in range(4):
+        for start in range(4):
+            total, factor = 0.0, 1.0
+            for time in range(start, start + n_step):
+                total += factor * float(reward[row, time])
+                factor *= float(discount[row, time])
+            assert float(found[row, start]) == pytest.approx(
+                total + factor * float(value[row, start + n_step]), abs=1e-5
+            )

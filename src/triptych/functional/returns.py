@@ -44,3 +44,18 @@ def lambda_returns(
 def is_of_ended_episode(is_last: Bool[Tensor, "T N"]) -> Bool[Tensor, "T N"]:
     """Say which steps belong to an episode whose end lies within the rollout."""
     return is_last.flip(0).cummax(dim=0).values.flip(0)
+
+
+def n_step_returns(
+    reward: Float[Tensor, "B L"], discount: Float[Tensor, "B L"], value: Float[Tensor, "B L+1"], n_step: int
+) -> Float[Tensor, "B starts"]:
+    """Return r + γ r' + ... + γⁿ V of the first L - n + 1 steps, for ``U = L - n``.
+
+    Schrittwieser et al. 2020, section 3. ``discount`` is 0 at a termination and 1 where nothing follows.
+    """
+    num_starts = reward.shape[1] - n_step + 1
+    returns = value[:, n_step : n_step + num_starts]
+    for step in reversed(range(n_step)):
+        here = slice(step, step + num_starts)
+        returns = reward[:, here] + discount[:, here] * returns
+    return returns

@@ -50,15 +50,14 @@ def check_fits(capacity_env_steps: int, num_envs: int, spec: EnvSpec, available:
         )
 
 
-class ReplayBuffer:
-    """Remembers the last ``capacity_env_steps`` steps of N environments.
+class FrameReplay:
+    """Remembers the last ``capacity_env_steps`` steps of N environments: one frame a row, and what is known of it.
 
     Args:
         spec: of the environments.
         num_envs: N.
         capacity_env_steps: steps remembered over all environments.
-        n_step: longest window.
-        discount: γ.
+        reach: steps beyond an observation that belong to what is drawn with it.
         seed: of the draws.
         is_prioritized: draw in proportion to priority instead of uniformly.
         priority_exponent, importance_exponent_start, importance_anneal_env_steps: see `PrioritizedSampler`.
@@ -73,8 +72,7 @@ class ReplayBuffer:
         num_envs: int,
         *,
         capacity_env_steps: int,
-        n_step: int,
-        discount: float,
+        reach: int,
         seed: int,
         is_prioritized: bool = False,
         priority_exponent: float = 0.6,
@@ -85,10 +83,10 @@ class ReplayBuffer:
         directory: Path | None = None,
     ) -> None:
         num_rows = rows_per_env(capacity_env_steps, num_envs)
-        if num_rows <= spec.frame_stack + n_step:
+        if num_rows <= spec.frame_stack + reach:
             raise ConfigurationError(
                 f"algo.replay.capacity_env_steps={capacity_env_steps} leaves {num_rows} steps for each of "
-                f"{num_envs} environments; it takes more than {(spec.frame_stack + n_step) * num_envs} in all."
+                f"{num_envs} environments; it takes more than {(spec.frame_stack + reach) * num_envs} in all."
             )
         if storage == "disk" and directory is None:
             raise ValueError("storage=disk needs a directory.")
@@ -102,7 +100,6 @@ class ReplayBuffer:
             device=device if storage == "device" else "cpu",
             path=directory / "ring.bin" if storage == "disk" and directory is not None else None,
         )
-        self.accumulator = NStepAccumulator(num_envs, n_step, discount)
         size = num_envs * num_rows
         self.sampler: Sampler = (
             PrioritizedSampler(
@@ -116,39 +113,33 @@ class ReplayBuffer:
             else UniformSampler(num_envs, num_rows, seed)
         )
         action_dtype = np.float32 if spec.num_actions is None else np.int64
-        # What is known of the window that opens at each row.
-        self._action = np.zeros((size, *spec.action_shape), dtype=action_dtype)
-        self._reward = np.zeros(size, dtype=np.float32)
-        self._discount = np.zeros(size, dtype=np.float32)
-        self._num_steps = np.zeros(size, dtype=np.uint8)
+        # What is known of each row; a subclass adds to it.
+        self.arrays: dict[str, np.ndarray] = {
+            "action": np.zeros((size, *spec.action_shape), dtype=action_dtype),
+            "reward": np.zeros(size, dtype=np.float32),
+            "discount": np.zeros(size, dtype=np.float32),
+        }
         self._all_envs = np.arange(num_envs)
         self._saved_cursor = np.zeros(num_envs, dtype=np.int64)
         self._chunks: list[dict[str, Any]] = []
 
     def __len__(self) -> int:
-        """Count the transitions that can be drawn."""
+        """Count what can be drawn."""
         return self.sampler.num_enabled
 
-    def add(self, step: Step) -> None:
-        """Add one vector step."""
+    def _add_frames(self, step: Step) -> np.ndarray:
+        """Store the frames of one vector step and its actions; return the rows ``[N]`` of its observations."""
         (first,) = np.nonzero(step.is_first)
         if len(first):
-            self.accumulator.reset(first)  # where a new collector took over, nobody closed the old windows
-            # Each frame of the first stack takes a row; no window opens at any but the last of them.
+            self._forget_open(first)  # where a new collector took over, nobody closed what was open
+            # Each frame of the first stack takes a row; nothing starts at any but the last of them.
             stack = step.observation[first] if self.store.frame_stack > 1 else step.observation[first][:, None]
             for position in range(stack.shape[1]):
                 self._append(first, stack[:, position])
         row = (self.store.cursor - 1) % self.rows_per_env
-        self._action[self._all_envs * self.rows_per_env + row] = step.action
+        self.arrays["action"][self._all_envs * self.rows_per_env + row] = step.action
         self._append(self._all_envs, self.store.newest_frame(step.next_observation))
-
-        windows = self.accumulator.add(step.reward, step.discount, step.is_last)
-        opened = (row[windows.env_index] + 1 - windows.num_steps) % self.rows_per_env
-        index = windows.env_index * self.rows_per_env + opened
-        self._reward[index] = windows.reward
-        self._discount[index] = windows.discount
-        self._num_steps[index] = windows.num_steps
-        self.sampler.enable(index)
+        return row
 
     def _append(self, env_index: np.ndarray, frames: np.ndarray) -> None:
         row = self.store.append(env_index, frames)
@@ -156,22 +147,12 @@ class ReplayBuffer:
         lost = (row[:, None] + np.arange(self.store.frame_stack)) % self.rows_per_env
         self.sampler.disable((env_index[:, None] * self.rows_per_env + lost).ravel())
 
-    def sample(self, batch_size: int, env_steps: int) -> Draw:
-        """Draw transitions, with replacement; ``env_steps`` is the clock of the importance exponent."""
-        index, weight = self.sampler.draw(batch_size, env_steps)
-        row = index % self.rows_per_env
-        next_index = index - row + (row + self._num_steps[index]) % self.rows_per_env
-        transition = Transition(
-            observation=self.store.gather(torch.from_numpy(index)),
-            action=torch.from_numpy(self._action[index]),
-            reward=torch.from_numpy(self._reward[index]),
-            discount=torch.from_numpy(self._discount[index]),
-            next_observation=self.store.gather(torch.from_numpy(next_index)),
-        )
-        return Draw(transition, torch.from_numpy(weight), index)
+    def _forget_open(self, env_index: np.ndarray | slice) -> None:
+        """Forget what was still waiting for later steps of some environments."""
+        raise NotImplementedError
 
     def update_priorities(self, index: np.ndarray, priorities: np.ndarray) -> None:
-        """Set the priorities ``[B]`` of the transitions at ``index [B]``."""
+        """Set the priorities ``[B]`` of what was drawn at ``index [B]``."""
         self.sampler.update(index, priorities)
 
     def save(self, directory: Path, name: str) -> None:
@@ -190,18 +171,15 @@ class ReplayBuffer:
             "shape": [self.num_envs, self.rows_per_env],
             "cursor": self.store.cursor.tolist(),
             "chunks": json.dumps(self._chunks),
-            "action": torch.from_numpy(self._action),
-            "reward": torch.from_numpy(self._reward),
-            "discount": torch.from_numpy(self._discount),
-            "num_steps": torch.from_numpy(self._num_steps),
             "sampler": self.sampler.state_dict(),
+            **{array_name: torch.from_numpy(array) for array_name, array in self.arrays.items()},
         }
         temporary = directory / f"index-{name}.tmp"
         torch.save(state, temporary)
         temporary.replace(directory / f"index-{name}.pt")
 
     def load(self, directory: Path, name: str) -> None:
-        """Restore what `save` wrote under this name. Windows that were open then are dropped.
+        """Restore what `save` wrote under this name. What was open then is dropped.
 
         Raises:
             OSError: a file is missing or cut short.
@@ -218,10 +196,53 @@ class ReplayBuffer:
             self.store.load_rows(directory / chunk["file"], chunk)
         self.store.cursor[:] = state["cursor"]
         self._saved_cursor = self.store.cursor.copy()
-        for name_of_array in ("action", "reward", "discount", "num_steps"):
-            getattr(self, f"_{name_of_array}")[...] = state[name_of_array].numpy()
+        for array_name, array in self.arrays.items():
+            array[...] = state[array_name].numpy()
         self.sampler.load_state_dict(state["sampler"])
-        self.accumulator.reset()
+        self._forget_open(slice(None))
+
+
+class ReplayBuffer(FrameReplay):
+    """Remembers transitions.
+
+    Args:
+        n_step: longest window.
+        discount: γ.
+        The rest: see `FrameReplay`.
+    """
+
+    def __init__(self, spec: EnvSpec, num_envs: int, *, n_step: int, discount: float, **kwargs: Any) -> None:
+        super().__init__(spec, num_envs, reach=n_step, **kwargs)
+        self.accumulator = NStepAccumulator(num_envs, n_step, discount)
+        self.arrays["num_steps"] = np.zeros(num_envs * self.rows_per_env, dtype=np.uint8)
+
+    def _forget_open(self, env_index: np.ndarray | slice) -> None:
+        self.accumulator.reset(env_index)
+
+    def add(self, step: Step) -> None:
+        """Add one vector step."""
+        row = self._add_frames(step)
+        windows = self.accumulator.add(step.reward, step.discount, step.is_last)
+        opened = (row[windows.env_index] + 1 - windows.num_steps) % self.rows_per_env
+        index = windows.env_index * self.rows_per_env + opened
+        self.arrays["reward"][index] = windows.reward
+        self.arrays["discount"][index] = windows.discount
+        self.arrays["num_steps"][index] = windows.num_steps
+        self.sampler.enable(index)
+
+    def sample(self, batch_size: int, env_steps: int) -> Draw:
+        """Draw transitions, with replacement; ``env_steps`` is the clock of the importance exponent."""
+        index, weight = self.sampler.draw(batch_size, env_steps)
+        row = index % self.rows_per_env
+        next_index = index - row + (row + self.arrays["num_steps"][index]) % self.rows_per_env
+        transition = Transition(
+            observation=self.store.gather(torch.from_numpy(index)),
+            action=torch.from_numpy(self.arrays["action"][index]),
+            reward=torch.from_numpy(self.arrays["reward"][index]),
+            discount=torch.from_numpy(self.arrays["discount"][index]),
+            next_observation=self.store.gather(torch.from_numpy(next_index)),
+        )
+        return Draw(transition, torch.from_numpy(weight), index)
 
 
 def prune(directory: Path, names: set[str]) -> None:

@@ -1,0 +1,119 @@
+"""Replay of whole stretches of episodes, with what the search said when they were played."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from triptych.replay.buffer import FrameReplay
+from triptych.types import EnvSpec, Segment, Step
+
+
+class SegmentDraw(NamedTuple):
+    """Segments drawn from replay; leading axis B."""
+
+    segment: Segment
+    weight: Tensor  # [B] importance weights
+    indices: np.ndarray  # [B] where to send their priorities
+
+
+class SegmentBuffer(FrameReplay):
+    """Remembers episodes step by step and draws segments: U steps to unroll and n more for the returns of each.
+
+    A row may be drawn when the segment from it is known: U + n steps have followed, or the episode (or the life)
+    has ended. Beyond an end, a segment is padded: no reward, the end's value, no policy.
+
+    Args:
+        unroll_steps: U.
+        n_step: n, of the value targets.
+        num_observations: how many observations a segment carries, the first included.
+        discount: γ.
+        seed: of the draws.
+        The rest: see `FrameReplay`.
+    """
+
+    def __init__(
+        self,
+        spec: EnvSpec,
+        num_envs: int,
+        *,
+        unroll_steps: int,
+        n_step: int,
+        discount: float,
+        seed: int,
+        num_observations: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        assert spec.num_actions is not None
+        self.unroll_steps, self.length, self.discount = unroll_steps, unroll_steps + n_step, discount
+        super().__init__(spec, num_envs, reach=self.length + 1, seed=seed, **kwargs)
+        self.num_observations, self.num_actions = num_observations, spec.num_actions
+        size = num_envs * self.rows_per_env
+        self.arrays["is_last"] = np.zeros(size, dtype=bool)
+        self.arrays["value"] = np.zeros(size, dtype=np.float32)
+        self.arrays["action_weights"] = np.zeros((size, self.num_actions), dtype=np.float32)
+        self._num_open = np.zeros(num_envs, dtype=np.int64)  # latest steps that nothing can start at yet
+        self._generator = np.random.default_rng((seed, 1))
+
+    def _forget_open(self, env_index: np.ndarray | slice) -> None:
+        self._num_open[env_index] = 0
+
+    def add(self, step: Step) -> None:
+        """Add one vector step; ``step.extras`` holds the search's ``value [N]`` and ``action_weights [N, A]``."""
+        row = self._add_frames(step)
+        start = self._all_envs * self.rows_per_env
+        index = start + row
+        self.arrays["reward"][index] = step.reward
+        self.arrays["discount"][index] = np.float32(self.discount) * step.discount
+        self.arrays["is_last"][index] = step.is_last
+        self.arrays["value"][index] = step.extras["value"]
+        self.arrays["action_weights"][index] = step.extras["action_weights"]
+
+        self._num_open += 1
+        # All that is open when an end comes; else the one whose U + n steps, and the value after them, are known.
+        num_closing = np.where(step.is_last, self._num_open, (self._num_open > self.length).astype(np.int64))
+        oldest = self._num_open - 1
+        for age in range(int(oldest.max()) + 1):
+            is_closing = (age <= oldest) & (age > oldest - num_closing)
+            self.sampler.enable(start[is_closing] + (row[is_closing] - age) % self.rows_per_env)
+        self._num_open = np.where(step.is_last, 0, self._num_open - num_closing)
+
+    def sample(self, batch_size: int, env_steps: int) -> SegmentDraw:
+        """Draw segments, with replacement; ``env_steps`` is the clock of the importance exponent."""
+        index, weight = self.sampler.draw(batch_size, env_steps)
+        return SegmentDraw(self._segment(index), torch.from_numpy(weight), index)
+
+    def _segment(self, index: np.ndarray) -> Segment:
+        row = index % self.rows_per_env
+        steps = np.arange(self.length + 1)
+        rows = (index - row)[:, None] + (row[:, None] + steps) % self.rows_per_env  # [B, L + 1]
+        is_last = self.arrays["is_last"][rows]
+        # The step at which the segment ends, L where it goes on.
+        end = np.where(is_last[:, :-1].any(axis=1), is_last[:, :-1].argmax(axis=1), self.length)[:, None]
+        is_step = steps <= end  # beyond the end there is nothing
+        is_terminal = (end < self.length) & (np.take_along_axis(self.arrays["discount"][rows], end, axis=1) == 0)
+
+        # The last observation of a truncated episode was not searched: the value before stands for it.
+        at_end = np.take_along_axis(rows, end, axis=1)
+        end_value = np.where(is_terminal, 0.0, self.arrays["value"][at_end]).astype(np.float32)
+        actions = self.arrays["action"][rows[:, : self.unroll_steps]]
+        random_actions = self._generator.integers(self.num_actions, size=actions.shape)
+        unrolled = slice(0, self.unroll_steps + 1)
+        observed = rows[:, : self.num_observations]
+        # Where nothing follows, the last observation is shown again.
+        last_observed = np.take_along_axis(rows, np.minimum(end + 1, self.length), axis=1)
+        observed = np.where(steps[: self.num_observations] <= end + 1, observed, last_observed)
+        frames = self.store.gather(torch.from_numpy(observed.ravel()))
+        return Segment(
+            observation=frames.view(*observed.shape, *frames.shape[1:]),
+            action=torch.from_numpy(np.where(is_step[:, : self.unroll_steps], actions, random_actions)),
+            reward=torch.from_numpy(np.where(is_step, self.arrays["reward"][rows], 0)[:, :-1].astype(np.float32)),
+            discount=torch.from_numpy(np.where(is_step, self.arrays["discount"][rows], 1)[:, :-1].astype(np.float32)),
+            value=torch.from_numpy(np.where(is_step, self.arrays["value"][rows], end_value)),
+            action_weights=torch.from_numpy(self.arrays["action_weights"][rows[:, unrolled]]),
+            is_step=torch.from_numpy(is_step[:, unrolled].copy()),
+            is_known=torch.from_numpy((is_step | is_terminal)[:, unrolled].copy()),
+        )
