@@ -130,6 +130,8 @@ class ActorOutput(NamedTuple):
 class Actor(Protocol):
     """Whoever chooses actions: a module, a random player, a human."""
 
+    evaluation_mode: str  # how to play an evaluation, "" as it is meant
+
     def act(self, observation: Tensor) -> ActorOutput:
         """Choose one action for each of ``[N, *observation_shape]`` observations."""
         ...

@@ -18,13 +18,14 @@ from triptych.types import (
     ConfigurationError,
     EnvSpec,
     LossOutput,
-    Minibatch,
     NotFinite,
     ReplayBatch,
     Rollout,
     RolloutSteps,
-    Transition,
+    SegmentBatch,
 )
+
+Batch = ReplayBatch | SegmentBatch | Rollout
 
 
 class Algorithm(pl.LightningModule):
@@ -44,6 +45,8 @@ class Algorithm(pl.LightningModule):
 
     # Says which environments it can play; the command line asks before anything starts.
     has_discrete_actions = True
+    # Each evaluation is played once in each; the first decides which checkpoint is the best.
+    evaluation_modes: tuple[str, ...] = ("",)
 
     def __init__(
         self,
@@ -60,7 +63,7 @@ class Algorithm(pl.LightningModule):
         self.spec = spec
         self.learning_rate, self.adam_epsilon, self.max_grad_norm = learning_rate, adam_epsilon, max_grad_norm
         self.learning_rate_decay_env_steps = learning_rate_decay_env_steps
-        self.env_steps, self.updates = 0, 0
+        self.env_steps, self.updates, self.evaluation_mode = 0, 0, ""
         self._generator = torch.Generator().manual_seed(seed)
         self._eval_generator = torch.Generator()
         self._metric_sums: dict[str, Tensor | float] = {}
@@ -94,7 +97,7 @@ class Algorithm(pl.LightningModule):
         raise NotImplementedError
 
     def loss(self, minibatch: Any) -> LossOutput:
-        """Return what one update minimises over a `Minibatch` or a `RolloutSteps`."""
+        """Return what one update minimises over a `Minibatch`, a `SegmentMinibatch` or a `RolloutSteps`."""
         raise NotImplementedError
 
     def after_update(self) -> None:
@@ -107,7 +110,7 @@ class Algorithm(pl.LightningModule):
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         return torch.optim.Adam(parameters, lr=self.learning_rate, eps=self.adam_epsilon, fused=True)
 
-    def training_step(self, batch: ReplayBatch | Rollout, batch_index: int) -> None:
+    def training_step(self, batch: Batch, batch_index: int) -> None:
         """Run the K updates of one turn."""
         optimizer = self.optimizers()
         self._decay_learning_rate(optimizer)
@@ -133,10 +136,10 @@ class Algorithm(pl.LightningModule):
         if priorities:
             self.trainer.datamodule.update_priorities(torch.stack(priorities))
 
-    def _minibatches(self, batch: ReplayBatch | Rollout) -> Iterator[Minibatch | RolloutSteps]:
-        if isinstance(batch, ReplayBatch):
+    def _minibatches(self, batch: Batch) -> Iterator[Any]:
+        if not isinstance(batch, Rollout):
             for update in range(len(batch.weight)):
-                yield Minibatch(Transition(*(field[update] for field in batch.transition)), batch.weight[update])
+                yield batch.minibatch(update)
         elif len(batch.rows):
             with torch.no_grad():
                 steps = self.targets(batch)
@@ -149,7 +152,7 @@ class Algorithm(pl.LightningModule):
             optimizer.param_groups[0]["lr"] = rate
             self.record(learning_rate=rate)
 
-    def _check_finite(self, output: LossOutput, grad_norm: Tensor, minibatch: Minibatch | RolloutSteps) -> None:
+    def _check_finite(self, output: LossOutput, grad_norm: Tensor, minibatch: Any) -> None:
         if not torch.isfinite(grad_norm + output.loss.detach()):
             raise NotFinite(
                 f"the loss ({output.loss.item():g}) or its gradient ({grad_norm.item():g}) is not finite near update "
@@ -173,13 +176,14 @@ class Algorithm(pl.LightningModule):
 
     def validation_step(self, returns: Tensor, batch_index: int) -> None:
         values = [float(value) for value in returns]
-        mean = statistics.fmean(values)
+        mean, mode = statistics.fmean(values), self.evaluation_modes[batch_index]
         metrics = {"eval/return_mean": mean, "eval/return_std": statistics.pstdev(values)}
         score = self.spec.human_normalized_score(mean)
         if score is not None:
             metrics["eval/human_normalized_score"] = score
+        metrics = {f"{name}_{mode}" if mode else name: value for name, value in metrics.items()}
         # Not to the loggers: Lightning would file it under global_step; the metrics callback files it under frames.
-        self.log_dict(metrics, batch_size=len(values), logger=False)
+        self.log_dict(metrics, batch_size=1, logger=False)
 
     test_step = validation_step
 

@@ -23,17 +23,23 @@ VALIDATION_STREAM, TEST_STREAM, EVALUATE_STREAM = 2**30, 2**30 + 1, 2**30 + 2
 
 
 class EvaluationDataset(IterableDataset):
-    """Yields once: the returns ``[E]`` of E whole episodes on fresh environments."""
+    """Yields the returns ``[E]`` of E whole episodes on fresh environments, once for each of the actor's modes."""
 
     def __init__(self, datamodule: EnvironmentDataModule, stream: int, num_episodes: int) -> None:
         self.datamodule, self.stream, self.num_episodes = datamodule, stream, num_episodes
 
+        # A plain actor knows one way to play.
+        self.modes: tuple[str, ...] = getattr(datamodule.actor, "evaluation_modes", ("",))
+
     def __len__(self) -> int:
-        return 1
+        return len(self.modes)
 
     def __iter__(self) -> Iterator[Tensor]:
-        episodes = self.datamodule.evaluate(self.stream, self.num_episodes)
-        yield torch.tensor([episode.episode_return for episode in episodes])
+        for mode in self.modes:
+            episodes = self.datamodule.evaluate(self.stream, self.num_episodes, mode)
+            if self.stream == VALIDATION_STREAM and mode == self.modes[-1]:
+                self.datamodule.evaluated_turns = self.datamodule.turns
+            yield torch.tensor([episode.episode_return for episode in episodes])
 
 
 class TurnDataset(IterableDataset):
@@ -156,17 +162,19 @@ class EnvironmentDataModule(pl.LightningDataModule):
             action, extras = self.actor.act(on_device)
         return action.cpu().numpy(), {name: value.cpu().numpy() for name, value in extras.items()}
 
-    def evaluate(self, stream: int, num_episodes: int) -> list[Episode]:
+    def evaluate(self, stream: int, num_episodes: int, mode: str = "") -> list[Episode]:
         """Play whole episodes on fresh environments, always the same ones for the same stream."""
         game = self.make_game(min(num_episodes, self.eval_num_envs))
+        self.actor.evaluation_mode = mode
         try:
             seeds = [episode_seed(self.seed, stream, index) for index in range(num_episodes)]
-            self.evaluation_episodes = play_episodes(game, self.act, seeds)
+            episodes = play_episodes(game, self.act, seeds)
         finally:
             game.close()
-        if stream == VALIDATION_STREAM:
-            self.evaluated_turns = self.turns
-        return self.evaluation_episodes
+            self.actor.evaluation_mode = ""
+        if mode == "":
+            self.evaluation_episodes = episodes
+        return episodes
 
     def play_turn(self) -> Any:
         """Play one turn and return what the learner gets for it."""

@@ -31,6 +31,9 @@ class ReplayDataModule(EnvironmentDataModule):
         The rest: see `EnvironmentDataModule`.
     """
 
+    buffer_class: type[Any] = ReplayBuffer
+    batch_class: type[Any] = ReplayBatch
+
     def __init__(
         self,
         *args: Any,
@@ -45,16 +48,16 @@ class ReplayDataModule(EnvironmentDataModule):
         super().__init__(*args, num_envs=num_envs, turn=turn, **kwargs)
         self.batch_size, self.learning_starts_env_steps = batch_size, learning_starts_env_steps
         self.replay_kwargs = replay
-        self._replay: ReplayBuffer | None = None
+        self._replay: Any = None
         self._replay_name: str | None = None  # under which the checkpoint saved it
         self._drawn = np.zeros(0, dtype=np.int64)
 
     @property
-    def replay(self) -> ReplayBuffer:
+    def replay(self) -> Any:
         """The replay, made (and read back) when training first asks for it: evaluation never reads it."""
         if self._replay is None:
             assert self.trainer is not None
-            self._replay = ReplayBuffer(
+            self._replay = self.buffer_class(
                 self.spec,
                 self.num_envs,
                 seed=self.seed,
@@ -75,7 +78,7 @@ class ReplayDataModule(EnvironmentDataModule):
         available, where = room(self.replay_kwargs["storage"], self.directory)
         check_fits(self.replay_kwargs["capacity_env_steps"], self.num_envs, self.spec, available, where)
 
-    def play_turn(self) -> ReplayBatch:
+    def play_turn(self) -> Any:
         replay, collector = self.replay, self.collector
         for _ in range(self.turn.vector_steps):
             step, episodes = collector.receive()
@@ -88,25 +91,29 @@ class ReplayDataModule(EnvironmentDataModule):
             return self.empty_batch()
         draw = replay.sample(updates * self.batch_size, self.env_steps)
         self._drawn = draw.indices
-        leading = (updates, self.batch_size)
-        return ReplayBatch(
-            Transition(*(field.view(*leading, *field.shape[1:]) for field in draw.transition)),
-            draw.weight.view(leading),
-            self.env_steps,
-        )
+        sample, leading = draw[0], (updates, self.batch_size)
+        fields = (field.view(*leading, *field.shape[1:]) for field in sample)
+        return self.batch_class(type(sample)(*fields), draw.weight.view(leading), self.env_steps)
 
     def update_priorities(self, priorities: Tensor) -> None:
         """Send the priorities ``[K, B]`` of the latest turn's samples back to replay."""
         if self.replay_kwargs["is_prioritized"]:
             self.replay.update_priorities(self._drawn, priorities.flatten().cpu().numpy())
 
-    def empty_batch(self) -> ReplayBatch:
-        dtype = getattr(torch, self.spec.observation_dtype)
-        observation = torch.empty((0, self.batch_size, *self.spec.observation_shape), dtype=dtype)
+    def empty_batch(self) -> Any:
+        return self.batch_class(self._no_sample(), torch.empty((0, self.batch_size)), self.env_steps)
+
+    def _no_sample(self) -> Any:
+        """Return the sample of no update, with leading axes ``[0, B]`` and the types of any other."""
+        observation = torch.empty((0, self.batch_size, *self.spec.observation_shape), dtype=self._observation_dtype)
         action_dtype = torch.float32 if self.spec.num_actions is None else torch.int64
         action = torch.empty((0, self.batch_size, *self.spec.action_shape), dtype=action_dtype)
         scalar = torch.empty((0, self.batch_size))
-        return ReplayBatch(Transition(observation, action, scalar, scalar, observation), scalar, self.env_steps)
+        return Transition(observation, action, scalar, scalar, observation)
+
+    @property
+    def _observation_dtype(self) -> torch.dtype:
+        return getattr(torch, self.spec.observation_dtype)
 
     def save_data(self) -> None:
         """Save the replay beside a checkpoint that is about to be written."""

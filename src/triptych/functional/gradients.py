@@ -17,3 +17,8 @@ def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
     if grad_norm.device.type != "cpu" or grad_norm > max_norm:
         torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, grad_norm)
     return grad_norm
+
+
+def scale_gradient(x: Tensor, factor: float) -> Tensor:
+    """Return ``x`` unchanged; its gradient goes on multiplied by ``factor``."""
+    return x * factor + x.detach() * (1 - factor)

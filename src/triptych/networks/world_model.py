@@ -1,0 +1,212 @@
+"""World models: a state from an observation, the next state from an action, and what a state promises.
+
+The three functions of Schrittwieser et al. 2020, figure 1: representation h, dynamics g, prediction f.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from triptych.networks.torsos import PixelConvolution, SmallTorso, VectorTorso
+from triptych.types import EnvSpec
+
+
+class Prediction(NamedTuple):
+    """What the model says of a state."""
+
+    policy_logits: Float[Tensor, "B A"]
+    value_logits: Float[Tensor, "B S"]
+
+
+def scale_to_unit(state: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
+    """Bring each state to [0, 1], the range of the encoded action (Schrittwieser et al. 2020, appendix G)."""
+    flat = state.flatten(1)
+    low, high = (extreme.view(-1, *[1] * (state.ndim - 1)) for extreme in torch.aminmax(flat, dim=1))
+    return (state - low) / (high - low).clamp(min=1e-5)
+
+
+def hidden_layers(*sizes: int) -> nn.Sequential:
+    """Return linear layers, each normalised and rectified."""
+    modules: list[nn.Module] = []
+    for num_inputs, num_outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        modules += [nn.Linear(num_inputs, num_outputs), nn.LayerNorm(num_outputs), nn.ReLU(inplace=True)]
+    return nn.Sequential(*modules)
+
+
+class Head(nn.Module):
+    """Hidden layers and one linear layer that starts at zero: uniform policies, values and rewards of zero."""
+
+    def __init__(self, num_inputs: int, hidden_size: int, num_outputs: int) -> None:
+        super().__init__()
+        self.hidden = hidden_layers(num_inputs, hidden_size)
+        self.out = nn.Linear(hidden_size, num_outputs)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B O"]:
+        hidden = self.hidden(features)
+        with torch.autocast(features.device.type, enabled=False):
+            return self.out(hidden.float())
+
+
+class VectorModel(nn.Module):
+    """States ``[B, state_size]``, for vectors and for images too small for a picture of their own.
+
+    Args:
+        spec: of the environments; actions must be discrete.
+        num_value_bins, num_reward_bins: S of the categorical supports.
+        state_size, hidden_size: units.
+    """
+
+    def __init__(
+        self, spec: EnvSpec, num_value_bins: int, num_reward_bins: int, state_size: int = 64, hidden_size: int = 128
+    ) -> None:
+        super().__init__()
+        assert spec.num_actions is not None
+        self.num_actions = spec.num_actions
+        torso = SmallTorso if spec.is_image else VectorTorso
+        self.torso = torso(spec.observation_shape, hidden_size)
+        self.encoder = nn.Linear(hidden_size, state_size)
+        self.transition = hidden_layers(state_size + self.num_actions, hidden_size, hidden_size)
+        self.next_state = nn.Linear(hidden_size, state_size)
+        self.reward = Head(hidden_size, hidden_size, num_reward_bins)
+        self.policy = Head(state_size, hidden_size, self.num_actions)
+        self.value = Head(state_size, hidden_size, num_value_bins)
+
+    def represent(self, observation: Tensor) -> Float[Tensor, "B F"]:
+        return scale_to_unit(self.encoder(self.torso(observation)))
+
+    def step(
+        self, state: Float[Tensor, "B F"], action: Int[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B F"], Float[Tensor, "B S"]]:
+        """Return the next state and the logits of the reward."""
+        encoded = one_hot(action, self.num_actions).to(state.dtype)
+        features = self.transition(torch.cat([state, encoded], dim=-1))
+        return scale_to_unit(state + self.next_state(features)), self.reward(features)
+
+    def predict(self, state: Float[Tensor, "B F"]) -> Prediction:
+        return Prediction(self.policy(state), self.value(state))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut (He et al. 2016)."""
+
+    def __init__(self, num_channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(num_channels, num_channels, kernel_size=3, padding=1, bias=False),
+            nn.GroupNorm(1, num_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(num_channels, num_channels, kernel_size=3, padding=1, bias=False),
+            nn.GroupNorm(1, num_channels),
+        )
+
+    def forward(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        return torch.relu(features + self.layers(features))
+
+
+class PlaneHead(nn.Module):
+    """A 1x1 convolution to 16 channels, then a `Head` of 32 hidden units (Ye et al. 2021, appendix A.1)."""
+
+    def __init__(self, state_shape: tuple[int, int, int], num_outputs: int) -> None:
+        super().__init__()
+        num_channels, height, width = state_shape
+        self.planes = nn.Sequential(
+            nn.Conv2d(num_channels, 16, kernel_size=1), nn.GroupNorm(1, 16), nn.ReLU(inplace=True), nn.Flatten()
+        )
+        self.head = Head(16 * height * width, 32, num_outputs)
+
+    def forward(self, state: Float[Tensor, "B C H W"]) -> Float[Tensor, "B O"]:
+        return self.head(self.planes(state))
+
+
+def nature_layers(num_channels: int) -> list[nn.Module]:
+    """Return the convolutions of Mnih et al. 2015, padded: 84 pixels to 6, in few operations."""
+    return [
+        PixelConvolution(num_channels, 32, kernel_size=8, stride=4),
+        nn.GroupNorm(1, 32),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(32, 64, kernel_size=4, stride=2),
+        nn.GroupNorm(1, 64),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(64, 64, kernel_size=3),
+    ]
+
+
+def efficientzero_layers(num_channels: int) -> list[nn.Module]:
+    """Return the downsampling of Ye et al. 2021, appendix A.1: 96 pixels to 6, with residual blocks on the way."""
+    return [
+        PixelConvolution(num_channels, 32, kernel_size=3, stride=2, padding=1, bias=False),
+        nn.GroupNorm(1, 32),
+        nn.ReLU(inplace=True),
+        ResidualBlock(32),
+        nn.Conv2d(32, 64, kernel_size=3, stride=2, padding=1, bias=False),
+        nn.GroupNorm(1, 64),
+        nn.ReLU(inplace=True),
+        ResidualBlock(64),
+        nn.AvgPool2d(kernel_size=3, stride=2, padding=1),
+        ResidualBlock(64),
+        nn.AvgPool2d(kernel_size=3, stride=2, padding=1),
+        ResidualBlock(64),
+    ]
+
+
+class PictureModel(nn.Module):
+    """States ``[B, 64, H, W]``, small pictures of what is seen.
+
+    Args:
+        spec: of the environments; actions must be discrete.
+        num_value_bins, num_reward_bins: S of the categorical supports.
+        representation: ``nature`` or ``efficientzero``.
+    """
+
+    def __init__(self, spec: EnvSpec, num_value_bins: int, num_reward_bins: int, representation: str) -> None:
+        super().__init__()
+        assert spec.num_actions is not None
+        self.num_actions = spec.num_actions
+        layers = {"nature": nature_layers, "efficientzero": efficientzero_layers}[representation]
+        self.representation = nn.Sequential(*layers(spec.observation_shape[0]))
+        with torch.no_grad():
+            shape = self.representation(torch.zeros((1, *spec.observation_shape), dtype=torch.uint8)).shape
+        channels, height, width = shape[1:]
+        # The action enters as one plane for each action, all ones or all zeros.
+        self.transition = nn.Sequential(
+            nn.Conv2d(channels + self.num_actions, channels, kernel_size=3, padding=1, bias=False),
+            nn.GroupNorm(1, channels),
+        )
+        self.dynamics = ResidualBlock(channels)
+        self.prediction = ResidualBlock(channels)
+        state_shape = (channels, height, width)
+        self.reward = PlaneHead(state_shape, num_reward_bins)
+        self.policy = PlaneHead(state_shape, self.num_actions)
+        self.value = PlaneHead(state_shape, num_value_bins)
+
+    def represent(self, observation: Tensor) -> Float[Tensor, "B C H W"]:
+        return scale_to_unit(self.representation(observation))
+
+    def step(
+        self, state: Float[Tensor, "B C H W"], action: Int[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B S"]]:
+        """Return the next state and the logits of the reward."""
+        planes = one_hot(action, self.num_actions).to(state.dtype)[:, :, None, None].expand(-1, -1, *state.shape[2:])
+        features = torch.relu(state + self.transition(torch.cat([state, planes], dim=1)))
+        features = self.dynamics(features)
+        return scale_to_unit(features), self.reward(features)
+
+    def predict(self, state: Float[Tensor, "B C H W"]) -> Prediction:
+        features = self.prediction(state)
+        return Prediction(self.policy(features), self.value(features))
+
+
+def make_world_model(
+    spec: EnvSpec, num_value_bins: int, num_reward_bins: int, representation: str
+) -> VectorModel | PictureModel:
+    """Choose by what is seen: states that are pictures for images from 36 pixels, vectors for the rest."""
+    if spec.is_image and min(spec.observation_shape[1:]) >= 36:
+        return PictureModel(spec, num_value_bins, num_reward_bins, representation)
+    return VectorModel(spec, num_value_bins, num_reward_bins)
