@@ -184,17 +184,43 @@ def test_continuous_actions_keep_their_bounds():
     assert (spec.action_low, spec.action_high) == ((-1.0, -2.0), (3.0, 4.0))
 
 
+class EchoesActions(gymnasium.Env):
+    """Rewards the sum of a continuous action as it arrives, and refuses one outside the bounds or of another type."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 5}  # noqa: RUF012
+
+    def __init__(self, render_mode=None):
+        self.render_mode = render_mode
+        self.observation_space = Box(-1, 1, (1,), np.float32)
+        self.action_space = Box(np.array([-1, -2], np.float32), np.array([3, 4], np.float32))
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        return np.zeros(1, np.float32), float(action.sum()), False, False, {}
+
+    def render(self):
+        return np.zeros((4, 4, 3), np.uint8)
+
+
 @pytest.mark.parametrize("use_processes", [False, True])
 def test_continuous_actions_are_clipped_to_their_bounds(use_processes):
-    games = [Gymnasium("Pendulum-v1", 2, use_processes=use_processes) for _ in range(2)]
-    received = []
-    for game, action in zip(games, ([[7.0], [-1e30]], [[2.0], [-2.0]]), strict=True):
-        game.reset(np.array([1, 2]), np.ones(2, bool))
-        game.send(np.array(action, np.float32))
-        received.append(game.receive())
+    gymnasium.register("EchoesActions-v0", entry_point=EchoesActions, disable_env_checker=True)
+    actions = np.array([[7, -9], [2.5, 3.5], [-1e30, 1e30]], np.float32)
+    sums = [3 - 2, 2.5 + 3.5, -1 + 4]
+    try:
+        game = Gymnasium("EchoesActions-v0", 3, use_processes=use_processes)
+        game.reset(np.array([1, 2, 3]), np.ones(3, bool))
+        game.send(actions)
+        assert game.receive().reward.tolist() == sums
+        assert [reward for _, reward in game.replay(1, list(actions))] == [0.0, *sums]
         game.close()
-    np.testing.assert_array_equal(received[0].observation, received[1].observation)
-    np.testing.assert_array_equal(received[0].reward, received[1].reward)
+    finally:
+        del gymnasium.registry["EchoesActions-v0"]
+    assert actions[0].tolist() == [7, -9]  # what was sent is what the policy chose
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
