@@ -26,7 +26,7 @@ from triptych.algos.base import Algorithm
 from triptych.functional.gradients import scale_gradient
 from triptych.functional.returns import n_step_returns
 from triptych.functional.schedules import linear_schedule
-from triptych.functional.supports import cross_entropy, largest_scalar, mean_of, two_hot
+from triptych.functional.supports import compressed_two_hot, cross_entropy, expand, make_support, scalar_of
 from triptych.networks.world_model import make_world_model
 from triptych.planning import RecurrentOutput, RootOutput, gumbel_muzero_policy, muzero_policy
 from triptych.types import ActorOutput, ConfigurationError, EnvSpec, LossOutput, SegmentMinibatch
@@ -51,6 +51,8 @@ class MuZero(Algorithm):
     """
 
     evaluation_modes = ("", "without_search")
+    value_support: Tensor
+    reward_support: Tensor
 
     def __init__(
         self,
@@ -80,8 +82,13 @@ class MuZero(Algorithm):
         self.temperature_start, self.temperature_end = temperature_start, temperature_end
         self.temperature_decay_env_steps = temperature_decay_env_steps
         self.discount, self.n_step = discount, n_step
-        self.num_value_bins, self.num_reward_bins = num_value_bins, num_reward_bins
         self.value_coef, self.reward_coef = value_coef, reward_coef
+        self.num_reward_bins = num_reward_bins
+        # Whole numbers around 0, which stand for the scalars that h maps to them.
+        for name, num_bins in (("value_support", num_value_bins), ("reward_support", num_reward_bins)):
+            self.register_buffer(
+                name, make_support(-float(num_bins // 2), float(num_bins // 2), num_bins), persistent=False
+            )
         self.model = make_world_model(spec, num_value_bins, num_reward_bins, representation)
 
     @property
@@ -95,7 +102,7 @@ class MuZero(Algorithm):
     def act(self, observation: Tensor) -> ActorOutput:
         state = self.model.represent(observation)
         policy_logits, value_logits = self.model.predict(state)
-        root = RootOutput(policy_logits, mean_of(value_logits), state)
+        root = RootOutput(policy_logits, scalar_of(value_logits, self.value_support), state)
         num_simulations = 0 if self.evaluation_mode == "without_search" else self.num_simulations
         output = self._policy(root, self._recurrent, num_simulations)
         value = output.search_tree.summary().value
@@ -114,15 +121,15 @@ class MuZero(Algorithm):
                 state = scale_gradient(state, 0.5)  # appendix G: at the start of the dynamics function
                 state, reward_logits = self.model.step(state, segment.action[:, step - 1])
                 was_known = segment.is_known[:, step - 1]
-                reward = two_hot(segment.reward[:, step - 1], self.num_reward_bins)
+                reward = compressed_two_hot(segment.reward[:, step - 1], self.reward_support)
                 losses["reward"].append(was_known * cross_entropy(reward_logits, reward))
             policy_logits, value_logits = self.model.predict(state)
             is_step, is_known = segment.is_step[:, step], segment.is_known[:, step]
             losses["policy"].append(is_step * cross_entropy(policy_logits, segment.action_weights[:, step]))
-            value = two_hot(target[:, step], self.num_value_bins)
+            value = compressed_two_hot(target[:, step], self.value_support)
             losses["value"].append(is_known * cross_entropy(value_logits, value))
             if step == 0:
-                root_value = mean_of(value_logits.detach())  # [B]
+                root_value = scalar_of(value_logits.detach(), self.value_support)  # [B]
 
         # Appendix G: the root counts as much as all unrolled steps together.
         share = 1 / unroll_steps
@@ -164,11 +171,14 @@ class MuZero(Algorithm):
     def _recurrent(self, action: Tensor, state: Tensor) -> tuple[RecurrentOutput, Tensor]:
         next_state, reward_logits = self.model.step(state, action)
         policy_logits, value_logits = self.model.predict(next_state)
-        reward, value = mean_of(reward_logits), mean_of(value_logits)
+        reward, value = scalar_of(reward_logits, self.reward_support), scalar_of(value_logits, self.value_support)
         return RecurrentOutput(reward, torch.full_like(reward, self.discount), policy_logits, value), next_state
 
     def _check_rewards(self, reward: Tensor) -> None:
-        if self.updates == 0 and float(reward.abs().max()) > (limit := largest_scalar(self.num_reward_bins)):
+        if self.updates > 0:
+            return
+        limit = float(expand(self.reward_support[-1]))
+        if float(reward.abs().max()) > limit:
             raise ConfigurationError(
                 f"algo.num_reward_bins={self.num_reward_bins} holds rewards up to {limit:.4g}, but those seen so far "
                 f"run from {float(reward.min()):.4g} to {float(reward.max()):.4g}; choose more bins."

@@ -1,4 +1,4 @@
-"""Scalars as distributions over fixed bins, squashed so that large ones fit (Schrittwieser et al. 2020, appendix F)."""
+"""Categorical supports: scalars of any size as distributions over a few bins (Schrittwieser et al. 2020, appendix F)."""
 
 from __future__ import annotations
 
@@ -6,47 +6,57 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-EPSILON = 0.001
+EPSILON = 0.001  # Schrittwieser et al. 2020, appendix F
 
 
-def squash(x: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
-    """Return h(x) = sign(x) (√(|x| + 1) - 1) + εx (Pohlen et al. 2018, proposition A.2)."""
-    return x.sign() * ((x.abs() + 1).sqrt() - 1) + EPSILON * x
+def compress(x: Float[Tensor, "..."], epsilon: float = EPSILON) -> Float[Tensor, "..."]:
+    """Return h(x) = sign(x)(√(\\|x\\| + 1) - 1) + εx (Pohlen et al. 2018, proposition A.2)."""
+    return x.sign() * ((x.abs() + 1).sqrt() - 1) + epsilon * x
 
 
-def unsquash(x: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
-    """Return the x whose `squash` is given."""
-    root = (1 + 4 * EPSILON * (x.abs() + 1 + EPSILON)).sqrt() - 1
-    return x.sign() * ((root / (2 * EPSILON)).square() - 1)
+def expand(x: Float[Tensor, "..."], epsilon: float = EPSILON) -> Float[Tensor, "..."]:
+    """Return h⁻¹(x) = sign(x)(((√(1 + 4ε(\\|x\\| + 1 + ε)) - 1) / 2ε)² - 1); ``epsilon`` must be above 0."""
+    # (√(1 + y) - 1) / 2ε without the difference of near-equals that costs half the digits when ε is small.
+    y = 4 * epsilon * (x.abs() + 1 + epsilon)
+    root = 2 * (x.abs() + 1 + epsilon) / ((1 + y).sqrt() + 1)
+    return x.sign() * (root.square() - 1)
 
 
-def two_hot(x: Float[Tensor, "*B"], num_bins: int) -> Float[Tensor, "*B S"]:
-    """Return the probabilities over ``num_bins`` whole numbers around 0 whose mean is ``squash(x)``.
+def make_support(low: float, high: float, num_bins: int) -> Float[Tensor, " S"]:
+    """Return ``num_bins`` evenly spaced points from ``low`` to ``high``."""
+    if num_bins < 2 or not low < high:
+        raise ValueError(f"A support from {low} to {high} with {num_bins} bins needs two bins and low below high.")
+    return torch.linspace(low, high, num_bins)
 
-    Only the two bins beside it are not 0. What lies beyond the outermost bins goes to them.
+
+def two_hot(x: Float[Tensor, "*batch"], support: Float[Tensor, " S"]) -> Float[Tensor, "*batch S"]:
+    """Spread each scalar over the two points beside it so that the expectation is the scalar.
+
+    ``support`` is evenly spaced; beyond its ends a scalar counts as the end.
     """
-    limit = num_bins // 2
-    position = squash(x).clamp(-limit, limit) + limit
-    below = position.floor()
-    upper_prob = position - below
-    probs = torch.zeros(*x.shape, num_bins, dtype=x.dtype, device=x.device)
-    probs.scatter_(-1, below.long()[..., None], (1 - upper_prob)[..., None])
-    above = (below.long() + 1).clamp(max=num_bins - 1)
-    return probs.scatter_add_(-1, above[..., None], upper_prob[..., None])
+    position = (x.clamp(support[0], support[-1]) - support[0]) / (support[1] - support[0])
+    lower = position.floor().clamp(max=len(support) - 2)
+    upper_prob = (position - lower).clamp(max=1.0)[..., None]
+    index = lower.long()[..., None]
+    probs = torch.zeros(*x.shape, len(support), dtype=x.dtype, device=x.device)
+    return probs.scatter(-1, index, 1 - upper_prob).scatter(-1, index + 1, upper_prob)
 
 
-def mean_of(logits: Float[Tensor, "*B S"]) -> Float[Tensor, "*B"]:
-    """Return the scalar that a distribution over bins stands for: the inverse of `two_hot`."""
-    limit = logits.shape[-1] // 2
-    bins = torch.arange(-limit, limit + 1, dtype=logits.dtype, device=logits.device)
-    return unsquash((logits.softmax(dim=-1) * bins).sum(dim=-1))
+def expectation(probs: Float[Tensor, "*batch S"], support: Float[Tensor, " S"]) -> Float[Tensor, "*batch"]:
+    """Return Σ p z of distributions over the support."""
+    return probs @ support
 
 
-def cross_entropy(logits: Float[Tensor, "*B S"], probs: Float[Tensor, "*B S"]) -> Float[Tensor, "*B"]:
-    """Return -Σ p log q."""
+def compressed_two_hot(x: Float[Tensor, "*batch"], support: Float[Tensor, " S"]) -> Float[Tensor, "*batch S"]:
+    """Return the distribution over the support that stands for a scalar of any size."""
+    return two_hot(compress(x), support)
+
+
+def scalar_of(logits: Float[Tensor, "*batch S"], support: Float[Tensor, " S"]) -> Float[Tensor, "*batch"]:
+    """Return the scalar of any size that a distribution over the support stands for."""
+    return expand(expectation(logits.softmax(dim=-1), support))
+
+
+def cross_entropy(logits: Float[Tensor, "*batch S"], probs: Float[Tensor, "*batch S"]) -> Float[Tensor, "*batch"]:
+    """Return -Σ p log q of the distribution q that the logits give."""
     return -(probs * logits.log_softmax(dim=-1)).sum(dim=-1)
-
-
-def largest_scalar(num_bins: int) -> float:
-    """Return the largest number that ``num_bins`` can stand for."""
-    return float(unsquash(torch.tensor(float(num_bins // 2), dtype=torch.float64)))

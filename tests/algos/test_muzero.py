@@ -1,0 +1,177 @@
+"""What MuZero does with a segment, beside a slow reference, and how it acts."""
+
+import pytest
+import torch
+
+from triptych.algos.muzero import MuZero
+from triptych.functional.supports import compressed_two_hot
+from triptych.types import ConfigurationError, EnvSpec, Segment, SegmentMinibatch
+
+SPEC = EnvSpec("vector", "none", (5,), "float32", num_actions=3)
+B, U, N = 4, 2, 3
+L = U + N
+
+
+def make(**settings):
+    return MuZero(SPEC, **{
+        "seed": 0, "learning_rate": 1e-3, "adam_epsilon": 1e-8, "max_grad_norm": 5.0, "num_simulations": 8,
+        "search": "gumbel", "max_num_considered_actions": 3, "dirichlet_alpha": 0.3, "dirichlet_fraction": 0.25,
+        "temperature_start": 1.0, "temperature_end": 0.25, "temperature_decay_env_steps": 100, "discount": 0.9,
+        "n_step": N, "num_value_bins": 21, "num_reward_bins": 11, "representation": "nature",
+        "value_coef": 0.25, "reward_coef": 1.0,
+    } | settings)  # fmt: skip
+
+
+def with_opinions(module, seed=0):
+    """Move the heads away from the zeros that they start at."""
+    torch.manual_seed(seed)
+    for head in (module.model.policy, module.model.value, module.model.reward):
+        torch.nn.init.normal_(head.out.weight, std=0.5)
+    return module
+
+
+def make_minibatch(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    weights = torch.rand(B, U + 1, 3, generator=generator)
+    segment = Segment(
+        observation=torch.randn(B, 1, 5, generator=generator),
+        action=torch.randint(3, (B, U), generator=generator),
+        reward=torch.randn(B, L, generator=generator),
+        discount=torch.full((B, L), 0.9),
+        value=torch.randn(B, L + 1, generator=generator),
+        action_weights=weights / weights.sum(dim=-1, keepdim=True),
+        is_step=torch.tensor([[1, 1, 1], [1, 1, 0], [1, 0, 0], [1, 0, 0]]).bool(),
+        is_known=torch.tensor([[1, 1, 1], [1, 1, 1], [1, 1, 1], [1, 0, 0]]).bool(),
+    )
+    return SegmentMinibatch(segment, torch.tensor([1.0, 0.5, 0.25, 2.0]))
+
+
+def cross_entropy(logits, probs):
+    log_probs = torch.log_softmax(logits, dim=-1)
+    return -sum(float(p) * float(q) for p, q in zip(probs, log_probs, strict=True))
+
+
+@torch.no_grad()
+def slow_loss(module, minibatch):
+    """Add up row by row and step by step."""
+    segment, weight = minibatch
+    total = 0.0
+    for row in range(B):
+        state = module.model.represent(segment.observation[row])
+        loss = 0.0
+        for step in range(U + 1):
+            share = 1.0 if step == 0 else 1 / U
+            if step:
+                state, reward_logits = module.model.step(state, segment.action[row, [step - 1]])
+                if segment.is_known[row, step - 1]:
+                    reward = compressed_two_hot(segment.reward[row, step - 1], module.reward_support)
+                    loss += share * cross_entropy(reward_logits[0], reward)
+            policy_logits, value_logits = module.model.predict(state)
+            if segment.is_step[row, step]:
+                loss += share * cross_entropy(policy_logits[0], segment.action_weights[row, step])
+            if segment.is_known[row, step]:
+                returns = float(segment.value[row, step + N])
+                for time in reversed(range(step, step + N)):
+                    returns = float(segment.reward[row, time]) + float(segment.discount[row, time]) * returns
+                target = compressed_two_hot(torch.tensor(returns), module.value_support)
+                loss += share * 0.25 * cross_entropy(value_logits[0], target)
+        total += float(weight[row]) * loss / B
+    return total
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_loss_equals_a_slow_sum(seed):
+    module = with_opinions(make(), seed)
+    minibatch = make_minibatch(seed)
+    assert float(module.loss(minibatch).loss.detach()) == pytest.approx(slow_loss(module, minibatch), rel=1e-4)
+
+
+def test_priorities_are_the_errors_of_the_root_value():
+    module, minibatch = make(), make_minibatch()
+    output = module.loss(minibatch)  # whose values are all 0 at the start
+    segment = minibatch.segment
+    for row in range(B):
+        returns = float(segment.value[row, N])
+        for time in reversed(range(N)):
+            returns = float(segment.reward[row, time]) + 0.9 * returns
+        assert float(output.priorities[row]) == pytest.approx(abs(returns), abs=1e-5)
+
+
+def test_the_gradient_is_halved_at_each_step_of_the_dynamics():
+    def norm_of(step_of_interest):
+        module = with_opinions(make(value_coef=0.0, reward_coef=0.0))
+        minibatch = make_minibatch()
+        is_step = torch.zeros(B, U + 1, dtype=torch.bool)
+        is_step[:, step_of_interest] = True
+        captured = []
+        represent = module.model.represent
+
+        def keep(observation):
+            captured.append(represent(observation).detach().requires_grad_())
+            return captured[0]
+
+        module.model.represent = keep
+        module.loss(SegmentMinibatch(minibatch.segment._replace(is_step=is_step), torch.ones(B))).loss.backward()
+        return module, captured[0]
+
+    module, state = norm_of(1)
+    segment = make_minibatch().segment
+    plain = state.detach().clone().requires_grad_()
+    next_state, _ = module.model.step(plain, segment.action[:, 0])
+    log_probs = torch.log_softmax(module.model.predict(next_state).policy_logits, dim=-1)
+    (-(segment.action_weights[:, 1] * log_probs).sum(dim=-1) / U).mean().backward()
+    torch.testing.assert_close(state.grad, 0.5 * plain.grad)
+
+
+def test_rewards_that_the_support_cannot_hold_are_told_with_their_range():
+    minibatch = make_minibatch()
+    reward = minibatch.segment.reward.clone()
+    reward[1, 0], reward[2, 0] = 500.0, -3.0
+    with pytest.raises(ConfigurationError, match=r"num_reward_bins=11 holds rewards up to 34.\d+, .* -3 to 500"):
+        make().loss(SegmentMinibatch(minibatch.segment._replace(reward=reward), minibatch.weight))
+
+
+@pytest.mark.parametrize("search", ["gumbel", "puct"])
+def test_acting_gives_what_the_replay_wants(search):
+    module = with_opinions(make(search=search))
+    output = module.act(torch.randn(6, 5))
+    assert output.action.shape == (6,)
+    assert output.extras["value"].shape == (6,)
+    assert output.extras["action_weights"].shape == (6, 3)
+    torch.testing.assert_close(output.extras["action_weights"].sum(dim=-1), torch.ones(6))
+
+
+@pytest.mark.parametrize("search", ["gumbel", "puct"])
+def test_evaluation_is_repeatable_and_training_explores(search):
+    observation = torch.randn(40, 5)
+    module = with_opinions(make(search=search))
+    explored = {tuple(module.act(observation).action.tolist()) for _ in range(4)}
+    assert len(explored) > 1
+    module.eval()
+    evaluated = {tuple(module.act(observation).action.tolist()) for _ in range(4)}
+    assert len(evaluated) == 1
+
+
+def test_without_search_the_prior_acts():
+    module = make(num_simulations=16).eval()
+    torch.nn.init.normal_(module.model.policy.out.weight, std=0.02)  # a prior that a search can change
+    torch.nn.init.normal_(module.model.reward.out.weight, std=0.5)
+    observation = torch.randn(40, 5)
+    prior = module.model.predict(module.model.represent(observation)).policy_logits.argmax(dim=-1)
+    module.evaluation_mode = "without_search"
+    assert module.act(observation).action.tolist() == prior.tolist()
+    module.evaluation_mode = ""
+    assert module.act(observation).action.tolist() != prior.tolist()
+
+
+def test_a_model_of_a_better_world_is_followed():
+    module = make(num_simulations=16).eval()
+
+    def step(state, action):  # action 2 is paid, and only the dynamics know it
+        logits = torch.zeros(len(action), 11)
+        logits[:, 5] = 20.0
+        logits[action == 2, 5], logits[action == 2, 7] = 0.0, 20.0
+        return state, logits
+
+    module.model.step = step
+    assert module.act(torch.randn(5, 5)).action.tolist() == [2] * 5
