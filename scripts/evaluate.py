@@ -16,17 +16,12 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import torch
-import yaml
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
 
-from triptych.build import Experiment, build
+from triptych.build import Experiment
 from triptych.callbacks.video import write_video
-from triptych.data.datamodule import EVALUATE_STREAM
+from triptych.restore import load_checkpoint, load_config, prepare
 from triptych.run_folder import git_commit, versions, write_text
 from triptych.types import ConfigurationError, Episode
 
@@ -56,78 +51,16 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def load_config(run_folder: Path) -> DictConfig:
-    """Read the resolved config of a run.
-
-    Raises:
-        ConfigurationError: there is none that can be read.
-    """
-    if not run_folder.is_dir():
-        raise ConfigurationError(f"{run_folder} is not a folder; give the folder of a run, as train.py prints it.")
-    path = run_folder / "config.yaml"
-    if not path.is_file():
-        raise ConfigurationError(f"{run_folder} has no config.yaml; give the folder of a run, as train.py prints it.")
-    try:
-        cfg = OmegaConf.load(path)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:
-        raise ConfigurationError(f"{path} cannot be read ({type(error).__name__}).") from error
-    if not isinstance(cfg, DictConfig) or not {"algo", "env", "protocol", "eval", "seed"} <= set(cfg):
-        raise ConfigurationError(f"{path} is not the config of a run.")
-    return cfg
-
-
-def load_checkpoint(run_folder: Path, name: str) -> tuple[Path, dict[str, Any]]:
-    """Find a checkpoint and read it; only tensors and plain data are accepted.
-
-    Raises:
-        ConfigurationError: there is none of this name, or it cannot be read.
-    """
-    path = run_folder / "checkpoints" / f"{name}.ckpt" if name in ("best", "last") else Path(name)
-    if not path.is_file():
-        known = sorted(found.name for found in (run_folder / "checkpoints").glob("*.ckpt"))
-        raise ConfigurationError(f"There is no checkpoint {path}; the run has: {', '.join(known) or 'none'}.")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        state_dict = checkpoint["state_dict"]
-    except Exception as error:  # a broken file may fail in any way
-        raise ConfigurationError(
-            f"Checkpoint {path} cannot be read ({type(error).__name__}): it is cut short, damaged or not of a run."
-        ) from error
-    return path, state_dict
-
-
-def prepare(cfg: DictConfig, options: argparse.Namespace, state_dict: dict[str, Any], scratch: Path) -> Experiment:
-    """Build the run's experiment without loggers, for episodes of the third stream of seeds.
-
-    Raises:
-        ConfigurationError: the config does not fit this version, or the checkpoint does not fit the config.
-    """
-    OmegaConf.set_struct(cfg, False)
-    cfg.logger = {}
-    cfg.callbacks.progress = False
-    cfg.eval.final_episodes, cfg.eval.num_envs = options.episodes, options.num_envs
-    try:
-        # Whatever the experiment might write lands in a scratch folder: the run's own files stay as they are.
-        experiment = build(cfg, scratch)
-    except (HydraException, OmegaConfBaseException) as error:
-        sentence = str(error).strip().splitlines()[0]
-        raise ConfigurationError(f"The run's config.yaml does not fit this version of the code: {sentence}") from error
-    experiment.data.test_stream = EVALUATE_STREAM
-    try:
-        experiment.module.load_state_dict(state_dict)
-    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigurationError(
-            "The checkpoint does not fit the run's config.yaml: it holds another network, "
-            "or one of another version of the code."
-        ) from error
-    return experiment
-
-
 def summarize(experiment: Experiment, checkpoint: Path) -> dict[str, Any]:
     """Put what came out of an evaluation into plain data."""
     episodes, spec = experiment.data.evaluation_episodes, experiment.spec
     returns = [episode.episode_return for episode in episodes]
     mean = statistics.fmean(returns)
+    # Of ways to play besides the one that counts, such as a planner's without its search.
+    metrics = experiment.trainer.callback_metrics
+    others = {
+        name.removeprefix("eval/"): float(metrics[name]) for name in metrics if name.startswith("eval/return_mean_")
+    }
     return {
         "env": spec.name,
         "protocol": spec.protocol,
@@ -140,6 +73,7 @@ def summarize(experiment: Experiment, checkpoint: Path) -> dict[str, Any]:
         "median": statistics.median(returns),
         "max": max(returns),
         "human_normalized_score": spec.human_normalized_score(mean),
+        **others,
         "returns": returns,
         "lengths": [episode.length for episode in episodes],
         "seeds": [episode.seed for episode in episodes],
@@ -161,6 +95,7 @@ def print_table(result: dict[str, Any]) -> None:
         "median": f"{result['median']:g}",
         "max": f"{result['max']:g}",
         **({} if score is None else {"human-normalised score": f"{score:.3f}"}),
+        **{name.replace("_", " "): f"{value:.2f}" for name, value in result.items() if name.startswith("return_mean_")},
         "protocol": result["protocol"],
         "frames of the checkpoint": f"{result['frames']:,}",
     }
@@ -187,7 +122,7 @@ def evaluate(options: argparse.Namespace) -> None:
     cfg = load_config(folder)
     path, state_dict = load_checkpoint(folder, options.checkpoint)
     with tempfile.TemporaryDirectory() as scratch:
-        experiment = prepare(cfg, options, state_dict, Path(scratch))
+        experiment = prepare(cfg, state_dict, Path(scratch), options.episodes, options.num_envs)
         data = experiment.data
         experiment.trainer.test(experiment.module, data, ckpt_path=path, weights_only=True, verbose=False)
         result = summarize(experiment, path)

@@ -160,11 +160,14 @@ def _evaluate(folder: RunFolder, cfg: DictConfig, experiment: Experiment, progre
     episodes = data.evaluation_episodes
     returns = [episode.episode_return for episode in episodes]
     mean = statistics.fmean(returns)
+    metrics = trainer.callback_metrics  # of other ways to play too, such as a planner's without its search
+    others = {name.replace("/", "_"): float(metrics[name]) for name in metrics if name.startswith("eval/return_mean_")}
     folder.update_summary(
         eval_return_mean=mean,
         eval_return_std=statistics.pstdev(returns),
         eval_returns=returns,
         human_normalized_score=experiment.spec.human_normalized_score(mean),
+        **others,
         stop_reason="solved" if is_solved else "total_frames",
         **progress,
     )

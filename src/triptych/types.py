@@ -196,7 +196,7 @@ class Segment(NamedTuple):
     discount: Tensor  # [..., L] float32, γ, 0 at a termination
     value: Tensor  # [..., L + 1] float32, that the search gave the observations when they were played
     action_weights: Tensor  # [..., U + 1, A] float32, of the search
-    is_step: Tensor  # [..., U + 1] bool, a step was played there: there is a policy to learn
+    is_step: Tensor  # [..., L + 1] bool, a step was played there: there is a policy to learn
     is_known: Tensor  # [..., U + 1] bool, a step was played or the episode has terminated before: there is a value
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import triptych.algos.muzero as room
 from triptych.algos.muzero import MuZero
 from triptych.functional.supports import compressed_two_hot
 from triptych.types import ConfigurationError, EnvSpec, Segment, SegmentMinibatch
@@ -12,20 +13,24 @@ B, U, N = 4, 2, 3
 L = U + N
 
 
+SETTINGS = {
+    "seed": 0, "learning_rate": 1e-3, "adam_epsilon": 1e-8, "max_grad_norm": 5.0, "num_simulations": 8,
+    "search": "gumbel", "max_num_considered_actions": 3, "dirichlet_alpha": 0.3, "dirichlet_fraction": 0.25,
+    "temperature_start": 1.0, "temperature_end": 0.25, "temperature_decay_env_steps": 100, "discount": 0.9,
+    "n_step": N, "num_value_bins": 21, "num_reward_bins": 11, "representation": "nature",
+    "value_coef": 0.25, "reward_coef": 1.0, "unroll_steps": U, "num_observations": L + 1, "consistency_coef": 0.0,
+    "value_prefix": False, "reanalyse_fraction": 0.0, "augmentation": False,
+}  # fmt: skip
+
+
 def make(**settings):
-    return MuZero(SPEC, **{
-        "seed": 0, "learning_rate": 1e-3, "adam_epsilon": 1e-8, "max_grad_norm": 5.0, "num_simulations": 8,
-        "search": "gumbel", "max_num_considered_actions": 3, "dirichlet_alpha": 0.3, "dirichlet_fraction": 0.25,
-        "temperature_start": 1.0, "temperature_end": 0.25, "temperature_decay_env_steps": 100, "discount": 0.9,
-        "n_step": N, "num_value_bins": 21, "num_reward_bins": 11, "representation": "nature",
-        "value_coef": 0.25, "reward_coef": 1.0,
-    } | settings)  # fmt: skip
+    return MuZero(SPEC, **SETTINGS | settings)
 
 
 def with_opinions(module, seed=0):
     """Move the heads away from the zeros that they start at."""
     torch.manual_seed(seed)
-    for head in (module.model.policy, module.model.value, module.model.reward):
+    for head in (module.model.policy, module.model.value, module.model.reward.head):
         torch.nn.init.normal_(head.out.weight, std=0.5)
     return module
 
@@ -34,13 +39,13 @@ def make_minibatch(seed=0):
     generator = torch.Generator().manual_seed(seed)
     weights = torch.rand(B, U + 1, 3, generator=generator)
     segment = Segment(
-        observation=torch.randn(B, 1, 5, generator=generator),
+        observation=torch.randn(B, L + 1, 5, generator=generator),
         action=torch.randint(3, (B, U), generator=generator),
         reward=torch.randn(B, L, generator=generator),
         discount=torch.full((B, L), 0.9),
         value=torch.randn(B, L + 1, generator=generator),
         action_weights=weights / weights.sum(dim=-1, keepdim=True),
-        is_step=torch.tensor([[1, 1, 1], [1, 1, 0], [1, 0, 0], [1, 0, 0]]).bool(),
+        is_step=torch.arange(L + 1) < torch.tensor([[L + 1], [2], [1], [1]]),
         is_known=torch.tensor([[1, 1, 1], [1, 1, 1], [1, 1, 1], [1, 0, 0]]).bool(),
     )
     return SegmentMinibatch(segment, torch.tensor([1.0, 0.5, 0.25, 2.0]))
@@ -57,12 +62,13 @@ def slow_loss(module, minibatch):
     segment, weight = minibatch
     total = 0.0
     for row in range(B):
-        state = module.model.represent(segment.observation[row])
+        state = module.model.represent(segment.observation[row, :1])
         loss = 0.0
         for step in range(U + 1):
             share = 1.0 if step == 0 else 1 / U
             if step:
-                state, reward_logits = module.model.step(state, segment.action[row, [step - 1]])
+                state, reward_features = module.model.step(state, segment.action[row, [step - 1]])
+                reward_logits, _ = module.model.reward(reward_features, ())
                 if segment.is_known[row, step - 1]:
                     reward = compressed_two_hot(segment.reward[row, step - 1], module.reward_support)
                     loss += share * cross_entropy(reward_logits[0], reward)
@@ -101,7 +107,7 @@ def test_the_gradient_is_halved_at_each_step_of_the_dynamics():
     def norm_of(step_of_interest):
         module = with_opinions(make(value_coef=0.0, reward_coef=0.0))
         minibatch = make_minibatch()
-        is_step = torch.zeros(B, U + 1, dtype=torch.bool)
+        is_step = torch.zeros(B, L + 1, dtype=torch.bool)
         is_step[:, step_of_interest] = True
         captured = []
         represent = module.model.represent
@@ -155,7 +161,7 @@ def test_evaluation_is_repeatable_and_training_explores(search):
 def test_without_search_the_prior_acts():
     module = make(num_simulations=16).eval()
     torch.nn.init.normal_(module.model.policy.out.weight, std=0.02)  # a prior that a search can change
-    torch.nn.init.normal_(module.model.reward.out.weight, std=0.5)
+    torch.nn.init.normal_(module.model.reward.head.out.weight, std=0.5)
     observation = torch.randn(40, 5)
     prior = module.model.predict(module.model.represent(observation)).policy_logits.argmax(dim=-1)
     module.evaluation_mode = "without_search"
@@ -167,11 +173,91 @@ def test_without_search_the_prior_acts():
 def test_a_model_of_a_better_world_is_followed():
     module = make(num_simulations=16).eval()
 
-    def step(state, action):  # action 2 is paid, and only the dynamics know it
-        logits = torch.zeros(len(action), 11)
+    def tell(features, memory):  # action 2 is paid, and only the dynamics know it
+        logits = torch.zeros(len(features), 11)
         logits[:, 5] = 20.0
-        logits[action == 2, 5], logits[action == 2, 7] = 0.0, 20.0
-        return state, logits
+        is_paid = features[:, 0] == 2
+        logits[is_paid, 5], logits[is_paid, 7] = 0.0, 20.0
+        return logits, ()
 
-    module.model.step = step
+    module.model.step = lambda state, action: (state, action[:, None].float())
+    module.model.reward.forward = tell
     assert module.act(torch.randn(5, 5)).action.tolist() == [2] * 5
+
+
+def test_too_few_observations_for_an_option_are_refused():
+    with pytest.raises(ConfigurationError, match=r"num_observations=2 .*consistency_coef=2 .* carries 3"):
+        make(consistency_coef=2.0, num_observations=2)
+    with pytest.raises(ConfigurationError, match=r"num_observations=5 .*reanalyse_fraction=0.5 .* carries 6"):
+        make(reanalyse_fraction=0.5, num_observations=5)
+
+
+def test_a_value_prefix_learns_sums_and_the_search_takes_them_apart():
+    module = make(value_prefix=True, unroll_steps=3, num_simulations=4)
+    told = iter([1.0, 3.0, 6.0, 10.0, 15.0])
+    totals = {}
+
+    def tell_exactly(features, memory):
+        logits = torch.zeros(len(features), 11)
+        totals[id(logits)] = torch.full((len(features),), next(told))
+        kept.append(logits)
+        return logits, memory
+
+    kept, original = [], room.scalar_of
+    room.scalar_of = lambda logits, support: totals.get(id(logits), torch.zeros(len(logits)))
+    try:
+        module.model.reward.forward = tell_exactly
+        state = (
+            torch.rand(2, 64),
+            *module.model.reward.initial_memory(torch.rand(2, 64)),
+            torch.zeros(2),
+            torch.zeros(2),
+        )
+        rewards = []
+        for _ in range(5):
+            output, state = module._imagine(torch.tensor([0, 1]), state)
+            rewards.append(output.reward.tolist())
+    finally:
+        room.scalar_of = original
+    # Differences of 1, 3, 6, then from 0 again: sums start anew after three steps.
+    assert rewards == [[1, 1], [2, 2], [3, 3], [10, 10], [5, 5]]
+
+
+def test_reanalysis_replaces_what_was_searched_and_nothing_else():
+    module = with_opinions(make(reanalyse_fraction=0.5))
+    before = make_minibatch().segment
+    after = module._prepare(before)
+    assert after.value[2:].tolist() == before.value[2:].tolist()
+    assert after.action_weights[2:].tolist() == before.action_weights[2:].tolist()
+    searched = before.is_step[:2]
+    assert (after.value[:2][searched] != before.value[:2][searched]).all()
+    assert after.value[:2][~searched].tolist() == before.value[:2][~searched].tolist()
+    torch.testing.assert_close(after.action_weights[:2].sum(dim=-1), torch.ones(2, U + 1))
+    assert (after.action_weights[:2] != before.action_weights[:2]).any()
+
+
+def test_consistency_pulls_imagined_states_towards_those_seen():
+    module = with_opinions(make(consistency_coef=2.0))
+    minibatch = make_minibatch()
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(60):
+        output = module.loss(minibatch)
+        losses.append(float(output.metrics["consistency_loss"].detach()))
+        optimizer.zero_grad()
+        output.loss.backward()
+        optimizer.step()
+    assert losses[-1] < losses[0] - 0.1
+    assert losses[-1] >= -1.0
+
+
+def test_augmentation_is_for_images_only():
+    images = EnvSpec("images", "none", (2, 10, 10), "uint8", num_actions=3)
+    assert not make(augmentation=True).has_augmentation
+    module = MuZero(images, **SETTINGS | {"augmentation": True})
+    segment = make_minibatch().segment
+    shown = torch.randint(256, (B, L + 1, 2, 10, 10), dtype=torch.uint8)
+    prepared = module._prepare(segment._replace(observation=shown))
+    assert prepared.observation.shape == (B, U + 1, 2, 10, 10)
+    assert prepared.observation.dtype == torch.uint8
+    assert not torch.equal(prepared.observation, shown[:, : U + 1])

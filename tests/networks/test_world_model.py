@@ -22,10 +22,11 @@ def observe(spec, count=4):
 @pytest.mark.parametrize("name", SPECS)
 def test_shapes_and_ranges(name, representation):
     spec = SPECS[name]
-    model = make_world_model(spec, 21, 11, representation)
+    model = make_world_model(spec, 21, 11, False, representation)
     assert isinstance(model, PictureModel if name == "pong" else VectorModel)
     state = model.represent(observe(spec))
-    next_state, reward_logits = model.step(state, torch.tensor([0, 1, 2, 0]))
+    next_state, reward_features = model.step(state, torch.tensor([0, 1, 2, 0]))
+    reward_logits, _ = model.reward(reward_features, model.reward.initial_memory(state))
     prediction = model.predict(next_state)
     assert next_state.shape == state.shape
     assert reward_logits.shape == (4, 11)
@@ -37,16 +38,17 @@ def test_shapes_and_ranges(name, representation):
 
 
 def test_efficientzero_sees_six_by_six():
-    model = make_world_model(SPECS["pong"], 601, 601, "efficientzero")
+    model = make_world_model(SPECS["pong"], 601, 601, True, "efficientzero")
     assert model.represent(observe(SPECS["pong"])).shape == (4, 64, 6, 6)
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_it_starts_without_an_opinion(name):
-    model = make_world_model(SPECS[name], 21, 11, "nature")
+    model = make_world_model(SPECS[name], 21, 11, False, "nature")
     state = model.represent(observe(SPECS[name]))
     policy_logits, value_logits = model.predict(state)
-    _, reward_logits = model.step(state, torch.zeros(4, dtype=torch.int64))
+    _, reward_features = model.step(state, torch.zeros(4, dtype=torch.int64))
+    reward_logits, _ = model.reward(reward_features, ())
     assert not policy_logits.any()
     assert not value_logits.any()
     assert not reward_logits.any()
@@ -54,7 +56,7 @@ def test_it_starts_without_an_opinion(name):
 
 @pytest.mark.parametrize("name", SPECS)
 def test_the_action_matters_and_rows_do_not_mix(name):
-    model = make_world_model(SPECS[name], 21, 11, "nature").eval()
+    model = make_world_model(SPECS[name], 21, 11, False, "nature").eval()
     state = model.represent(observe(SPECS[name]))
     actions = torch.tensor([0, 1, 2, 1])
     together, _ = model.step(state, actions)
@@ -67,10 +69,14 @@ def test_the_action_matters_and_rows_do_not_mix(name):
 
 @pytest.mark.parametrize("name", SPECS)
 def test_every_parameter_learns(name):
-    model = make_world_model(SPECS[name], 21, 11, "efficientzero")
+    model = make_world_model(SPECS[name], 21, 11, True, "efficientzero")
     for parameter in model.parameters():  # away from the zeros that the heads start at
         torch.nn.init.normal_(parameter, std=0.1)
-    state, reward_logits = model.step(model.represent(observe(SPECS[name])), torch.tensor([0, 1, 2, 0]))
+    state = model.represent(observe(SPECS[name]))
+    memory = model.reward.initial_memory(state)
+    for _ in range(2):  # a memory that is empty teaches the recurrent weights nothing
+        state, reward_features = model.step(state, torch.tensor([0, 1, 2, 0]))
+        reward_logits, memory = model.reward(reward_features, memory)
     policy_logits, value_logits = model.predict(state)
     (reward_logits.square().sum() + policy_logits.square().sum() + value_logits.square().sum()).backward()
     assert all(parameter.grad is not None for parameter in model.parameters())

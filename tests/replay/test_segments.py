@@ -136,10 +136,10 @@ def test_a_lost_life_ends_a_segment_and_not_the_stack():
     segments = draw(buffer)
     assert sorted(start.time for start in segments) == list(range(8))
     before, after = segments[label_at(0, 1)], segments[label_at(0, 3)]
-    assert before.is_step.tolist() == [True, True, False, False]
+    assert before.is_step.tolist() == [True, True, False, False, False, False]
     assert before.reward.tolist() == [1, 1, 0, 0, 0]
     assert before.value[2:].tolist() == [0, 0, 0, 0]
-    assert after.is_step.all()
+    assert after.is_step.tolist() == [True, True, True, True, True, False]
 
 
 @pytest.mark.parametrize("capacity", [60, 90])

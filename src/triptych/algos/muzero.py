@@ -4,6 +4,9 @@ Nature 588; by default with the search of Danihelka et al. 2022, "Policy improve
 A model predicts rewards, values and policies of the states that actions lead to, and nothing else of the world.
 The agent searches in it; the search's policy and value are what the model learns next.
 
+Options that make it EfficientZero (Ye et al. 2021, "Mastering Atari games with limited data", NeurIPS):
+`consistency_coef`, `value_prefix`, `reanalyse_fraction` and `augmentation`.
+
 Differences from the Nature paper:
  1. `search=gumbel` is Gumbel MuZero, which improves the policy with any number of simulations; `search=puct` is
     the paper's.
@@ -11,8 +14,9 @@ Differences from the Nature paper:
  3. Adam instead of SGD with momentum; no weight decay.
  4. The networks are smaller, normalise over each layer instead of over the batch, and start with uniform
     policies and zero rewards and values.
- 5. The target network, the value prefix and reanalysis are not here.
- 6. A truncated episode keeps the value of the last observation that was searched.
+ 5. A truncated episode keeps the value of the last observation that was searched.
+ 6. Reanalysis (EfficientZero) searches with the network as it is, not with an older copy of it, and replaces the
+    stored values by those of the new searches instead of shortening the returns of old episodes.
 """
 
 from __future__ import annotations
@@ -23,13 +27,16 @@ import torch
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
+from triptych.functional.augmentation import random_intensity, random_shift
 from triptych.functional.gradients import scale_gradient
 from triptych.functional.returns import n_step_returns
 from triptych.functional.schedules import linear_schedule
 from triptych.functional.supports import compressed_two_hot, cross_entropy, expand, make_support, scalar_of
-from triptych.networks.world_model import make_world_model
-from triptych.planning import RecurrentOutput, RootOutput, gumbel_muzero_policy, muzero_policy
-from triptych.types import ActorOutput, ConfigurationError, EnvSpec, LossOutput, SegmentMinibatch
+from triptych.networks.world_model import Projection, make_world_model
+from triptych.planning import PolicyOutput, RecurrentOutput, RootOutput, gumbel_muzero_policy, muzero_policy
+from triptych.types import ActorOutput, ConfigurationError, EnvSpec, LossOutput, Segment, SegmentMinibatch
+
+State = tuple[Tensor, ...]  # of the search: features, the reward head's memory, and with it the prefix and its age
 
 
 class MuZero(Algorithm):
@@ -43,10 +50,13 @@ class MuZero(Algorithm):
         dirichlet_alpha, dirichlet_fraction: noise in the root's prior while training, with ``puct``.
         temperature_start, temperature_end, temperature_decay_env_steps: of the visit counts, with ``puct``.
         discount: γ, in the search.
-        n_step: of the value targets; the data knows it too.
+        unroll_steps, n_step, num_observations: of the segments, as the data knows them.
         num_value_bins, num_reward_bins: of the supports, odd.
         representation: see `PictureModel`.
-        value_coef, reward_coef: weights of the losses beside the policy's.
+        value_coef, reward_coef, consistency_coef: weights of the losses beside the policy's.
+        value_prefix: learn sums of rewards over the unrolled steps instead of each reward.
+        reanalyse_fraction: share of the segments that are searched again when they are learned from.
+        augmentation: shift images and change their intensity when they are learned from.
         kwargs: see `Algorithm`.
     """
 
@@ -67,12 +77,18 @@ class MuZero(Algorithm):
         temperature_end: float,
         temperature_decay_env_steps: int,
         discount: float,
+        unroll_steps: int,
         n_step: int,
+        num_observations: int,
         num_value_bins: int,
         num_reward_bins: int,
         representation: str,
         value_coef: float,
         reward_coef: float,
+        consistency_coef: float,
+        value_prefix: bool,
+        reanalyse_fraction: float,
+        augmentation: bool,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
@@ -81,15 +97,23 @@ class MuZero(Algorithm):
         self.dirichlet_alpha, self.dirichlet_fraction = dirichlet_alpha, dirichlet_fraction
         self.temperature_start, self.temperature_end = temperature_start, temperature_end
         self.temperature_decay_env_steps = temperature_decay_env_steps
-        self.discount, self.n_step = discount, n_step
-        self.value_coef, self.reward_coef = value_coef, reward_coef
+        self.discount, self.unroll_steps, self.n_step = discount, unroll_steps, n_step
         self.num_reward_bins = num_reward_bins
+        self.value_coef, self.reward_coef, self.consistency_coef = value_coef, reward_coef, consistency_coef
+        self.has_value_prefix, self.reanalyse_fraction = value_prefix, reanalyse_fraction
+        self.has_augmentation = augmentation and spec.is_image
+        needed = unroll_steps + n_step + 1 if reanalyse_fraction else unroll_steps + 1 if consistency_coef else 1
+        if num_observations < needed:
+            raise ConfigurationError(
+                f"algo.num_observations={num_observations} are too few: with algo.consistency_coef="
+                f"{consistency_coef:g} and algo.reanalyse_fraction={reanalyse_fraction:g} a segment carries {needed}."
+            )
         # Whole numbers around 0, which stand for the scalars that h maps to them.
         for name, num_bins in (("value_support", num_value_bins), ("reward_support", num_reward_bins)):
-            self.register_buffer(
-                name, make_support(-float(num_bins // 2), float(num_bins // 2), num_bins), persistent=False
-            )
-        self.model = make_world_model(spec, num_value_bins, num_reward_bins, representation)
+            limit = float(num_bins // 2)
+            self.register_buffer(name, make_support(-limit, limit, num_bins), persistent=False)
+        self.model = make_world_model(spec, num_value_bins, num_reward_bins, value_prefix, representation)
+        self.projection = Projection(self.model.state_size) if consistency_coef else None
 
     @property
     def temperature(self) -> float:
@@ -100,59 +124,73 @@ class MuZero(Algorithm):
         return linear_schedule(self.env_steps, start, end, self.temperature_decay_env_steps)
 
     def act(self, observation: Tensor) -> ActorOutput:
-        state = self.model.represent(observation)
-        policy_logits, value_logits = self.model.predict(state)
-        root = RootOutput(policy_logits, scalar_of(value_logits, self.value_support), state)
-        num_simulations = 0 if self.evaluation_mode == "without_search" else self.num_simulations
-        output = self._policy(root, self._recurrent, num_simulations)
+        output = self.plan(observation, 0 if self.evaluation_mode == "without_search" else self.num_simulations)
         value = output.search_tree.summary().value
         return ActorOutput(output.action, {"value": value, "action_weights": output.action_weights})
 
     def loss(self, minibatch: SegmentMinibatch) -> LossOutput:
         segment, weight = minibatch
         self._check_rewards(segment.reward)
+        segment = self._prepare(segment)
         target = n_step_returns(segment.reward, segment.discount, segment.value, self.n_step)  # [B, U + 1]
-        unroll_steps = segment.action.shape[1]
+        reward = segment.reward[:, : self.unroll_steps]
+        reward_target = compressed_two_hot(
+            reward.cumsum(dim=1) if self.has_value_prefix else reward, self.reward_support
+        )
+        value_target = compressed_two_hot(target, self.value_support)  # [B, U + 1, S]
 
-        state = self.model.represent(segment.observation[:, 0])
-        losses: dict[str, list[Tensor]] = {"policy": [], "value": [], "reward": []}  # each [B]
-        for step in range(unroll_steps + 1):
-            if step > 0:
-                state = scale_gradient(state, 0.5)  # appendix G: at the start of the dynamics function
-                state, reward_logits = self.model.step(state, segment.action[:, step - 1])
-                was_known = segment.is_known[:, step - 1]
-                reward = compressed_two_hot(segment.reward[:, step - 1], self.reward_support)
-                losses["reward"].append(was_known * cross_entropy(reward_logits, reward))
-            policy_logits, value_logits = self.model.predict(state)
+        features = self.model.represent(segment.observation[:, 0])
+        memory = self.model.reward.initial_memory(features)
+        losses: dict[str, list[Tensor]] = {
+            name: [] for name in ("policy", "value", "reward", "consistency")
+        }  # each [B]
+        for step in range(self.unroll_steps + 1):
             is_step, is_known = segment.is_step[:, step], segment.is_known[:, step]
+            if step > 0:
+                features = scale_gradient(features, 0.5)  # appendix G: at the start of the dynamics function
+                features, reward_features = self.model.step(features, segment.action[:, step - 1])
+                reward_logits, memory = self.model.reward(reward_features, memory)
+                was_known = segment.is_known[:, step - 1]
+                losses["reward"].append(was_known * cross_entropy(reward_logits, reward_target[:, step - 1]))
+                if self.projection is not None:
+                    seen = self.model.represent(segment.observation[:, step])
+                    losses["consistency"].append(-(is_step * self.projection(features, seen)))
+            policy_logits, value_logits = self.model.predict(features)
             losses["policy"].append(is_step * cross_entropy(policy_logits, segment.action_weights[:, step]))
-            value = compressed_two_hot(target[:, step], self.value_support)
-            losses["value"].append(is_known * cross_entropy(value_logits, value))
+            losses["value"].append(is_known * cross_entropy(value_logits, value_target[:, step]))
             if step == 0:
                 root_value = scalar_of(value_logits.detach(), self.value_support)  # [B]
 
-        # Appendix G: the root counts as much as all unrolled steps together.
-        share = 1 / unroll_steps
-        policy_loss, value_loss = (
-            losses[name][0] + share * torch.stack(losses[name][1:]).sum(dim=0) for name in ("policy", "value")
-        )
-        reward_loss = share * torch.stack(losses["reward"]).sum(dim=0)
-        total = policy_loss + self.value_coef * value_loss + self.reward_coef * reward_loss  # [B]
-        metrics: dict[str, Tensor | float] = {
-            "policy_loss": policy_loss.mean(),
-            "value_loss": value_loss.mean(),
-            "reward_loss": reward_loss.mean(),
-            "value_mean": root_value.mean(),
-            "target_mean": target[:, 0].mean(),
+        coefs = {
+            "policy": 1.0,
+            "value": self.value_coef,
+            "reward": self.reward_coef,
+            "consistency": self.consistency_coef,
         }
+        total: Tensor = torch.zeros_like(root_value)
+        metrics: dict[str, Tensor | float] = {"value_mean": root_value.mean(), "target_mean": target[:, 0].mean()}
+        for name, terms in losses.items():
+            if terms:
+                # Appendix G: the root counts as much as all unrolled steps together.
+                root, unrolled = terms[: -self.unroll_steps], terms[-self.unroll_steps :]
+                mean = torch.stack(unrolled).mean(dim=0) + sum(root)  # [B]
+                total = total + coefs[name] * mean
+                metrics[f"{name}_loss"] = mean.mean()
         priorities = (root_value - target[:, 0]).abs()  # appendix G
         return LossOutput((weight * total).mean(), metrics, priorities)
 
-    def _policy(self, root: RootOutput, recurrent: Any, num_simulations: int) -> Any:
+    def plan(self, observation: Tensor, num_simulations: int) -> PolicyOutput:
+        """Search from every observation ``[B, ...]`` in one batch."""
+        features = self.model.represent(observation)
+        policy_logits, value_logits = self.model.predict(features)
+        state: State = (features, *self.model.reward.initial_memory(features))
+        if self.has_value_prefix:
+            state += (features.new_zeros(len(features)), features.new_zeros(len(features)))
+        root = RootOutput(policy_logits, scalar_of(value_logits, self.value_support), state)
         if self.search == "gumbel":
             return gumbel_muzero_policy(
                 root,
-                recurrent,
+                self._imagine,
                 num_simulations,
                 max_num_considered_actions=self.max_num_considered_actions,
                 gumbel_scale=1.0 if self.training else 0.0,
@@ -160,7 +198,7 @@ class MuZero(Algorithm):
             )
         return muzero_policy(
             root,
-            recurrent,
+            self._imagine,
             num_simulations,
             dirichlet_alpha=self.dirichlet_alpha,
             dirichlet_fraction=self.dirichlet_fraction if self.training else 0.0,
@@ -168,11 +206,42 @@ class MuZero(Algorithm):
             generator=self.generator,
         )
 
-    def _recurrent(self, action: Tensor, state: Tensor) -> tuple[RecurrentOutput, Tensor]:
-        next_state, reward_logits = self.model.step(state, action)
-        policy_logits, value_logits = self.model.predict(next_state)
-        reward, value = scalar_of(reward_logits, self.reward_support), scalar_of(value_logits, self.value_support)
-        return RecurrentOutput(reward, torch.full_like(reward, self.discount), policy_logits, value), next_state
+    def _imagine(self, action: Tensor, state: State) -> tuple[RecurrentOutput, State]:
+        """Take one step in the model: what the search calls for every simulation."""
+        features, *memory = state
+        if self.has_value_prefix:
+            *memory, prefix, age = memory
+        features, reward_features = self.model.step(features, action)
+        reward_logits, new_memory = self.model.reward(reward_features, tuple(memory))
+        reward = scalar_of(reward_logits, self.reward_support)
+        if self.has_value_prefix:
+            # The sum so far less the sum before; after as many steps as were ever unrolled, sums start anew.
+            goes_on = (age + 1 < self.unroll_steps).float()
+            new_memory = (*(part * goes_on[:, None] for part in new_memory), reward * goes_on, (age + 1) * goes_on)
+            reward = reward - prefix
+        policy_logits, value_logits = self.model.predict(features)
+        value = scalar_of(value_logits, self.value_support)
+        output = RecurrentOutput(reward, torch.full_like(reward, self.discount), policy_logits, value)
+        return output, (features, *new_memory)
+
+    @torch.no_grad()
+    def _prepare(self, segment: Segment) -> Segment:
+        """Search a share of the segments again, and change what their images look like."""
+        count = round(self.reanalyse_fraction * len(segment.action))
+        if count:
+            observation = segment.observation[:count, : segment.value.shape[1]]
+            output = self.plan(observation.flatten(0, 1), self.num_simulations)
+            value, action_weights = segment.value.clone(), segment.action_weights.clone()
+            new_value = output.search_tree.summary().value.view(count, -1)
+            value[:count] = torch.where(segment.is_step[:count], new_value, value[:count])
+            new_weights = output.action_weights.view(count, -1, action_weights.shape[-1])
+            action_weights[:count] = new_weights[:, : self.unroll_steps + 1]
+            segment = segment._replace(value=value, action_weights=action_weights)
+        observation = segment.observation[:, : self.unroll_steps + 1]
+        if self.has_augmentation:
+            images = random_shift(observation.flatten(0, 1), 4, self._generator)
+            observation = random_intensity(images, 0.05, self._generator).view_as(observation)
+        return segment._replace(observation=observation)
 
     def _check_rewards(self, reward: Tensor) -> None:
         if self.updates > 0:

@@ -31,6 +31,6 @@ class SegmentDataModule(ReplayDataModule):
             discount=empty(length),
             value=empty(length + 1),
             action_weights=empty(unroll_steps + 1, self.spec.num_actions or 0),
-            is_step=empty(unroll_steps + 1, dtype=torch.bool),
+            is_step=empty(length + 1, dtype=torch.bool),
             is_known=empty(unroll_steps + 1, dtype=torch.bool),
         )

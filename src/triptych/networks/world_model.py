@@ -5,12 +5,13 @@ The three functions of Schrittwieser et al. 2020, figure 1: representation h, dy
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import cosine_similarity, one_hot
 
 from triptych.networks.torsos import PixelConvolution, SmallTorso, VectorTorso
 from triptych.types import EnvSpec
@@ -33,7 +34,7 @@ def scale_to_unit(state: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
 def hidden_layers(*sizes: int) -> nn.Sequential:
     """Return linear layers, each normalised and rectified."""
     modules: list[nn.Module] = []
-    for num_inputs, num_outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for num_inputs, num_outputs in itertools.pairwise(sizes):
         modules += [nn.Linear(num_inputs, num_outputs), nn.LayerNorm(num_outputs), nn.ReLU(inplace=True)]
     return nn.Sequential(*modules)
 
@@ -54,17 +55,79 @@ class Head(nn.Module):
             return self.out(hidden.float())
 
 
+class RewardHead(nn.Module):
+    """The reward of each step on its own; it remembers nothing."""
+
+    def __init__(self, num_inputs: int, hidden_size: int, num_outputs: int) -> None:
+        super().__init__()
+        self.head = Head(num_inputs, hidden_size, num_outputs)
+
+    def initial_memory(self, features: Tensor) -> tuple[Tensor, ...]:
+        return ()
+
+    def forward(
+        self, features: Float[Tensor, "B F"], memory: tuple[Tensor, ...]
+    ) -> tuple[Float[Tensor, "B S"], tuple[Tensor, ...]]:
+        return self.head(features), memory
+
+
+class ValuePrefixHead(nn.Module):
+    """The sum of the rewards since the memory was empty (Ye et al. 2021, section 4.2).
+
+    When exactly within a few steps a reward comes is hard to say; that it comes is easier.
+    """
+
+    def __init__(self, num_inputs: int, hidden_size: int, num_outputs: int, memory_size: int = 512) -> None:
+        super().__init__()
+        self.memory_size = memory_size
+        self.cell = nn.LSTMCell(num_inputs, memory_size)
+        self.head = Head(memory_size, hidden_size, num_outputs)
+
+    def initial_memory(self, features: Tensor) -> tuple[Tensor, ...]:
+        zeros = features.new_zeros(len(features), self.memory_size, dtype=torch.float32)
+        return zeros, zeros
+
+    def forward(
+        self, features: Float[Tensor, "B F"], memory: tuple[Tensor, ...]
+    ) -> tuple[Float[Tensor, "B S"], tuple[Tensor, ...]]:
+        hidden, cell = self.cell(features, memory)
+        hidden, cell = hidden.float(), cell.float()
+        return self.head(hidden), (hidden, cell)
+
+
+class Projection(nn.Module):
+    """Where states are compared: a projector and a predictor (Ye et al. 2021, appendix A.1; Chen & He 2021)."""
+
+    def __init__(self, num_inputs: int, size: int = 512) -> None:
+        super().__init__()
+        self.projector = nn.Sequential(nn.Flatten(), *hidden_layers(num_inputs, size, size), nn.Linear(size, size))
+        self.predictor = nn.Sequential(*hidden_layers(size, size), nn.Linear(size, size))
+
+    def forward(self, imagined: Float[Tensor, "B ..."], seen: Float[Tensor, "B ..."]) -> Float[Tensor, " B"]:
+        """Return how alike, from -1 to 1, imagined states are to those of what was then seen, taken as given."""
+        with torch.no_grad():
+            target = self.projector(seen)
+        return cosine_similarity(self.predictor(self.projector(imagined)).float(), target.float(), dim=-1)
+
+
 class VectorModel(nn.Module):
     """States ``[B, state_size]``, for vectors and for images too small for a picture of their own.
 
     Args:
         spec: of the environments; actions must be discrete.
         num_value_bins, num_reward_bins: S of the categorical supports.
+        value_prefix: sum rewards up instead of telling each.
         state_size, hidden_size: units.
     """
 
     def __init__(
-        self, spec: EnvSpec, num_value_bins: int, num_reward_bins: int, state_size: int = 64, hidden_size: int = 128
+        self,
+        spec: EnvSpec,
+        num_value_bins: int,
+        num_reward_bins: int,
+        value_prefix: bool,
+        state_size: int = 64,
+        hidden_size: int = 128,
     ) -> None:
         super().__init__()
         assert spec.num_actions is not None
@@ -74,7 +137,8 @@ class VectorModel(nn.Module):
         self.encoder = nn.Linear(hidden_size, state_size)
         self.transition = hidden_layers(state_size + self.num_actions, hidden_size, hidden_size)
         self.next_state = nn.Linear(hidden_size, state_size)
-        self.reward = Head(hidden_size, hidden_size, num_reward_bins)
+        self.reward = (ValuePrefixHead if value_prefix else RewardHead)(hidden_size, hidden_size, num_reward_bins)
+        self.state_size = state_size
         self.policy = Head(state_size, hidden_size, self.num_actions)
         self.value = Head(state_size, hidden_size, num_value_bins)
 
@@ -83,11 +147,11 @@ class VectorModel(nn.Module):
 
     def step(
         self, state: Float[Tensor, "B F"], action: Int[Tensor, " B"]
-    ) -> tuple[Float[Tensor, "B F"], Float[Tensor, "B S"]]:
-        """Return the next state and the logits of the reward."""
+    ) -> tuple[Float[Tensor, "B F"], Float[Tensor, "B H"]]:
+        """Return the next state, and the features from which `reward` tells the reward."""
         encoded = one_hot(action, self.num_actions).to(state.dtype)
         features = self.transition(torch.cat([state, encoded], dim=-1))
-        return scale_to_unit(state + self.next_state(features)), self.reward(features)
+        return scale_to_unit(state + self.next_state(features)), features
 
     def predict(self, state: Float[Tensor, "B F"]) -> Prediction:
         return Prediction(self.policy(state), self.value(state))
@@ -110,15 +174,20 @@ class ResidualBlock(nn.Module):
         return torch.relu(features + self.layers(features))
 
 
+def planes(num_channels: int) -> nn.Sequential:
+    """Return a 1x1 convolution to 16 flattened channels."""
+    return nn.Sequential(
+        nn.Conv2d(num_channels, 16, kernel_size=1), nn.GroupNorm(1, 16), nn.ReLU(inplace=True), nn.Flatten()
+    )
+
+
 class PlaneHead(nn.Module):
     """A 1x1 convolution to 16 channels, then a `Head` of 32 hidden units (Ye et al. 2021, appendix A.1)."""
 
     def __init__(self, state_shape: tuple[int, int, int], num_outputs: int) -> None:
         super().__init__()
         num_channels, height, width = state_shape
-        self.planes = nn.Sequential(
-            nn.Conv2d(num_channels, 16, kernel_size=1), nn.GroupNorm(1, 16), nn.ReLU(inplace=True), nn.Flatten()
-        )
+        self.planes = planes(num_channels)
         self.head = Head(16 * height * width, 32, num_outputs)
 
     def forward(self, state: Float[Tensor, "B C H W"]) -> Float[Tensor, "B O"]:
@@ -163,9 +232,12 @@ class PictureModel(nn.Module):
         spec: of the environments; actions must be discrete.
         num_value_bins, num_reward_bins: S of the categorical supports.
         representation: ``nature`` or ``efficientzero``.
+        value_prefix: sum rewards up instead of telling each.
     """
 
-    def __init__(self, spec: EnvSpec, num_value_bins: int, num_reward_bins: int, representation: str) -> None:
+    def __init__(
+        self, spec: EnvSpec, num_value_bins: int, num_reward_bins: int, value_prefix: bool, representation: str
+    ) -> None:
         super().__init__()
         assert spec.num_actions is not None
         self.num_actions = spec.num_actions
@@ -182,7 +254,9 @@ class PictureModel(nn.Module):
         self.dynamics = ResidualBlock(channels)
         self.prediction = ResidualBlock(channels)
         state_shape = (channels, height, width)
-        self.reward = PlaneHead(state_shape, num_reward_bins)
+        self.reward_planes = planes(channels)
+        self.reward = (ValuePrefixHead if value_prefix else RewardHead)(16 * height * width, 32, num_reward_bins)
+        self.state_size = channels * height * width
         self.policy = PlaneHead(state_shape, self.num_actions)
         self.value = PlaneHead(state_shape, num_value_bins)
 
@@ -191,12 +265,12 @@ class PictureModel(nn.Module):
 
     def step(
         self, state: Float[Tensor, "B C H W"], action: Int[Tensor, " B"]
-    ) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B S"]]:
-        """Return the next state and the logits of the reward."""
-        planes = one_hot(action, self.num_actions).to(state.dtype)[:, :, None, None].expand(-1, -1, *state.shape[2:])
-        features = torch.relu(state + self.transition(torch.cat([state, planes], dim=1)))
+    ) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B F"]]:
+        """Return the next state, and the features from which `reward` tells the reward."""
+        encoded = one_hot(action, self.num_actions).to(state.dtype)[:, :, None, None].expand(-1, -1, *state.shape[2:])
+        features = torch.relu(state + self.transition(torch.cat([state, encoded], dim=1)))
         features = self.dynamics(features)
-        return scale_to_unit(features), self.reward(features)
+        return scale_to_unit(features), self.reward_planes(features)
 
     def predict(self, state: Float[Tensor, "B C H W"]) -> Prediction:
         features = self.prediction(state)
@@ -204,9 +278,9 @@ class PictureModel(nn.Module):
 
 
 def make_world_model(
-    spec: EnvSpec, num_value_bins: int, num_reward_bins: int, representation: str
+    spec: EnvSpec, num_value_bins: int, num_reward_bins: int, value_prefix: bool, representation: str
 ) -> VectorModel | PictureModel:
     """Choose by what is seen: states that are pictures for images from 36 pixels, vectors for the rest."""
     if spec.is_image and min(spec.observation_shape[1:]) >= 36:
-        return PictureModel(spec, num_value_bins, num_reward_bins, representation)
-    return VectorModel(spec, num_value_bins, num_reward_bins)
+        return PictureModel(spec, num_value_bins, num_reward_bins, value_prefix, representation)
+    return VectorModel(spec, num_value_bins, num_reward_bins, value_prefix)

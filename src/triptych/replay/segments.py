@@ -114,6 +114,6 @@ class SegmentBuffer(FrameReplay):
             discount=torch.from_numpy(np.where(is_step, self.arrays["discount"][rows], 1)[:, :-1].astype(np.float32)),
             value=torch.from_numpy(np.where(is_step, self.arrays["value"][rows], end_value)),
             action_weights=torch.from_numpy(self.arrays["action_weights"][rows[:, unrolled]]),
-            is_step=torch.from_numpy(is_step[:, unrolled].copy()),
+            is_step=torch.from_numpy(is_step),
             is_known=torch.from_numpy((is_step | is_terminal)[:, unrolled].copy()),
         )

@@ -1,0 +1,26 @@
+"""Random changes of images that leave what they show."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+from torch.nn.functional import pad
+
+
+def random_shift(images: UInt8[Tensor, "B C H W"], num_pixels: int, generator: torch.Generator) -> Tensor:
+    """Shift each image by up to ``num_pixels`` in both directions, its borders repeated (Yarats et al. 2021, DrQ)."""
+    batch_size, num_channels, height, width = images.shape
+    padded = pad(images.float(), (num_pixels,) * 4, mode="replicate").to(torch.uint8)
+    top, left = torch.randint(2 * num_pixels + 1, (2, batch_size), generator=generator).to(images.device)
+    rows = top[:, None] + torch.arange(height, device=images.device)  # [B, H]
+    columns = left[:, None] + torch.arange(width, device=images.device)  # [B, W]
+    batch = torch.arange(batch_size, device=images.device)
+    channels = torch.arange(num_channels, device=images.device)
+    return padded[batch[:, None, None, None], channels[:, None, None], rows[:, None, :, None], columns[:, None, None]]
+
+
+def random_intensity(images: UInt8[Tensor, "B C H W"], scale: float, generator: torch.Generator) -> Tensor:
+    """Multiply each image by 1 + ``scale`` · ε, ε from a normal clipped to ±2 (Schwarzer et al. 2021, SPR)."""
+    noise = torch.randn((len(images), 1, 1, 1), generator=generator).clamp_(-2, 2).to(images.device)
+    return (images.float() * (1 + scale * noise)).clamp_(0, 255).round_().to(torch.uint8)

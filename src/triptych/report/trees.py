@@ -1,0 +1,102 @@
+"""A searched tree as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+
+class TreePicture(NamedTuple):
+    """One root's tree, node 0 the root: what `draw_tree` shows."""
+
+    parents: np.ndarray  # [M] int, -1 for the root and for nodes that were never added
+    actions: np.ndarray  # [M] int, from the parent
+    visits: np.ndarray  # [M] int
+    values: np.ndarray  # [M] float
+    chosen_action: int
+    action_weights: np.ndarray  # [A]
+
+
+def layout(parents: Sequence[int]) -> dict[int, tuple[float, int]]:
+    """Place each node: leaves beside each other, a parent above the middle of its children; y is the depth."""
+    children: dict[int, list[int]] = {}
+    for node, parent in enumerate(parents):
+        if parent >= 0:
+            children.setdefault(int(parent), []).append(node)
+    places: dict[int, tuple[float, int]] = {}
+    num_leaves = 0
+
+    def place(node: int, depth: int) -> float:
+        nonlocal num_leaves
+        below = [place(child, depth + 1) for child in children.get(node, [])]
+        if below:
+            x = (below[0] + below[-1]) / 2
+        else:
+            x, num_leaves = float(num_leaves), num_leaves + 1
+        places[node] = x, depth
+        return x
+
+    place(0, 0)
+    return places
+
+
+def draw_tree(path: Path, tree: TreePicture, frame: np.ndarray, title: str) -> None:
+    """Draw the frame ``[H, W, 3]``, the tree and the policy that the search made.
+
+    A node's area is its visits, its colour its value; an edge carries its action.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (left, middle, right) = pyplot.subplots(1, 3, figsize=(14, 5), width_ratios=[2, 7, 2], layout="constrained")
+    left.imshow(frame)
+    left.set_axis_off()
+    left.set_title(title, fontsize=9)
+
+    places = layout(tree.parents.tolist())
+    for node, (x, depth) in places.items():
+        parent = int(tree.parents[node])
+        if parent < 0:
+            continue
+        parent_x, parent_depth = places[parent]
+        is_chosen = parent == 0 and tree.actions[node] == tree.chosen_action
+        middle.plot(
+            [parent_x, x], [-parent_depth, -depth], zorder=1,
+            color="black" if is_chosen else "lightgrey", linewidth=2.0 if is_chosen else 1.0,
+        )  # fmt: skip
+        middle.annotate(
+            str(tree.actions[node]), ((parent_x + x) / 2, -(parent_depth + depth) / 2), fontsize=7, ha="center"
+        )
+    nodes = list(places)
+    points = middle.scatter(
+        [places[node][0] for node in nodes],
+        [-places[node][1] for node in nodes],
+        s=30 + 25 * tree.visits[nodes],
+        c=tree.values[nodes],
+        cmap="viridis",
+        edgecolors="black",
+        zorder=2,
+    )
+    figure.colorbar(points, ax=middle, label="value", shrink=0.8)
+    middle.set_axis_off()
+    middle.set_title(f"{len(nodes)} nodes; area: visits", fontsize=9)
+
+    actions = np.arange(len(tree.action_weights))
+    colours = ["black" if action == tree.chosen_action else "grey" for action in actions]
+    right.barh(actions, tree.action_weights, color=colours)
+    right.set_yticks(actions)
+    right.invert_yaxis()
+    right.set_xlim(0, 1)
+    right.set_xlabel("weight")
+    right.set_ylabel("action")
+    right.set_title("policy of the search", fontsize=9)
+    temporary = path.with_name(f".{path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(temporary, dpi=120, format=path.suffix[1:] or "png")
+    pyplot.close(figure)
+    temporary.replace(path)

@@ -1,0 +1,50 @@
+import torch
+
+from triptych.functional.augmentation import random_intensity, random_shift
+
+
+def make_images(count=50):
+    return torch.randint(256, (count, 2, 8, 9), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def slow_shift(image, down, right, num_pixels):
+    """Read each pixel from where it came, the border standing in beyond it."""
+    _, height, width = image.shape
+    shifted = torch.empty_like(image)
+    for y in range(height):
+        for x in range(width):
+            source_y = min(max(y + down - num_pixels, 0), height - 1)
+            source_x = min(max(x + right - num_pixels, 0), width - 1)
+            shifted[:, y, x] = image[:, source_y, source_x]
+    return shifted
+
+
+def test_each_image_is_one_of_its_shifts_and_all_are_drawn():
+    images = make_images()
+    shifted = random_shift(images, 1, torch.Generator().manual_seed(1))
+    drawn = set()
+    for image, found in zip(images, shifted, strict=True):
+        matches = [
+            (down, right)
+            for down in range(3)
+            for right in range(3)
+            if torch.equal(slow_shift(image, down, right, 1), found)
+        ]
+        assert len(matches) == 1
+        drawn |= set(matches)
+    assert len(drawn) == 9
+
+
+def test_intensity_scales_a_whole_image_within_its_limits():
+    images = make_images()
+    found = random_intensity(images, 0.05, torch.Generator().manual_seed(1))
+    assert found.dtype == torch.uint8
+    factors = set()
+    for image, scaled in zip(images, found, strict=True):
+        bright = image > 100
+        ratio = (scaled[bright].float() / image[bright]).median()
+        assert 0.89 < float(ratio) < 1.11
+        expected = (image.float() * ratio).clamp(0, 255)
+        assert (scaled.float() - expected).abs().max() < 3
+        factors.add(round(float(ratio), 3))
+    assert len(factors) > 20
