@@ -88,6 +88,7 @@ RULES = (
     Rule("*rollout_length", int, 1),
     Rule("*_lambda", float, 0, 1),
     Rule("*_coef", float, 0),
+    Rule("*_support_limit", float, 1e-3),
     Rule("*_alpha", float, 1e-6),
     Rule("*_fraction", float, 0, 1),
     Rule("*temperature*", float, 0),

@@ -17,7 +17,8 @@ SETTINGS = {
     "seed": 0, "learning_rate": 1e-3, "adam_epsilon": 1e-8, "max_grad_norm": 5.0, "num_simulations": 8,
     "search": "gumbel", "max_num_considered_actions": 3, "dirichlet_alpha": 0.3, "dirichlet_fraction": 0.25,
     "temperature_start": 1.0, "temperature_end": 0.25, "temperature_decay_env_steps": 100, "discount": 0.9,
-    "n_step": N, "num_value_bins": 21, "num_reward_bins": 11, "representation": "nature",
+    "n_step": N, "value_support_limit": 10.0, "num_value_bins": 21,
+    "reward_support_limit": 5.0, "num_reward_bins": 11, "representation": "nature",
     "value_coef": 0.25, "reward_coef": 1.0, "unroll_steps": U, "num_observations": L + 1, "consistency_coef": 0.0,
     "value_prefix": False, "reanalyse_fraction": 0.0, "augmentation": False,
 }  # fmt: skip
@@ -133,7 +134,7 @@ def test_rewards_that_the_support_cannot_hold_are_told_with_their_range():
     minibatch = make_minibatch()
     reward = minibatch.segment.reward.clone()
     reward[1, 0], reward[2, 0] = 500.0, -3.0
-    with pytest.raises(ConfigurationError, match=r"num_reward_bins=11 holds rewards up to 34.\d+, .* -3 to 500"):
+    with pytest.raises(ConfigurationError, match=r"reward_support_limit=5 holds rewards up to 34.\d+, .* -3 to 500"):
         make().loss(SegmentMinibatch(minibatch.segment._replace(reward=reward), minibatch.weight))
 
 

@@ -51,7 +51,8 @@ class MuZero(Algorithm):
         temperature_start, temperature_end, temperature_decay_env_steps: of the visit counts, with ``puct``.
         discount: γ, in the search.
         unroll_steps, n_step, num_observations: of the segments, as the data knows them.
-        num_value_bins, num_reward_bins: of the supports, odd.
+        value_support_limit, num_value_bins: the support of values has so many bins between ±limit, after the
+            transform h. reward_support_limit, num_reward_bins: likewise, of rewards.
         representation: see `PictureModel`.
         value_coef, reward_coef, consistency_coef: weights of the losses beside the policy's.
         value_prefix: learn sums of rewards over the unrolled steps instead of each reward.
@@ -80,7 +81,9 @@ class MuZero(Algorithm):
         unroll_steps: int,
         n_step: int,
         num_observations: int,
+        value_support_limit: float,
         num_value_bins: int,
+        reward_support_limit: float,
         num_reward_bins: int,
         representation: str,
         value_coef: float,
@@ -98,7 +101,7 @@ class MuZero(Algorithm):
         self.temperature_start, self.temperature_end = temperature_start, temperature_end
         self.temperature_decay_env_steps = temperature_decay_env_steps
         self.discount, self.unroll_steps, self.n_step = discount, unroll_steps, n_step
-        self.num_reward_bins = num_reward_bins
+        self.reward_support_limit = float(reward_support_limit)
         self.value_coef, self.reward_coef, self.consistency_coef = value_coef, reward_coef, consistency_coef
         self.has_value_prefix, self.reanalyse_fraction = value_prefix, reanalyse_fraction
         self.has_augmentation = augmentation and spec.is_image
@@ -108,10 +111,11 @@ class MuZero(Algorithm):
                 f"algo.num_observations={num_observations} are too few: with algo.consistency_coef="
                 f"{consistency_coef:g} and algo.reanalyse_fraction={reanalyse_fraction:g} a segment carries {needed}."
             )
-        # Whole numbers around 0, which stand for the scalars that h maps to them.
-        for name, num_bins in (("value_support", num_value_bins), ("reward_support", num_reward_bins)):
-            limit = float(num_bins // 2)
-            self.register_buffer(name, make_support(-limit, limit, num_bins), persistent=False)
+        # Evenly spaced points, which stand for the scalars that h maps to them.
+        value_support = make_support(-float(value_support_limit), float(value_support_limit), num_value_bins)
+        reward_support = make_support(-float(reward_support_limit), float(reward_support_limit), num_reward_bins)
+        self.register_buffer("value_support", value_support, persistent=False)
+        self.register_buffer("reward_support", reward_support, persistent=False)
         self.model = make_world_model(spec, num_value_bins, num_reward_bins, value_prefix, representation)
         self.projection = Projection(self.model.state_size) if consistency_coef else None
 
@@ -249,6 +253,6 @@ class MuZero(Algorithm):
         limit = float(expand(self.reward_support[-1]))
         if float(reward.abs().max()) > limit:
             raise ConfigurationError(
-                f"algo.num_reward_bins={self.num_reward_bins} holds rewards up to {limit:.4g}, but those seen so far "
-                f"run from {float(reward.min()):.4g} to {float(reward.max()):.4g}; choose more bins."
+                f"algo.reward_support_limit={self.reward_support_limit:g} holds rewards up to {limit:.4g}, but those "
+                f"seen so far run from {float(reward.min()):.4g} to {float(reward.max()):.4g}; choose a larger one."
             )
