@@ -2,8 +2,8 @@
 
 taskset -c 1 python scripts/benchmark_search.py --mctx-python ../mctx/bin/python --out search.json
 
-Both sides search from the same roots through the same small network: a layer of 32 units that reads the embedding and
-the action, and a layer that says reward, value and logits. mctx needs a Python of its own that has mctx and jax. The
+Both sides search from the same roots through the same small network: a layer of 32 units that reads the embedding, with
+a bias for each action, and a layer that says reward, value and logits. mctx needs a Python of its own that has mctx and jax. The
 two alternate call by call, so that whatever else the machine does disturbs both alike.
 """
 
@@ -31,13 +31,12 @@ def make_inputs(batch_size: int, num_actions: int, num_units: int) -> dict[str, 
     def normal(*shape: int, scale: float = 1.0) -> np.ndarray:
         return (scale * rng.standard_normal(shape)).astype(np.float32)
 
-    num_inputs = num_units + num_actions
     return {
         "prior_logits": normal(batch_size, num_actions),
         "value": normal(batch_size),
         "embedding": normal(batch_size, num_units),
-        "hidden_weight": normal(num_inputs, num_units, scale=num_inputs**-0.5),
-        "hidden_bias": normal(num_units, scale=0.1),
+        "hidden_weight": normal(num_units, num_units, scale=num_units**-0.5),
+        "action_bias": normal(num_actions, num_units),
         "output_weight": normal(num_units, num_actions + 2, scale=num_units**-0.5),
         "output_bias": normal(num_actions + 2, scale=0.1),
     }
@@ -46,19 +45,18 @@ def make_inputs(batch_size: int, num_actions: int, num_units: int) -> dict[str, 
 def our_search(inputs: dict[str, np.ndarray], policy: str, num_simulations: int) -> Callable[[], object]:
     """Return a call of the search in triptych.planning."""
     import torch
-    from torch.nn.functional import one_hot
 
     from triptych import planning
 
     tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
-    num_actions = tensors["prior_logits"].shape[1]
+    discount = torch.full_like(tensors["value"], DISCOUNT)
 
     def recurrent_fn(action, embedding):
-        network_input = torch.cat([embedding, one_hot(action, num_actions).float()], dim=1)
-        embedding = torch.addmm(tensors["hidden_bias"], network_input, tensors["hidden_weight"]).relu()
+        bias = tensors["action_bias"].index_select(0, action)
+        embedding = torch.addmm(bias, embedding, tensors["hidden_weight"]).relu()
         output = torch.addmm(tensors["output_bias"], embedding, tensors["output_weight"])
         reward, value = output[:, 0], output[:, 1]
-        return planning.RecurrentOutput(reward, torch.full_like(reward, DISCOUNT), output[:, 2:], value), embedding
+        return planning.RecurrentOutput(reward, discount, output[:, 2:], value), embedding
 
     root = planning.RootOutput(tensors["prior_logits"], tensors["value"], tensors["embedding"])
     search = getattr(planning, policy)
@@ -72,11 +70,8 @@ def mctx_search(inputs: dict[str, np.ndarray], policy: str, num_simulations: int
     import mctx
 
     arrays = {name: jnp.asarray(array) for name, array in inputs.items()}
-    num_actions = arrays["prior_logits"].shape[1]
-
     def recurrent_fn(params, key, action, embedding):
-        network_input = jnp.concatenate([embedding, jax.nn.one_hot(action, num_actions)], axis=1)
-        embedding = jax.nn.relu(network_input @ params["hidden_weight"] + params["hidden_bias"])
+        embedding = jax.nn.relu(embedding @ params["hidden_weight"] + params["action_bias"][action])
         output = embedding @ params["output_weight"] + params["output_bias"]
         step = mctx.RecurrentFnOutput(
             reward=output[:, 0],
@@ -97,10 +92,11 @@ def mctx_search(inputs: dict[str, np.ndarray], policy: str, num_simulations: int
     return lambda: jax.block_until_ready(search(arrays, key).action)
 
 
-def seconds(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
+def seconds(call: Callable[[], object]) -> tuple[float, float]:
+    """Return the wall clock and the processor time of a call; other programs on the core lengthen the first only."""
+    started, processor_started = time.perf_counter(), time.process_time()
     call()
-    return time.perf_counter() - started
+    return time.perf_counter() - started, time.process_time() - processor_started
 
 
 def serve_mctx(folder: Path) -> None:
@@ -112,7 +108,7 @@ def serve_mctx(folder: Path) -> None:
         policy, num_simulations = line.split()
         if line not in searches:
             searches[line] = mctx_search(inputs, policy, int(num_simulations))
-        print(seconds(searches[line]), flush=True)
+        print(*seconds(searches[line]), flush=True)
 
 
 def main(arguments: list[str]) -> int:
@@ -156,12 +152,16 @@ def main(arguments: list[str]) -> int:
                         assert mctx_process.stdout is not None
                         mctx_process.stdin.write(f"{policy} {num_simulations}\n")
                         mctx_process.stdin.flush()
-                        theirs.append(float(mctx_process.stdout.readline()))
+                        wall, processor = map(float, mctx_process.stdout.readline().split())
+                        theirs.append((wall, processor))
                 row: dict[str, object] = {"policy": policy, "num_simulations": num_simulations}
-                row["milliseconds"] = round(1e3 * median(ours[3:]), 3)  # the first ones compile and warm up
-                if theirs:
-                    row["mctx_milliseconds"] = round(1e3 * median(theirs[3:]), 3)
-                    row["ratio"] = round(median(ours[3:]) / median(theirs[3:]), 3)
+                for index, clock in enumerate(("wall", "processor")):
+                    our_median = median(times[index] for times in ours[3:])  # the first ones compile and warm up
+                    row[f"{clock}_ms"] = round(1e3 * our_median, 3)
+                    if theirs:
+                        their_median = median(times[index] for times in theirs[3:])
+                        row[f"mctx_{clock}_ms"] = round(1e3 * their_median, 3)
+                        row[f"{clock}_ratio"] = round(our_median / their_median, 3)
                 rows.append(row)
                 print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
         if mctx_process is not None:

@@ -100,8 +100,9 @@ def muzero_policy(
     prior_logits = _mask(noisy_probs.clamp(min=TINY).log(), is_invalid)
 
     tree = plant(prior_logits, root.value, root.embedding, is_invalid, num_simulations + 1)
-    search = Search(tree, max_depth or num_simulations, described, pb_c_init=pb_c_init, pb_c_base=pb_c_base)
-    search.run(recurrent_fn, num_simulations)
+    depth = num_simulations if max_depth is None else max_depth
+    search = Search(tree, num_simulations, depth, described, pb_c_init=pb_c_init, pb_c_base=pb_c_base)
+    search.run(recurrent_fn)
 
     action_weights = tree.summary().visit_probs
     logits = action_weights.clamp(min=TINY).log()
@@ -158,8 +159,9 @@ def gumbel_muzero_policy(
     schedule = table.to(prior_logits.device)[num_considered]
 
     tree = plant(prior_logits, root.value, root.embedding, is_invalid, num_simulations + 1)
-    search = Search(tree, max_depth or num_simulations, described, gumbel=noise, considered_visits=schedule)
-    search.run(recurrent_fn, num_simulations)
+    depth = num_simulations if max_depth is None else max_depth
+    search = Search(tree, num_simulations, depth, described, gumbel=noise, considered_visits=schedule)
+    search.run(recurrent_fn)
 
     action, completed_q_values = search.decide()
     action_weights = _mask(prior_logits + completed_q_values, is_invalid).softmax(dim=-1)

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from triptych.planning.qtransforms import QTransform
-from triptych.planning.tree import Embedding, SearchTree, TreeArrays
+from triptych.planning.tree import CHILD, NODE, Embedding, SearchTree
 
 THREADS_PER_BLOCK = 32  # one warp, so that few roots spread over many multiprocessors
 
@@ -45,6 +46,10 @@ class CpuLauncher:
         """Return the tensor's memory as the kernels take it."""
         return tensor.numpy()
 
+    def records(self, tensor: Tensor, dtype: np.dtype) -> Any:
+        """Return a tensor whose last axis is the fields of a record as an array of such records."""
+        return tensor.numpy().view(dtype)[..., 0]
+
     def launch(self, kernel: Any, num_roots: int, arguments: tuple[Any, ...]) -> None:
         kernel(*arguments)
 
@@ -64,6 +69,10 @@ class CudaLauncher:
         """Return the tensor's memory as the kernels take it."""
         return self._cuda.as_cuda_array(tensor)
 
+    def records(self, tensor: Tensor, dtype: np.dtype) -> Any:
+        """Return a tensor whose last axis is the fields of a record as an array of such records."""
+        return self._cuda.as_cuda_array(tensor).view(dtype).reshape(tensor.shape[:-1])
+
     def launch(self, kernel: Any, num_roots: int, arguments: tuple[Any, ...]) -> None:
         num_blocks = -(-num_roots // THREADS_PER_BLOCK)
         kernel[num_blocks, THREADS_PER_BLOCK, self._stream](*arguments)
@@ -73,10 +82,10 @@ LAUNCHERS: dict[str, type[CpuLauncher] | type[CudaLauncher]] = {"cpu": CpuLaunch
 
 
 class Search:
-    """Grows the trees, one node for each simulation and root.
+    """Grows the trees, by one node for each simulation and root.
 
     Args:
-        tree: holds the roots.
+        tree: holds the roots and has room for ``num_simulations`` nodes more.
         max_depth: most actions from a root to a leaf.
         pb_c_init, pb_c_base: c1 and c2 of PUCT.
         gumbel: the noise at the roots, ``None`` for PUCT.
@@ -86,6 +95,7 @@ class Search:
     def __init__(
         self,
         tree: SearchTree,
+        num_simulations: int,
         max_depth: int,
         qtransform: QTransform,
         *,
@@ -96,67 +106,65 @@ class Search:
     ) -> None:
         from triptych.planning import kernels  # Numba is loaded by the first search, not by an import of this room
 
-        self.tree = tree
-        self.num_roots, self.num_nodes, self.num_actions = tree.children_visits.shape
-        self._device = tree.parents.device
-        self._launcher = LAUNCHERS[self._device.type](self._device)
-        self._kernels = {name: getattr(kernels, f"{name}_on_{self._launcher.target}") for name in ("descend", "grow", "decide")}
+        device = tree.node_records.device
+        num_roots, _, num_actions = tree.children_index.shape
 
-        self._frontier = kernels.Frontier(
-            parent_row=self._empty(torch.int64),
-            action=self._empty(torch.int64),
-            child_row=self._empty(torch.int64),
-            scores=self._empty(torch.float64, self.num_actions),
-        )
-        self._evaluation = kernels.Evaluation(
-            reward=self._empty(torch.float32),
-            discount=self._empty(torch.float32),
-            prior_logits=self._empty(torch.float32, self.num_actions),
-            value=self._empty(torch.float32),
-        )
+        def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.empty(num_roots, *shape, dtype=dtype, device=device)
+
+        self._num_simulations = num_simulations
+        self._num_roots = num_roots
+        self._launcher = LAUNCHERS[device.type](device)
+        self._advance = getattr(kernels, f"advance_on_{self._launcher.target}")
+        self._decide = getattr(kernels, f"decide_on_{self._launcher.target}")
+        self._leaves = empty(len(kernels.LEAF), dtype=torch.int64)
+        self._scores = empty(num_actions, dtype=torch.float64)
+        self._evaluation = RecurrentOutput(empty(), empty(), empty(num_actions), empty())
+        self._is_tuple = isinstance(tree.embeddings, tuple)
+        stored = tree.embeddings if self._is_tuple else (tree.embeddings,)
+        self._embeddings = [tensor.transpose(0, 1) for tensor in stored]  # [M, B, ...]
+
         view = self._launcher.view
-        no_noise, no_schedule = self._empty(torch.float32, 0), self._empty(torch.int32, 0)
+        self._tree_arrays = kernels.Tree(
+            nodes=self._launcher.records(tree.node_records, NODE),
+            children=self._launcher.records(tree.child_records, CHILD),
+            invalid_actions=view(tree.root_invalid_actions),
+        )
         self._rules = kernels.Rules(
-            uses_gumbel=gumbel is not None,
+            num_simulations=num_simulations,
             max_depth=max_depth,
             qtransform=qtransform,
             pb_c_init=float(pb_c_init),
             pb_c_base=float(pb_c_base),
-            gumbel=view(no_noise if gumbel is None else gumbel),
-            considered_visits=view(no_schedule if considered_visits is None else considered_visits),
+            uses_gumbel=gumbel is not None,
+            gumbel=view(empty(0) if gumbel is None else gumbel),
+            considered_visits=view(empty(0, dtype=torch.int32) if considered_visits is None else considered_visits),
         )
-        self._tree_arrays = TreeArrays(*map(view, tree))
-        self._frontier_arrays = kernels.Frontier(*map(view, self._frontier))
+        self._frontier = kernels.Frontier(self._launcher.records(self._leaves, kernels.LEAF), view(self._scores))
         self._evaluation_arrays = kernels.Evaluation(*map(view, self._evaluation))
 
-    def run(self, recurrent_fn: RecurrentFn, num_simulations: int) -> None:
+    def run(self, recurrent_fn: RecurrentFn) -> None:
         """Simulate; each simulation calls the model once for all roots."""
-        for simulation in range(num_simulations):
-            self._launch("descend", self._tree_arrays, self._rules, simulation, self._frontier_arrays)
-            output, embedding = recurrent_fn(self._frontier.action.clone(), self._parent_embedding())
-            self._take(output)
-            self._launch("grow", self._tree_arrays, self._frontier_arrays, self._evaluation_arrays)
-            self._store_embedding(embedding)
+        flat = [stored.flatten(0, 1) for stored in self._embeddings]
+        parent_row, action = self._leaves[:, 0], self._leaves[:, 1]
+        self._launch(self._advance, 0, self._tree_arrays, self._rules, self._frontier, self._evaluation_arrays)
+        for simulation in range(1, self._num_simulations + 1):
+            parents = tuple(stored.index_select(0, parent_row) for stored in flat)
+            output, embedding = recurrent_fn(action.clone(), parents if self._is_tuple else parents[0])
+            self._take_output(output)
+            self._take_embedding(embedding, simulation)
+            self._launch(self._advance, simulation, self._tree_arrays, self._rules, self._frontier, self._evaluation_arrays)
 
     def decide(self) -> tuple[Int[Tensor, " B"], Float[Tensor, "B A"]]:
         """Return the best of each root's most visited actions by g + logits + σ(completedQ), and σ(completedQ)."""
-        self._launch("decide", self._tree_arrays, self._rules, self._frontier_arrays)
-        return self._frontier.action, self._frontier.scores.float()
+        self._launch(self._decide, self._tree_arrays, self._rules, self._frontier)
+        return self._leaves[:, 1].clone(), self._scores.float()
 
-    def _empty(self, dtype: torch.dtype, *shape: int) -> Tensor:
-        return torch.empty((self.num_roots, *shape), dtype=dtype, device=self._device)
+    def _launch(self, kernel: Any, *arguments: Any) -> None:
+        self._launcher.launch(kernel, self._num_roots, arguments)
 
-    def _launch(self, name: str, *arguments: Any) -> None:
-        self._launcher.launch(self._kernels[name], self.num_roots, arguments)
-
-    def _parent_embedding(self) -> Embedding:
-        row = self._frontier.parent_row
-        if isinstance(self.tree.embeddings, tuple):
-            return tuple(nodes.flatten(0, 1).index_select(0, row) for nodes in self.tree.embeddings)
-        return self.tree.embeddings.flatten(0, 1).index_select(0, row)
-
-    def _take(self, output: RecurrentOutput) -> None:
-        """Copy what the model returned to where the kernels read it."""
+    def _take_output(self, output: RecurrentOutput) -> None:
+        """Copy what the model said to where the kernels read it."""
         for name, result, place in zip(RecurrentOutput._fields, output, self._evaluation, strict=True):
             if result.shape != place.shape:
                 raise ValueError(
@@ -164,18 +172,16 @@ class Search:
                 )
             place.copy_(result)
 
-    def _store_embedding(self, embedding: Embedding) -> None:
-        """Write the embedding of the new nodes, of the shapes and the structure that the root's had."""
-        stored, new = _leaves(self.tree.embeddings), _leaves(embedding)
-        shapes = [[self.num_roots, *nodes.shape[2:]] for nodes in stored]
-        if shapes != [list(tensor.shape) for tensor in new]:
-            raise ValueError(
-                f"recurrent_fn returned an embedding of shape {[list(tensor.shape) for tensor in new]}; "
-                f"it must have the root's, {shapes}."
-            )
-        for nodes, tensor in zip(stored, new, strict=True):
-            nodes.flatten(0, 1).index_copy_(0, self._frontier.child_row, tensor.to(nodes.dtype))
+    def _take_embedding(self, embedding: Embedding, simulation: int) -> None:
+        """Store the embeddings of the nodes that this simulation adds.
 
-
-def _leaves(embedding: Embedding) -> tuple[Tensor, ...]:
-    return embedding if isinstance(embedding, tuple) else (embedding,)
+        A root that evaluates a leaf at ``max_depth`` once more adds none, and its entry is never read.
+        """
+        new = embedding if self._is_tuple else (embedding,)
+        for stored, tensor in zip(self._embeddings, new, strict=True):
+            if tensor.shape != stored.shape[1:]:
+                raise ValueError(
+                    f"recurrent_fn returned an embedding of shape {list(tensor.shape)}; it must be the root's, "
+                    f"{list(stored.shape[1:])}."
+                )
+            stored[simulation].copy_(tensor)

@@ -1,40 +1,35 @@
-"""The search tree: one array per quantity, the trees of all roots beside each other."""
+"""The search tree: a record for each node and each action of it, the trees of all roots beside each other."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 ROOT = 0  # a root's index among its nodes
 NO_PARENT = -1
-UNVISITED = -1  # in children_index: no node yet
+UNVISITED = -1  # as a child's index: no node yet
+
+# What the kernels read and write together lies together. All fields have four bytes, so that a tensor of int32
+# holds the records and each field is a view of it.
+NODE = np.dtype([("visits", "i4"), ("parent", "i4"), ("action", "i4"), ("value", "f4"), ("raw_value", "f4")])
+CHILD = np.dtype(
+    [
+        ("index", "i4"),
+        ("visits", "i4"),
+        ("q_value", "f4"),
+        ("reward", "f4"),
+        ("discount", "f4"),
+        ("prior_logit", "f4"),
+        ("prior_prob", "f4"),
+    ]
+)
 
 Embedding = Any  # a tensor [B, ...] or a tuple of them
-
-
-class TreeArrays(NamedTuple):
-    """B trees of at most M nodes with A actions each; node 0 is the root, node i was added by simulation i.
-
-    The caller sees tensors, the compiled kernels arrays of the same memory. With ``max_depth`` a simulation may
-    evaluate a leaf once more instead of adding a node; the fields of a node that was never added are 0, its indices -1.
-    """
-
-    node_visits: Int[Tensor, "B M"]  # N(s), the node's own evaluation included
-    node_values: Float[Tensor, "B M"]  # mean of the returns that simulations through the node brought back
-    raw_values: Float[Tensor, "B M"]  # what the model said of the node
-    parents: Int[Tensor, "B M"]  # NO_PARENT for the root
-    action_from_parent: Int[Tensor, "B M"]  # NO_PARENT for the root
-    children_index: Int[Tensor, "B M A"]  # the child's node, or UNVISITED
-    children_visits: Int[Tensor, "B M A"]  # N(s, a)
-    children_q_values: Float[Tensor, "B M A"]  # Q(s, a) = reward + discount * value of the child; 0 where unvisited
-    children_rewards: Float[Tensor, "B M A"]
-    children_discounts: Float[Tensor, "B M A"]
-    children_prior_logits: Float[Tensor, "B M A"]  # at the root with its noise and its invalid actions masked
-    children_prior_probs: Float[Tensor, "B M A"]  # their softmax, P(s, a)
-    root_invalid_actions: Bool[Tensor, "B A"]
 
 
 class SearchSummary(NamedTuple):
@@ -46,10 +41,30 @@ class SearchSummary(NamedTuple):
     value: Float[Tensor, " B"]
 
 
-class SearchTree(TreeArrays):
-    """The tensors of ``TreeArrays``, and ``embeddings`` beside them: ``[B, M, ...]``, or a tuple of such tensors."""
+@dataclass(frozen=True)
+class SearchTree:
+    """B trees of at most M nodes with A actions each; node 0 is the root, node i was added by simulation i.
 
-    embeddings: Embedding
+    With ``max_depth`` a simulation may evaluate a leaf once more instead of adding a node; the fields of a node that
+    was never added are 0, its indices -1. All but the embeddings are views of ``node_records`` and ``child_records``.
+    """
+
+    node_visits: Int[Tensor, "B M"]  # N(s), the node's own evaluation included
+    node_values: Float[Tensor, "B M"]  # mean of the returns that simulations through the node brought back
+    raw_values: Float[Tensor, "B M"]  # what the model said of the node
+    parents: Int[Tensor, "B M"]  # NO_PARENT for the root
+    action_from_parent: Int[Tensor, "B M"]  # -1 for the root
+    children_index: Int[Tensor, "B M A"]  # the child's node, or UNVISITED
+    children_visits: Int[Tensor, "B M A"]  # N(s, a)
+    children_q_values: Float[Tensor, "B M A"]  # Q(s, a) = reward + discount * value of the child; 0 where unvisited
+    children_rewards: Float[Tensor, "B M A"]
+    children_discounts: Float[Tensor, "B M A"]
+    children_prior_logits: Float[Tensor, "B M A"]  # at the root with its noise and its invalid actions masked
+    children_prior_probs: Float[Tensor, "B M A"]  # their softmax, P(s, a)
+    root_invalid_actions: Bool[Tensor, "B A"]
+    embeddings: Embedding  # [B, M, ...], or a tuple of such tensors
+    node_records: Int[Tensor, "B M fields"]  # NODE
+    child_records: Int[Tensor, "B M A fields"]  # CHILD
 
     def summary(self) -> SearchSummary:
         """Return the statistics of the roots."""
@@ -68,35 +83,51 @@ def plant(
 ) -> SearchTree:
     """Return trees with room for ``num_nodes`` that hold nothing but their roots."""
     batch_size, num_actions = prior_logits.shape
+    device = prior_logits.device
+    node_records = torch.zeros(batch_size, num_nodes, len(NODE), dtype=torch.int32, device=device)
+    child_records = torch.zeros(batch_size, num_nodes, num_actions, len(CHILD), dtype=torch.int32, device=device)
+    node, child = _fields(NODE, node_records), _fields(CHILD, child_records)
 
-    def array(*shape: int, fill: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
-        return torch.full((batch_size, num_nodes, *shape), fill, dtype=dtype, device=prior_logits.device)
+    node["parent"].fill_(NO_PARENT)
+    node["action"].fill_(-1)
+    child["index"].fill_(UNVISITED)
+    node["visits"][:, ROOT] = 1
+    node["value"][:, ROOT] = value
+    node["raw_value"][:, ROOT] = value
+    child["prior_logit"][:, ROOT] = prior_logits
+    child["prior_prob"][:, ROOT] = prior_logits.softmax(dim=-1)
 
-    tree = SearchTree(
-        node_visits=array(dtype=torch.int32),
-        node_values=array(),
-        raw_values=array(),
-        parents=array(fill=NO_PARENT, dtype=torch.int32),
-        action_from_parent=array(fill=NO_PARENT, dtype=torch.int32),
-        children_index=array(num_actions, fill=UNVISITED, dtype=torch.int32),
-        children_visits=array(num_actions, dtype=torch.int32),
-        children_q_values=array(num_actions),
-        children_rewards=array(num_actions),
-        children_discounts=array(num_actions),
-        children_prior_logits=array(num_actions),
-        children_prior_probs=array(num_actions),
+    def with_root(tensor: Tensor) -> Tensor:
+        # Node by node in memory: all roots' new embeddings are written as one block.
+        stored = tensor.new_zeros(num_nodes, *tensor.shape)
+        stored[ROOT] = tensor
+        return stored.transpose(0, 1)
+
+    return SearchTree(
+        node_visits=node["visits"],
+        node_values=node["value"],
+        raw_values=node["raw_value"],
+        parents=node["parent"],
+        action_from_parent=node["action"],
+        children_index=child["index"],
+        children_visits=child["visits"],
+        children_q_values=child["q_value"],
+        children_rewards=child["reward"],
+        children_discounts=child["discount"],
+        children_prior_logits=child["prior_logit"],
+        children_prior_probs=child["prior_prob"],
         root_invalid_actions=invalid_actions,
+        embeddings=tuple(map(with_root, embedding)) if isinstance(embedding, tuple) else with_root(embedding),
+        node_records=node_records,
+        child_records=child_records,
     )
-    tree.node_visits[:, ROOT] = 1
-    tree.node_values[:, ROOT] = value
-    tree.raw_values[:, ROOT] = value
-    tree.children_prior_logits[:, ROOT] = prior_logits
-    tree.children_prior_probs[:, ROOT] = prior_logits.softmax(dim=-1)
 
-    def rooted(tensor: Tensor) -> Tensor:
-        nodes = tensor.new_zeros(batch_size, num_nodes, *tensor.shape[1:])
-        nodes[:, ROOT] = tensor
-        return nodes
 
-    tree.embeddings = tuple(map(rooted, embedding)) if isinstance(embedding, tuple) else rooted(embedding)
-    return tree
+def _fields(dtype: np.dtype, records: Tensor) -> dict[str, Tensor]:
+    """Return a view of each field."""
+    as_float = records.view(torch.float32)
+    assert dtype.names is not None
+    return {
+        name: (as_float if dtype[name].kind == "f" else records)[..., position]
+        for position, name in enumerate(dtype.names)
+    }
