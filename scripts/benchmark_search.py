@@ -3,8 +3,8 @@
 taskset -c 1 python scripts/benchmark_search.py --mctx-python ../mctx/bin/python --out search.json
 
 Both sides search from the same roots through the same small network: a layer of 32 units that reads the embedding, with
-a bias for each action, and a layer that says reward, value and logits. mctx needs a Python of its own that has mctx and jax. The
-two alternate call by call, so that whatever else the machine does disturbs both alike.
+a bias for each action, and a layer that says reward, value and logits. mctx needs a Python of its own that has mctx
+and jax. The two alternate call by call, so that whatever else the machine does disturbs both alike.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ def mctx_search(inputs: dict[str, np.ndarray], policy: str, num_simulations: int
     import mctx
 
     arrays = {name: jnp.asarray(array) for name, array in inputs.items()}
+
     def recurrent_fn(params, key, action, embedding):
         embedding = jax.nn.relu(embedding @ params["hidden_weight"] + params["action_bias"][action])
         output = embedding @ params["output_weight"] + params["output_bias"]
@@ -136,7 +137,7 @@ def main(arguments: list[str]) -> int:
     inputs = make_inputs(options.batch_size, options.num_actions, options.num_units)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        np.savez(Path(folder) / "inputs.npz", **inputs)
+        np.savez(Path(folder) / "inputs.npz", **inputs)  # type: ignore[arg-type]
         mctx_process = None
         if options.mctx_python is not None:
             command = [str(options.mctx_python), __file__, "--serve-mctx", folder]

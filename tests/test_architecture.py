@@ -42,6 +42,7 @@ THIRD_PARTY = {
     "gymnasium": ("src/triptych/envs/", "src/triptych/collect/", "scripts/"),
     "ale_py": ("src/triptych/envs/", "src/triptych/collect/", "scripts/"),
     "wandb": ("src/triptych/callbacks/tracking.py",),
+    "numba": ("src/triptych/planning/",),
 }
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py"), ROOT / "train.py"])
 

@@ -21,9 +21,7 @@ def test_expand_by_hand():
 
 @pytest.mark.parametrize("epsilon", [0.001, 0.01, 0.5])
 def test_expand_undoes_compress(epsilon):
-    torch.testing.assert_close(
-        expand(compress(SCALARS, epsilon), epsilon), SCALARS, rtol=1e-5, atol=1e-6
-    )
+    torch.testing.assert_close(expand(compress(SCALARS, epsilon), epsilon), SCALARS, rtol=1e-5, atol=1e-6)
     wide = SCALARS.double()
     torch.testing.assert_close(expand(compress(wide, epsilon), epsilon), wide, rtol=1e-12, atol=1e-12)
 

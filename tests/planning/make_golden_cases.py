@@ -10,7 +10,7 @@ answer and is drawn again.
 import argparse
 import json
 import sys
-from functools import lru_cache, partial
+from functools import cache, partial
 from pathlib import Path
 from unittest import mock
 
@@ -73,7 +73,7 @@ def make_case(rng, *, policy, qtransform, discounts, batch_size, num_actions, nu
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def jitted_search(policy, num_simulations, qtransform_name, qtransform_keywords, keywords):
     """Return mctx's search; it is traced with a stand-in for the noise that it would draw."""
     qtransform = partial(getattr(mctx, qtransform_name), **dict(qtransform_keywords))
@@ -93,7 +93,7 @@ def jitted_search(policy, num_simulations, qtransform_name, qtransform_keywords,
             prior_logits=tables["prior_logits"][state], value=tables["value"][state], embedding=state
         )
         drawn = "gumbel" if policy == "gumbel_muzero_policy" else "dirichlet"
-        with mock.patch.object(jax.random, drawn, lambda *args, **kwargs: noise):
+        with mock.patch.object(jax.random, drawn, return_value=noise):
             output = getattr(mctx, policy)(
                 tables,
                 key,

@@ -76,7 +76,7 @@ def improved(node, qtransform):
 
 
 def halving_plan(num_actions, num_simulations):
-    """Yield, for each simulation, which place in the ranking of the remaining actions starts a round, as rounds."""
+    """Yield how many actions each round visits."""
     phases = max(1, math.ceil(math.log2(num_actions)))
     remaining = num_actions
     while True:
@@ -120,26 +120,24 @@ def search_puct(root, model, num_simulations, qtransform, valid, max_depth=None,
 def search_gumbel(root, model, num_simulations, qtransform, valid, gumbel, max_depth=None, max_considered=16):
     """Return the visit counts of the root's actions, the action and the improved policy.
 
-    Sequential Halving as its paper tells it: with a list of the remaining actions, which each round visits once and
-    each phase cuts to its better half.
+    Sequential Halving with a list of the remaining actions. A round visits the best of them, one after the other; the
+    scores move meanwhile, and with them who is next. Whom a round did not visit is out.
     """
 
     def score(action):
         return gumbel[action] + root.logits[action] + qtransform(root)[action]
 
-    remaining = sorted(valid, key=lambda a: -gumbel[a] - root.logits[a])[: min(max_considered, len(valid))]
-    rounds = halving_plan(len(remaining), num_simulations)
-    done = 0
-    while done < num_simulations:
-        size = next(rounds)
-        remaining = sorted(remaining, key=lambda a: -score(a))[:size]
-        waiting = list(remaining)
-        while waiting and done < num_simulations:
-            # The scores move while a round is under way, and with them who is next.
-            action = best({a: score(a) for a in sorted(waiting)})
-            waiting.remove(action)
+    remaining = valid
+    rounds = halving_plan(min(max_considered, len(valid)), num_simulations)
+    budget = num_simulations
+    while budget:
+        visited = []
+        for _ in range(min(next(rounds), budget)):
+            action = best({a: score(a) for a in remaining if a not in visited})
             simulate(root, lambda node, a=action: a, lambda node: improved(node, qtransform), model, max_depth)
-            done += 1
+            visited.append(action)
+            budget -= 1
+        remaining = sorted(visited)
     most = max(root.visits[a] for a in valid)
     action = best({a: score(a) for a in valid if root.visits[a] == most})
     q = qtransform(root)

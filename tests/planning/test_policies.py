@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.planning import reference
-from tests.planning.cases import root_of, search, table_model
+from tests.planning.cases import search
 from triptych import planning
 from triptych.types import ConfigurationError
 
@@ -101,9 +101,7 @@ def test_the_golden_cases_cover_the_settings():
     assert {1, 200} <= {case["num_simulations"] for case in cases}
     assert {0.0, -1.0, 0.97} <= {discount for case in cases for row in case["discount"] for discount in row}
     assert any("max_depth" in case["keywords"] for case in cases)
-    assert any(
-        len({sum(row) for row in case["invalid_actions"]}) > 1 for case in cases if case["invalid_actions"]
-    )
+    assert any(len({sum(row) for row in case["invalid_actions"]}) > 1 for case in cases if case["invalid_actions"])
 
 
 # --- the slow reference ---
@@ -376,7 +374,10 @@ BAD_ROOTS = {
     "value has shape .3, 1.": (torch.zeros(3, 5), torch.zeros(3, 1), torch.zeros(3, 2)),
     "value has shape .1.": (torch.zeros(3, 5), torch.zeros(1), torch.zeros(3, 2)),
     "embedding has shape .2, 2.": (torch.zeros(3, 5), torch.zeros(3), (torch.zeros(3), torch.zeros(2, 2))),
-    "prior_logits of root 1 are .*nan": (torch.zeros(3, 5).index_fill(0, torch.tensor(1), math.nan), *[torch.zeros(3)] * 2),
+    "prior_logits of root 1 are .*nan": (
+        torch.zeros(3, 5).index_fill(0, torch.tensor(1), math.nan),
+        *[torch.zeros(3)] * 2,
+    ),
     "prior_logits of root 0 are -inf": (torch.full((3, 5), -math.inf), *[torch.zeros(3)] * 2),
     "value of root 2 is nan": (torch.zeros(3, 5), torch.tensor([0, 0, math.nan]), torch.zeros(3)),
     "value of root 0 is inf": (torch.zeros(3, 5), torch.tensor([math.inf, 0, 0]), torch.zeros(3)),
@@ -395,7 +396,7 @@ def test_a_bad_root_is_refused(policy, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"invalid_actions": torch.eye(3, 5).cumsum(0).flip(0) * 0 + torch.tensor([[0], [1], [0]])}, "of root 1 are all"),
+        ({"invalid_actions": torch.tensor([[0], [1], [0]]).expand(3, 5)}, "of root 1 are all"),
         ({"invalid_actions": torch.zeros(5)}, "invalid_actions has shape .5.; it must be .*3, 5"),
         ({"invalid_actions": torch.zeros(1, 5)}, "invalid_actions has shape .1, 5."),
     ],
@@ -441,7 +442,7 @@ def test_bad_noise_is_refused():
     for policy, name in (("muzero_policy", "dirichlet_noise"), ("gumbel_muzero_policy", "gumbel")):
         with pytest.raises(ValueError, match=f"{name} has shape .1, 5."):
             call(policy, **{name: torch.zeros(1, 5)})
-        with pytest.raises(ValueError, match=f"{name} of root 0 is .*nan"):
+        with pytest.raises(ValueError, match=f"{name} of root 0 holds NaN"):
             call(policy, **{name: torch.full((3, 5), math.nan)})
 
 

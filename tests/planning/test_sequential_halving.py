@@ -1,5 +1,3 @@
-from collections import Counter
-
 import pytest
 
 from triptych.planning.sequential_halving import considered_visits, considered_visits_table
@@ -33,17 +31,15 @@ def test_every_simulation_finds_an_action(num_considered, num_simulations):
 
 @pytest.mark.parametrize("num_considered", [4, 8, 16])
 def test_each_phase_spends_an_equal_share(num_considered):
-    phases = num_considered.bit_length() - 1
-    num_simulations = 10 * phases * num_considered
-    levels = Counter(play(num_considered, num_simulations))
-    survivors, before = num_considered, 0
-    for _ in range(phases):
-        total = sum(min(v, 10**9) * n for v, n in levels.items())
-        assert total == num_simulations
-        each = num_simulations // (phases * survivors)
-        before += each
-        survivors //= 2
-        assert levels[before] == (survivors if survivors > 1 else 2)
+    num_phases = num_considered.bit_length() - 1
+    share = 3 * num_considered
+    visits = play(num_considered, num_phases * share)
+    before = 0
+    for survivors in (num_considered >> phase for phase in range(num_phases)):
+        after = before + share // survivors
+        assert sum(min(v, after) - min(v, before) for v in visits) == share
+        assert sum(v >= after for v in visits) == survivors
+        before = after
 
 
 def test_the_table_has_a_row_for_each_number_of_actions():

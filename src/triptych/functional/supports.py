@@ -1,4 +1,4 @@
-"""Categorical supports: scalars of any size as distributions over a few bins (Schrittwieser et al. 2020, appendix F)."""
+"""Categorical supports: scalars as distributions over a few bins (Schrittwieser et al. 2020, appendix F)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor
 EPSILON = 0.001  # Schrittwieser et al. 2020, appendix F
 
 
-def compress(x: Float[Tensor, "..."], epsilon: float = EPSILON) -> Float[Tensor, "..."]:
+def compress(x: Float[Tensor, "*batch"], epsilon: float = EPSILON) -> Float[Tensor, "*batch"]:
     """Return h(x) = sign(x)(√(\\|x\\| + 1) - 1) + εx (Pohlen et al. 2018, proposition A.2)."""
     return x.sign() * ((x.abs() + 1).sqrt() - 1) + epsilon * x
 
 
-def expand(x: Float[Tensor, "..."], epsilon: float = EPSILON) -> Float[Tensor, "..."]:
+def expand(x: Float[Tensor, "*batch"], epsilon: float = EPSILON) -> Float[Tensor, "*batch"]:
     """Return h⁻¹(x) = sign(x)(((√(1 + 4ε(\\|x\\| + 1 + ε)) - 1) / 2ε)² - 1); ``epsilon`` must be above 0."""
     # (√(1 + y) - 1) / 2ε without the difference of near-equals that costs half the digits when ε is small.
     y = 4 * epsilon * (x.abs() + 1 + epsilon)

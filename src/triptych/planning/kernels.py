@@ -69,8 +69,8 @@ class Evaluation(NamedTuple):
 
 # Inlined and without reference counts, of which these functions need none: they allocate nothing. Both together make
 # the search more than twice as fast.
-scalar = njit(error_model="numpy", nogil=True, inline="always", _nrt=False)
-loop_over_roots = njit(error_model="numpy", nogil=True, cache=True, _nrt=False)
+scalar: Any = njit(error_model="numpy", nogil=True, inline="always", _nrt=False)  # type: ignore[call-overload]
+loop_over_roots: Any = njit(error_model="numpy", nogil=True, cache=True, _nrt=False)  # type: ignore[call-overload]
 
 
 # --- Q-transforms: of one node's actions, written to ``scores [B, A]`` -----------------------------------------
@@ -304,13 +304,13 @@ def decide_on_cpu(tree, rules, frontier):
 
 @cuda.jit
 def advance_on_cuda(simulation, tree, rules, frontier, evaluation):
-    root = cuda.grid(1)
+    root: int = cuda.grid(1)  # type: ignore[call-arg]
     if root < len(frontier.leaves):
         advance(root, simulation, tree, rules, frontier, evaluation)
 
 
 @cuda.jit
 def decide_on_cuda(tree, rules, frontier):
-    root = cuda.grid(1)
+    root: int = cuda.grid(1)  # type: ignore[call-arg]
     if root < len(frontier.leaves):
         decide(root, tree, rules, frontier)

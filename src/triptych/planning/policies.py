@@ -202,7 +202,7 @@ def _check_root(
     logits, value, embedding = root
     if logits.ndim != 2 or 0 in logits.shape:
         raise ValueError(f"root.prior_logits has shape {list(logits.shape)}; it must be [B, A] with both at least 1.")
-    batch_size, num_actions = logits.shape
+    batch_size = len(logits)
     if value.shape != (batch_size,):
         raise ValueError(
             f"root.value has shape {list(value.shape)}; beside {batch_size} roots it must be [{batch_size}]."
@@ -238,12 +238,16 @@ def _check_root(
         index = int(problems.any(dim=0).nonzero()[0])
         bad_logits, bad_value, all_invalid, none_playable, _ = problems[:, index].tolist()
         if bad_logits:
-            raise ValueError(f"root.prior_logits of root {index} are {logits[index].tolist()}; no NaN or inf can be searched from, look at the network.")
-        if bad_value:
-            raise ValueError(f"root.value of root {index} is {float(value[index])}; it must be finite, look at the network.")
-        if all_invalid:
-            raise ValueError(f"invalid_actions of root {index} are all ones; leave at least one action, or this root out.")
-        if none_playable:
-            raise ValueError(f"root.prior_logits of root {index} are -inf for every valid action; give one a finite logit.")
-        raise ValueError(f"{noise_name} of root {index} is {noise[index].tolist()}; it must be finite.")
+            problem = (
+                f"root.prior_logits of root {index} are {logits[index].tolist()}; they must hold no NaN and no inf"
+            )
+        elif bad_value:
+            problem = f"root.value of root {index} is {float(value[index])}; it must be finite"
+        elif all_invalid:
+            problem = f"invalid_actions of root {index} are all ones; leave it an action, or leave the root out"
+        elif none_playable:
+            problem = f"root.prior_logits of root {index} are -inf for all valid actions; one must be finite"
+        else:
+            problem = f"{noise_name} of root {index} holds NaN or inf; it must be finite"
+        raise ValueError(f"{problem}.")
     return RootOutput(logits, value, embedding), is_invalid

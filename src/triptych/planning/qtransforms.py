@@ -73,15 +73,16 @@ def qtransform_completed_by_mix_value(
     )
 
 
-def describe(qtransform: Callable[[], QTransform]) -> QTransform:
+def describe(qtransform: Callable[..., QTransform]) -> QTransform:
     """Return the description, or raise ``ConfigurationError`` for what is none or has numbers that cannot work."""
+    problem: object = "it describes none"
     try:
         described = qtransform()
     except TypeError as error:
-        described = error
+        described, problem = None, error  # type: ignore[assignment]
     if not isinstance(described, QTransform):
         raise ConfigurationError(
-            f"qtransform={qtransform!r} cannot be used ({described}): pass one of triptych.planning's qtransform_ "
+            f"qtransform={qtransform!r} cannot be used ({problem}): pass one of triptych.planning's qtransform_ "
             "functions, with keywords set by functools.partial."
         )
     if not (described.epsilon > 0 and all(math.isfinite(number) for number in described)):

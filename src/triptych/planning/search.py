@@ -117,7 +117,7 @@ class Search:
         self._launcher = LAUNCHERS[device.type](device)
         self._advance = getattr(kernels, f"advance_on_{self._launcher.target}")
         self._decide = getattr(kernels, f"decide_on_{self._launcher.target}")
-        self._leaves = empty(len(kernels.LEAF), dtype=torch.int64)
+        self._leaves = empty(3, dtype=torch.int64)  # the fields of kernels.LEAF
         self._scores = empty(num_actions, dtype=torch.float64)
         self._evaluation = RecurrentOutput(empty(), empty(), empty(num_actions), empty())
         self._is_tuple = isinstance(tree.embeddings, tuple)
@@ -125,12 +125,12 @@ class Search:
         self._embeddings = [tensor.transpose(0, 1) for tensor in stored]  # [M, B, ...]
 
         view = self._launcher.view
-        self._tree_arrays = kernels.Tree(
+        tree_arrays = kernels.Tree(
             nodes=self._launcher.records(tree.node_records, NODE),
             children=self._launcher.records(tree.child_records, CHILD),
             invalid_actions=view(tree.root_invalid_actions),
         )
-        self._rules = kernels.Rules(
+        rules = kernels.Rules(
             num_simulations=num_simulations,
             max_depth=max_depth,
             qtransform=qtransform,
@@ -140,24 +140,25 @@ class Search:
             gumbel=view(empty(0) if gumbel is None else gumbel),
             considered_visits=view(empty(0, dtype=torch.int32) if considered_visits is None else considered_visits),
         )
-        self._frontier = kernels.Frontier(self._launcher.records(self._leaves, kernels.LEAF), view(self._scores))
-        self._evaluation_arrays = kernels.Evaluation(*map(view, self._evaluation))
+        frontier = kernels.Frontier(self._launcher.records(self._leaves, kernels.LEAF), view(self._scores))
+        evaluation = kernels.Evaluation(*map(view, self._evaluation))
+        self._arguments = (tree_arrays, rules, frontier, evaluation)
 
     def run(self, recurrent_fn: RecurrentFn) -> None:
         """Simulate; each simulation calls the model once for all roots."""
         flat = [stored.flatten(0, 1) for stored in self._embeddings]
         parent_row, action = self._leaves[:, 0], self._leaves[:, 1]
-        self._launch(self._advance, 0, self._tree_arrays, self._rules, self._frontier, self._evaluation_arrays)
+        self._launch(self._advance, 0, *self._arguments)
         for simulation in range(1, self._num_simulations + 1):
             parents = tuple(stored.index_select(0, parent_row) for stored in flat)
             output, embedding = recurrent_fn(action.clone(), parents if self._is_tuple else parents[0])
             self._take_output(output)
             self._take_embedding(embedding, simulation)
-            self._launch(self._advance, simulation, self._tree_arrays, self._rules, self._frontier, self._evaluation_arrays)
+            self._launch(self._advance, simulation, *self._arguments)
 
     def decide(self) -> tuple[Int[Tensor, " B"], Float[Tensor, "B A"]]:
         """Return the best of each root's most visited actions by g + logits + σ(completedQ), and σ(completedQ)."""
-        self._launch(self._decide, self._tree_arrays, self._rules, self._frontier)
+        self._launch(self._decide, *self._arguments[:3])
         return self._leaves[:, 1].clone(), self._scores.float()
 
     def _launch(self, kernel: Any, *arguments: Any) -> None:
@@ -177,11 +178,12 @@ class Search:
 
         A root that evaluates a leaf at ``max_depth`` once more adds none, and its entry is never read.
         """
-        new = embedding if self._is_tuple else (embedding,)
+        new = embedding if isinstance(embedding, tuple) else (embedding,)
+        expected = [list(stored.shape[1:]) for stored in self._embeddings]
+        if isinstance(embedding, tuple) != self._is_tuple or [list(tensor.shape) for tensor in new] != expected:
+            raise ValueError(
+                f"recurrent_fn returned an embedding of shape {[list(tensor.shape) for tensor in new]}; it must be "
+                f"{'a tuple' if self._is_tuple else 'a tensor'} as the root's, of shape {expected}."
+            )
         for stored, tensor in zip(self._embeddings, new, strict=True):
-            if tensor.shape != stored.shape[1:]:
-                raise ValueError(
-                    f"recurrent_fn returned an embedding of shape {list(tensor.shape)}; it must be the root's, "
-                    f"{list(stored.shape[1:])}."
-                )
             stored[simulation].copy_(tensor)

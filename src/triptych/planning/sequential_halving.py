@@ -14,8 +14,8 @@ def considered_visits(num_considered: int, num_simulations: int) -> list[int]:
     """Return, for each simulation, how many visits an action must have to be in the running.
 
     In each phase every remaining action gets the same number of visits; after it the better half remains, down to
-    two (Karnin et al. 2013, algorithm 1; Danihelka et al. 2022, algorithm 2). "The better half" needs no list of
-    survivors: only they have as many visits as the next phase asks for.
+    two (Karnin et al. 2013, algorithm 1; Danihelka et al. 2022, algorithm 2). The better half needs no list: a phase's
+    first round visits it, best first, and later rounds ask for as many visits as only it has.
     """
     num_phases = max(1, math.ceil(math.log2(num_considered)))
     visits: list[int] = []

@@ -84,8 +84,9 @@ def plant(
     """Return trees with room for ``num_nodes`` that hold nothing but their roots."""
     batch_size, num_actions = prior_logits.shape
     device = prior_logits.device
-    node_records = torch.zeros(batch_size, num_nodes, len(NODE), dtype=torch.int32, device=device)
-    child_records = torch.zeros(batch_size, num_nodes, num_actions, len(CHILD), dtype=torch.int32, device=device)
+    num_fields = {dtype: dtype.itemsize // 4 for dtype in (NODE, CHILD)}
+    node_records = torch.zeros(batch_size, num_nodes, num_fields[NODE], dtype=torch.int32, device=device)
+    child_records = torch.zeros(batch_size, num_nodes, num_actions, num_fields[CHILD], dtype=torch.int32, device=device)
     node, child = _fields(NODE, node_records), _fields(CHILD, child_records)
 
     node["parent"].fill_(NO_PARENT)
