@@ -52,5 +52,5 @@ def search(case):
         qtransform=partial(getattr(planning, name), **qtransform_keywords),
         **keywords_of(case),
         **{noise_name: torch.tensor(case["noise"])},
-        generator=torch.Generator().manual_seed(0),
+        generator=torch.Generator("cpu").manual_seed(0),
     )

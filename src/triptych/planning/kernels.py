@@ -73,129 +73,127 @@ scalar: Any = njit(error_model="numpy", nogil=True, inline="always", _nrt=False)
 loop_over_roots: Any = njit(error_model="numpy", nogil=True, cache=True, _nrt=False)  # type: ignore[call-overload]
 
 
-# --- Q-transforms: of one node's actions, written to ``scores [B, A]`` -----------------------------------------
+# --- Q-transforms: of a node's actions, from its record and its children's, to ``scores [A]`` -------------------
 
 
 @scalar
-def by_parent_and_siblings(root, node, tree, qtransform, scores):
+def by_parent_and_siblings(node, children, qtransform, scores):
     """MuZero, appendix B, equation 5, over the node and its visited children instead of the whole tree."""
-    low = high = float(tree.nodes[root, node].value)
-    for action in range(scores.shape[1]):
-        if tree.children[root, node, action].visits > 0:
-            low = min(low, float(tree.children[root, node, action].q_value))
-            high = max(high, float(tree.children[root, node, action].q_value))
+    low = high = float(node.value)
+    for action in range(len(children)):
+        if children[action].visits > 0:
+            low = min(low, float(children[action].q_value))
+            high = max(high, float(children[action].q_value))
     width = max(high - low, qtransform.epsilon)
-    for action in range(scores.shape[1]):
-        is_visited = tree.children[root, node, action].visits > 0
-        scores[root, action] = (tree.children[root, node, action].q_value - low) / width if is_visited else 0.0
+    for action in range(len(children)):
+        child = children[action]
+        scores[action] = (child.q_value - low) / width if child.visits > 0 else 0.0
 
 
 @scalar
-def by_min_max(root, node, tree, qtransform, scores):
+def by_min_max(children, qtransform, scores):
     """Scale by the extremes that the caller knows."""
-    low, width = qtransform.min_value, qtransform.max_value - qtransform.min_value
-    for action in range(scores.shape[1]):
-        is_visited = tree.children[root, node, action].visits > 0
-        scores[root, action] = (tree.children[root, node, action].q_value - low) / width if is_visited else 0.0
+    width = qtransform.max_value - qtransform.min_value
+    for action in range(len(children)):
+        child = children[action]
+        scores[action] = (child.q_value - qtransform.min_value) / width if child.visits > 0 else 0.0
 
 
 @scalar
-def mixed_value(root, node, tree):
+def mixed_value(node, children):
     """Gumbel MuZero, appendix D: (v + ΣN Σ π(a) q(a) / Σ π(a)) / (1 + ΣN), the sums over visited actions."""
     sum_visits, sum_probs, sum_q = 0, 0.0, 0.0
-    for action in range(tree.children.shape[2]):
-        if tree.children[root, node, action].visits > 0:
-            prob = max(float(tree.children[root, node, action].prior_prob), SMALLEST_PROB)
-            sum_visits += tree.children[root, node, action].visits
-            sum_probs += prob
-            sum_q += prob * tree.children[root, node, action].q_value
-    value = float(tree.nodes[root, node].raw_value)
+    for action in range(len(children)):
+        child = children[action]
+        prob = max(float(child.prior_prob), SMALLEST_PROB) if child.visits > 0 else 0.0
+        sum_visits += child.visits
+        sum_probs += prob
+        sum_q += prob * child.q_value
+    value = float(node.raw_value)
     return (value + sum_visits * (sum_q / sum_probs)) / (1 + sum_visits) if sum_visits > 0 else value
 
 
 @scalar
-def completed_by_mix_value(root, node, tree, qtransform, scores):
+def completed_by_mix_value(node, children, qtransform, scores):
     """Gumbel MuZero, equation 10 (completed Q), then equation 8: σ(q) = (c_visit + max N) c_scale q."""
-    value = mixed_value(root, node, tree) if qtransform.use_mixed_value else float(tree.nodes[root, node].raw_value)
+    value = mixed_value(node, children) if qtransform.use_mixed_value else float(node.raw_value)
     low, high, max_visits = math.inf, -math.inf, 0
-    for action in range(scores.shape[1]):
-        visits = tree.children[root, node, action].visits
-        q_value = float(tree.children[root, node, action].q_value) if visits > 0 else value
-        scores[root, action] = q_value
-        low, high, max_visits = min(low, q_value), max(high, q_value), max(max_visits, visits)
+    for action in range(len(children)):
+        child = children[action]
+        q_value = float(child.q_value) if child.visits > 0 else value
+        scores[action] = q_value
+        low, high, max_visits = min(low, q_value), max(high, q_value), max(max_visits, child.visits)
     scale = (qtransform.maxvisit_init + max_visits) * qtransform.value_scale
     if qtransform.rescale_values:
         scale /= max(high - low, qtransform.epsilon)
     else:
         low = 0.0
-    for action in range(scores.shape[1]):
-        scores[root, action] = scale * (scores[root, action] - low)
+    for action in range(len(children)):
+        scores[action] = scale * (scores[action] - low)
 
 
 @scalar
-def transform_q_values(root, node, tree, qtransform, scores):
-    """Write the transformed Q-values of a node's actions."""
+def transform_q_values(node, children, qtransform, scores):
+    """Apply the Q-transform that the description names."""
     if qtransform.kind == BY_PARENT_AND_SIBLINGS:
-        by_parent_and_siblings(root, node, tree, qtransform, scores)
+        by_parent_and_siblings(node, children, qtransform, scores)
     elif qtransform.kind == BY_MIN_MAX:
-        by_min_max(root, node, tree, qtransform, scores)
+        by_min_max(children, qtransform, scores)
     else:
-        completed_by_mix_value(root, node, tree, qtransform, scores)
+        completed_by_mix_value(node, children, qtransform, scores)
 
 
-# --- selection: the first of equals ----------------------------------------------------------------------------
+# --- selection: the first of equals; ``is_invalid [A]`` counts at the root only ---------------------------------
 
 
 @scalar
-def select_by_puct(root, node, tree, rules, scores):
+def select_by_puct(node, children, is_root, is_invalid, rules, scores):
     """MuZero, appendix B, equation 2: argmax Q + P sqrt(N(s)) / (1 + N(s, a)) (c1 + log((N(s) + c2 + 1) / c2)).
 
     N(s) counts the node's own evaluation too, so that the prior has a say in the first selection.
     """
-    transform_q_values(root, node, tree, rules.qtransform, scores)
-    node_visits = float(tree.nodes[root, node].visits)
-    c = rules.pb_c_init + math.log((node_visits + rules.pb_c_base + 1.0) / rules.pb_c_base)
-    weight = c * math.sqrt(node_visits)
+    transform_q_values(node, children, rules.qtransform, scores)
+    visits = float(node.visits)
+    weight = math.sqrt(visits) * (rules.pb_c_init + math.log((visits + rules.pb_c_base + 1.0) / rules.pb_c_base))
     best_action, best_score = NO_ACTION, -math.inf
-    for action in range(scores.shape[1]):
-        prior = weight * tree.children[root, node, action].prior_prob
-        score = scores[root, action] + prior / (1 + tree.children[root, node, action].visits)
-        is_valid = node != ROOT or not tree.invalid_actions[root, action]
+    for action in range(len(children)):
+        child = children[action]
+        score = scores[action] + weight * child.prior_prob / (1 + child.visits)
+        is_valid = not (is_root and is_invalid[action])
         if is_valid and (best_action == NO_ACTION or score > best_score):
             best_action, best_score = action, score
     return best_action
 
 
 @scalar
-def select_considered(root, visits, tree, rules, scores):
+def select_considered(node, children, visits, is_invalid, gumbel, qtransform, scores):
     """Gumbel MuZero, algorithm 2: argmax g + logits + σ(completedQ) among the root's actions with so many visits."""
-    transform_q_values(root, ROOT, tree, rules.qtransform, scores)
+    transform_q_values(node, children, qtransform, scores)
     best_action, best_score = NO_ACTION, -math.inf
-    for action in range(scores.shape[1]):
-        noisy_logit = float(rules.gumbel[root, action]) + tree.children[root, ROOT, action].prior_logit
-        score = max(LOWEST_SCORE, noisy_logit + scores[root, action])
-        is_valid = not tree.invalid_actions[root, action]
-        is_considered = tree.children[root, ROOT, action].visits == visits
-        if is_valid and is_considered and (best_action == NO_ACTION or score > best_score):
+    for action in range(len(children)):
+        child = children[action]
+        score = max(LOWEST_SCORE, float(gumbel[action]) + child.prior_logit + scores[action])
+        is_considered = child.visits == visits and not is_invalid[action]
+        if is_considered and (best_action == NO_ACTION or score > best_score):
             best_action, best_score = action, score
     return best_action
 
 
 @scalar
-def select_by_improved_policy(root, node, tree, rules, scores):
+def select_by_improved_policy(node, children, qtransform, scores):
     """Gumbel MuZero, equations 11 and 14: argmax π'(a) - N(a) / (1 + ΣN), π' = softmax(logits + σ(completedQ))."""
-    transform_q_values(root, node, tree, rules.qtransform, scores)
+    transform_q_values(node, children, qtransform, scores)
     highest, total, sum_visits = -math.inf, 0.0, 0
-    for action in range(scores.shape[1]):
-        scores[root, action] += tree.children[root, node, action].prior_logit
-        highest = max(highest, scores[root, action])
-        sum_visits += tree.children[root, node, action].visits
-    for action in range(scores.shape[1]):
-        scores[root, action] = math.exp(scores[root, action] - highest)
-        total += scores[root, action]
+    for action in range(len(children)):
+        scores[action] += children[action].prior_logit
+        highest = max(highest, scores[action])
+        sum_visits += children[action].visits
+    for action in range(len(children)):
+        scores[action] = math.exp(scores[action] - highest)
+        total += scores[action]
     best_action, best_score = 0, -math.inf
-    for action in range(scores.shape[1]):
-        score = scores[root, action] / total - tree.children[root, node, action].visits / (1 + sum_visits)
+    for action in range(len(children)):
+        score = scores[action] / total - children[action].visits / (1 + sum_visits)
         if score > best_score:
             best_action, best_score = action, score
     return best_action
@@ -207,21 +205,24 @@ def select_by_improved_policy(root, node, tree, rules, scores):
 @scalar
 def descend(root, simulation, tree, rules, frontier):
     """Select actions from the root down to one without a node, or to ``max_depth``."""
-    node, action, child, depth = NO_PARENT, NO_ACTION, ROOT, 0
-    while child != UNVISITED and depth < rules.max_depth:
-        node = child
+    scores, is_invalid = frontier.scores[root], tree.invalid_actions[root]
+    index, action, following, depth = NO_PARENT, NO_ACTION, ROOT, 0
+    while following != UNVISITED and depth < rules.max_depth:
+        index = following
+        node, children = tree.nodes[root, index], tree.children[root, index]
         if not rules.uses_gumbel:
-            action = select_by_puct(root, node, tree, rules, frontier.scores)
-        elif node == ROOT:
-            action = select_considered(root, rules.considered_visits[root, simulation], tree, rules, frontier.scores)
+            action = select_by_puct(node, children, index == ROOT, is_invalid, rules, scores)
+        elif index == ROOT:
+            visits = rules.considered_visits[root, simulation]
+            action = select_considered(node, children, visits, is_invalid, rules.gumbel[root], rules.qtransform, scores)
         else:
-            action = select_by_improved_policy(root, node, tree, rules, frontier.scores)
-        child = tree.children[root, node, action].index
+            action = select_by_improved_policy(node, children, rules.qtransform, scores)
+        following = children[action].index
         depth += 1
     leaf = frontier.leaves[root]
-    leaf.parent_row = node * len(frontier.leaves) + root
+    leaf.parent_row = index * len(frontier.leaves) + root
     leaf.action = action
-    leaf.node = simulation + 1 if child == UNVISITED else child
+    leaf.node = simulation + 1 if following == UNVISITED else following
 
 
 @scalar
@@ -239,16 +240,17 @@ def expand(root, tree, frontier, evaluation):
     node.raw_value = evaluation.value[root]
     node.value = evaluation.value[root]
     node.visits += 1
+    logits, scores = evaluation.prior_logits[root], frontier.scores[root]
     highest, total = -math.inf, 0.0
-    for action in range(frontier.scores.shape[1]):
-        highest = max(highest, float(evaluation.prior_logits[root, action]))
-    for action in range(frontier.scores.shape[1]):
-        frontier.scores[root, action] = math.exp(evaluation.prior_logits[root, action] - highest)
-        total += frontier.scores[root, action]
-    for action in range(frontier.scores.shape[1]):
-        child = tree.children[root, leaf.node, action]
-        child.prior_logit = evaluation.prior_logits[root, action]
-        child.prior_prob = frontier.scores[root, action] / total
+    for action in range(len(logits)):
+        highest = max(highest, float(logits[action]))
+    for action in range(len(logits)):
+        scores[action] = math.exp(logits[action] - highest)
+        total += scores[action]
+    children = tree.children[root, leaf.node]
+    for action in range(len(logits)):
+        children[action].prior_logit = logits[action]
+        children[action].prior_prob = scores[action] / total
 
 
 @scalar
@@ -281,10 +283,14 @@ def advance(root, simulation, tree, rules, frontier, evaluation):
 @scalar
 def decide(root, tree, rules, frontier):
     """Choose among the root's most visited actions; leave σ(completedQ) of the root in ``scores``."""
+    node, children = tree.nodes[root, ROOT], tree.children[root, ROOT]
     most_visits = 0
-    for action in range(frontier.scores.shape[1]):
-        most_visits = max(most_visits, tree.children[root, ROOT, action].visits)
-    frontier.leaves[root].action = select_considered(root, most_visits, tree, rules, frontier.scores)
+    for action in range(len(children)):
+        most_visits = max(most_visits, children[action].visits)
+    is_invalid, gumbel, scores = tree.invalid_actions[root], rules.gumbel[root], frontier.scores[root]
+    frontier.leaves[root].action = select_considered(
+        node, children, most_visits, is_invalid, gumbel, rules.qtransform, scores
+    )
 
 
 # --- all roots -------------------------------------------------------------------------------------------------
