@@ -45,6 +45,7 @@ THIRD_PARTY = {
     "minigrid": ("src/triptych/envs/",),
     "mujoco": ("src/triptych/envs/",),
     "wandb": ("src/triptych/callbacks/tracking.py",),
+    "numba": ("src/triptych/planning/",),
 }
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py"), ROOT / "train.py"])
 
