@@ -26,6 +26,6 @@ def test_it_learns_catch_from_pixels(algo, tmp_path):
 
 
 @pytest.mark.learning
-@pytest.mark.parametrize("algo", ["dqn", "ppo"])
+@pytest.mark.parametrize("algo", ["dqn", "ppo", "muzero"])
 def test_it_learns_cartpole_from_vectors(algo, tmp_path):
     assert final_return(tmp_path / "run", f"algo={algo}", "env=cartpole", "eval.final_episodes=20") >= 400
