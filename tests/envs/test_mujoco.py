@@ -1,4 +1,3 @@
-import os
 import sys
 import warnings
 
@@ -6,28 +5,7 @@ import numpy as np
 import pytest
 
 from triptych.envs.gymnasium import Gymnasium
-from triptych.envs.mujoco import off_screen
 from triptych.types import ConfigurationError
-
-
-@pytest.mark.parametrize(
-    ("variables", "renderer"),
-    [
-        ({}, "egl"),
-        ({"DISPLAY": ":0"}, None),
-        ({"WAYLAND_DISPLAY": "wayland-0"}, None),
-        ({"MUJOCO_GL": "osmesa"}, "osmesa"),
-    ],
-)
-def test_it_draws_off_screen_where_there_is_no_display(variables, renderer, monkeypatch):
-    for name in ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    before = dict(os.environ)
-    with off_screen():
-        assert os.environ.get("MUJOCO_GL") == renderer
-    assert dict(os.environ) == before
 
 
 def test_its_warnings_litter_neither_the_screen_nor_the_folder(tmp_path, monkeypatch, capfd):

@@ -15,6 +15,7 @@ from gymnasium.wrappers import FrameStackObservation, TransformObservation
 import triptych.envs.catch  # noqa: F401  (registers Catch-v0)
 from triptych.envs import mujoco
 from triptych.envs.extras import require_extra
+from triptych.envs.off_screen import off_screen
 from triptych.types import ConfigurationError, EnvSpec, Received
 
 Wrapper = Callable[[gymnasium.Env], gymnasium.Env]
@@ -172,7 +173,7 @@ class Gymnasium:
         env = self._wrap(gymnasium.make(self._id, **self._make_kwargs, render_mode="rgb_array"))
         try:
             env.reset(seed=seed)
-            with mujoco.off_screen():
+            with off_screen():
                 first = np.asarray(env.render())
             yield first, 0.0
             for action in actions:

@@ -1,12 +1,9 @@
-"""What MuJoCo is told before it steps and draws."""
+"""What MuJoCo is told before it steps."""
 
 from __future__ import annotations
 
 import os
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from triptych.types import ConfigurationError
 
@@ -28,20 +25,3 @@ def warn_through_python() -> None:
         warnings.warn(f"MuJoCo: {text}", category, stacklevel=1)
 
     mujoco.set_mju_user_warning(warn)
-
-
-@contextmanager
-def off_screen() -> Iterator[None]:
-    """Let a renderer that is made in here use EGL where there is no display; GLFW, Gymnasium's first, needs one.
-
-    ``MUJOCO_GL``, where it is set, decides.
-    """
-    has_display = bool(os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"})
-    if sys.platform != "linux" or has_display or "MUJOCO_GL" in os.environ:
-        yield
-        return
-    os.environ["MUJOCO_GL"] = "egl"
-    try:
-        yield
-    finally:  # MuJoCo itself reads it too, and cannot be imported where EGL is missing
-        del os.environ["MUJOCO_GL"]
