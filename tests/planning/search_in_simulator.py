@@ -11,8 +11,8 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parents[2])]
 
-from tests.planning.cases import search
-from triptych.planning.search import LAUNCHERS, CudaLauncher
+from tests.planning.cases import search  # noqa: E402
+from triptych.planning.search import LAUNCHERS, CudaLauncher  # noqa: E402
 
 
 class SimulatedLauncher(CudaLauncher):

@@ -151,7 +151,8 @@ def gumbel_muzero_policy(
     root, is_invalid = _check_root(root, invalid_actions, "gumbel", gumbel)
 
     prior_logits = _mask(root.prior_logits, is_invalid)
-    noise = gumbel_scale * (_gumbel(prior_logits, generator) if gumbel is None else gumbel.float())
+    noise = _gumbel(prior_logits, generator) if gumbel is None else gumbel.float()
+    noise = (gumbel_scale * noise).contiguous()
 
     num_actions = prior_logits.shape[1]
     num_considered = (~is_invalid).sum(dim=-1).clamp(max=max_num_considered_actions)
@@ -223,6 +224,7 @@ def _check_root(
 
     logits, value = logits.float(), value.float()
     is_invalid = torch.zeros_like(logits, dtype=torch.bool) if invalid_actions is None else invalid_actions != 0
+    is_invalid = is_invalid.contiguous()  # another layout would be another compilation of the kernels
     # -inf is a fair prior logit of an action that cannot be played, as long as one remains that can.
     is_playable = ~is_invalid & (logits > -math.inf)
     problems = torch.stack(
