@@ -21,7 +21,8 @@ from triptych.report.trees import TreePicture, draw_tree
 from triptych.restore import load_checkpoint, load_config, prepare
 from triptych.types import ConfigurationError
 
-DONE, BAD_INPUT = 0, 2  # exit codes
+DONE, FAILED, BAD_INPUT = 0, 1, 2  # exit codes
+PICTURES = (".png", ".pdf", ".svg")
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -44,12 +45,16 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
             raise ConfigurationError(
                 f"--{name.replace('_', '-')} {value} is not allowed: it takes a whole number from {least} up."
             )
+    if options.out is not None and (options.out.suffix not in PICTURES or options.out.is_dir()):
+        raise ConfigurationError(
+            f"--out {options.out} is not allowed: it takes a file that ends in {', '.join(PICTURES)}."
+        )
     return options
 
 
 @torch.no_grad()
 def play_and_search(experiment: Experiment, options: argparse.Namespace, seed: int) -> tuple[TreePicture, np.ndarray]:
-    """Play up to the step, search there, and return the tree and the frame.
+    """Play up to the step, search there, and return the tree and the frame; in single precision, on the CPU.
 
     Raises:
         ConfigurationError: the game is shorter, or the algorithm plans nothing.
@@ -111,6 +116,9 @@ def main(arguments: list[str]) -> int:
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
+    except OSError as error:
+        print(f"error: the picture cannot be written: {error}", file=sys.stderr)
+        return FAILED
     return DONE
 
 

@@ -87,9 +87,10 @@ def test_every_option_can_be_chosen(path):
     check_values(compose("train", overrides=overrides))
 
 
-def test_every_number_and_flag_has_a_rule():
+@pytest.mark.parametrize("algo", ALGOS)
+def test_every_number_and_flag_has_a_rule(algo):
     for env in ("pong", "cartpole", "labyrinth_multiroom"):
-        cfg = compose("train", overrides=[f"env={env}", "logger=wandb"])
+        cfg = compose("train", overrides=[f"algo={algo}", f"env={env}", "logger=wandb"])
         for key, value in leaves(OmegaConf.to_container(cfg, resolve=True)):
             if isinstance(value, int | float):
                 assert rule_of(key) is not None, f"no rule says what {key} may be"

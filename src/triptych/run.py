@@ -127,6 +127,7 @@ def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command
         folder.log(f"Interrupted at {progress['frames']:,} frames; the same command goes on from here: {command}")
         exit_code = INTERRUPTED
     except Exception as error:
+        exit_code = BAD_INPUT if isinstance(error, ConfigurationError) else FAILED
         folder.log(f"Failed: {_sentence(error)} (traceback in {folder.path / 'train.log'})")
         folder.note(traceback.format_exc())
         fields = {"status": "failed", "error": f"{type(error).__name__}: {error}"}

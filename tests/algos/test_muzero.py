@@ -191,6 +191,8 @@ def test_too_few_observations_for_an_option_are_refused():
         make(consistency_coef=2.0, num_observations=2)
     with pytest.raises(ConfigurationError, match=r"num_observations=5 .*reanalyse_fraction=0.5 .* carries 6"):
         make(reanalyse_fraction=0.5, num_observations=5)
+    with pytest.raises(ConfigurationError, match=r"num_observations=7 .* carries 1"):
+        make(num_observations=7)
 
 
 def test_a_value_prefix_learns_sums_and_the_search_takes_them_apart():
@@ -232,7 +234,10 @@ def test_reanalysis_replaces_what_was_searched_and_nothing_else():
     assert after.action_weights[2:].tolist() == before.action_weights[2:].tolist()
     searched = before.is_step[:2]
     assert (after.value[:2][searched] != before.value[:2][searched]).all()
-    assert after.value[:2][~searched].tolist() == before.value[:2][~searched].tolist()
+    # The second one is cut after two steps; it is a truncation, so what was seen then is worth what it is now.
+    seen = module.plan(before.observation[1, [2]], module.num_simulations).search_tree.summary().value
+    torch.testing.assert_close(after.value[1, 2:], seen.expand(L - 1), atol=0.3, rtol=0)
+    assert after.value[1, 2:].unique().numel() == 1
     torch.testing.assert_close(after.action_weights[:2].sum(dim=-1), torch.ones(2, U + 1))
     assert (after.action_weights[:2] != before.action_weights[:2]).any()
 
@@ -262,3 +267,31 @@ def test_augmentation_is_for_images_only():
     assert prepared.observation.shape == (B, U + 1, 2, 10, 10)
     assert prepared.observation.dtype == torch.uint8
     assert not torch.equal(prepared.observation, shown[:, : U + 1])
+
+
+def test_a_terminated_segment_is_worth_nothing_beyond_its_end_after_reanalysis_too():
+    module = with_opinions(make(reanalyse_fraction=1.0))
+    segment = make_minibatch().segment
+    discount, value = segment.discount.clone(), segment.value.clone()
+    discount[1, 1], discount[1, 2:], value[1, 2:] = 0.0, 1.0, 0.0
+    after = module._prepare(segment._replace(discount=discount, value=value))
+    assert not after.value[1, 2:].any()
+    assert after.value[1, :2].all()
+
+
+@pytest.mark.parametrize("spec", [SPEC, EnvSpec("pong", "nature", (4, 84, 84), "uint8", num_actions=6)])
+@pytest.mark.parametrize("value_prefix", [False, True])
+def test_a_search_stays_in_single_precision_under_autocast(spec, value_prefix):
+    module = MuZero(spec, **SETTINGS | {"value_prefix": value_prefix, "discount": 0.997})
+    torch.nn.init.normal_(module.model.value.out.weight if spec is SPEC else module.model.value.head.out.weight)
+    images = torch.randint(256, (3, *spec.observation_shape), dtype=torch.uint8)
+    observation = images if spec.is_image else images.float()
+    with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
+        tree = module.plan(observation, 4).search_tree
+    for name in ("node_values", "children_rewards", "children_discounts"):
+        assert getattr(tree, name).dtype == torch.float32
+    visited = tree.children_index >= 0
+    assert tree.children_discounts[visited].unique().tolist() == [pytest.approx(0.997, abs=1e-6)]
+    values = tree.raw_values
+    assert not torch.equal(values, values.bfloat16().float())
+    assert all(part.dtype == torch.float32 for part in tree.embeddings)

@@ -105,23 +105,34 @@ def test_reinforce_learns_from_the_whole_returns_of_ended_episodes(baseline):
     rollout = make_rollout(module)
     steps = module.targets(rollout)
     advantage, target = steps.advantage.view(7, 4), steps.target.view(7, 4)
-    num_ended = 0
+    has_return = steps.extras["has_return"].view(7, 4)
     for env in range(4):
         for start in range(7):
             ends = [time for time in range(start, 7) if rollout.is_last[time, env]]
-            value = critic(module, rollout.observation[start, env]) if baseline else 0.0
+            assert bool(has_return[start, env]) == bool(ends)
             if not ends:
-                assert float(advantage[start, env]) == 0.0
-                assert float(target[start, env]) == pytest.approx(value, abs=1e-6)
                 continue
-            num_ended += 1
+            value = critic(module, rollout.observation[start, env]) if baseline else 0.0
             rewards = rollout.reward[start : ends[0] + 1, env].tolist()
             expected = sum(0.9**power * reward for power, reward in enumerate(rewards))
             if baseline and rollout.discount[ends[0], env] > 0:  # truncated: the baseline completes it
                 expected += 0.9 ** len(rewards) * critic(module, rollout.next_observation[ends[0], env])
             assert float(target[start, env]) == pytest.approx(expected, abs=1e-5)
             assert float(advantage[start, env]) == pytest.approx(expected - value, abs=1e-5)
-    assert 0 < num_ended < 28
+    assert 0 < int(has_return.sum()) < 28
+
+
+def test_steps_without_a_return_teach_reinforce_nothing():
+    module = reinforce()
+    steps = make_steps(module)
+    whole = steps.extras["has_return"]
+    alone = module.loss(steps.at(whole.nonzero().flatten())).loss
+    changed = steps._replace(
+        target=torch.where(whole, steps.target, 1e3), advantage=torch.where(whole, steps.advantage, 1e3)
+    )
+    assert float(module.loss(changed).loss.detach()) == pytest.approx(float(alone.detach()), abs=1e-6)
+    nothing = steps._replace(extras={"has_return": torch.zeros_like(whole)})
+    assert float(module.loss(nothing).loss.detach()) == 0.0
 
 
 @pytest.mark.parametrize("make", [reinforce, a2c, ppo, pqn])
@@ -134,7 +145,7 @@ def test_batching_over_environments_changes_nothing(make):
     for env, alone in enumerate(apart):
         torch.testing.assert_close(alone.target, together.target.view(7, 4)[:, env])
         torch.testing.assert_close(alone.advantage, together.advantage.view(7, 4)[:, env])
-    if make is not ppo:  # which standardizes over its minibatch
+    if make not in (ppo, reinforce):  # which take means over other steps
         with torch.no_grad():
             mean = sum(float(module.loss(alone).loss) for alone in apart) / 4
             assert float(module.loss(together).loss) == pytest.approx(mean, abs=1e-5)
@@ -184,7 +195,7 @@ def test_at_the_policy_that_acted_ppo_is_actor_critic(spec):
     output = second.loss(steps)
     assert float(output.metrics["approximate_kl"].detach()) == pytest.approx(0, abs=1e-6)
     assert float(output.metrics["clip_fraction"]) == 0
-    advantage = (steps.advantage - steps.advantage.mean()) / (steps.advantage.std() + 1e-8)
+    advantage = (steps.advantage - steps.advantage.mean()) / (steps.advantage.std(correction=0) + 1e-8)
     output.loss.backward()
     first.loss(steps._replace(advantage=advantage)).loss.backward()
     for mine, other in zip(first.parameters(), second.parameters(), strict=True):

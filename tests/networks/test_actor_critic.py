@@ -5,7 +5,7 @@ import torch
 
 from triptych.networks.actor_critic import ActorCritic
 from triptych.networks.normalization import RunningNormalization
-from triptych.types import EnvSpec
+from triptych.types import ConfigurationError, EnvSpec
 
 PIXELS = EnvSpec("pixels", "none", (4, 84, 84), "uint8", num_actions=6)
 VECTOR = EnvSpec("vector", "none", (5,), "float32", num_actions=3)
@@ -87,3 +87,8 @@ def test_running_statistics_are_saved():
     other.load_state_dict(network.state_dict())
     assert other.normalization.count == 12
     torch.testing.assert_close(other(observe(VECTOR))[1], network(observe(VECTOR))[1])
+
+
+def test_images_are_not_normalised_twice():
+    with pytest.raises(ConfigurationError, match="normalize_observations=true is for vectors, but pixels shows images"):
+        ActorCritic(PIXELS, normalize_observations=True)

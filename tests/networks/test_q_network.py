@@ -62,3 +62,14 @@ def test_the_same_added_to_all_advantages_changes_nothing():
 def test_a_wrong_shape_raises(head):
     with pytest.raises(TypeCheckError):
         head(torch.zeros(8))
+
+
+@pytest.mark.parametrize("dueling", [False, True])
+def test_values_are_not_rounded_by_a_torso_in_half_precision(dueling):
+    spec = EnvSpec("pixels", "none", (4, 84, 84), "uint8", num_actions=6)
+    network = QNetwork(spec, dueling=dueling)
+    pixels = torch.randint(256, (5, 4, 84, 84), dtype=torch.uint8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        values = network(pixels)
+    assert values.dtype == torch.float32
+    assert not torch.equal(values, values.bfloat16().float())

@@ -35,6 +35,7 @@ def test_the_tree_of_a_step_is_drawn(planner, tmp_path):
     [
         (["--step", "99"], "--step 99 is beyond the end: this game has 9 steps"),
         (["--step", "-1"], "--step -1 is not allowed"),
+        (["--out", "tree.xyz"], "--out tree.xyz is not allowed"),
         (["--checkpoint", "worst"], "There is no checkpoint worst"),
     ],
 )

@@ -8,7 +8,7 @@ Differences from the paper:
  1. N environments step together and make one update of T · N steps, instead of 16 threads that update alone.
  2. Adam instead of RMSProp with shared statistics, at a constant learning rate.
  3. The network is Nature's, with 512 hidden units (paper: two convolutions and 256).
- 4. The gradient norm is clipped to 0.5 (paper: none; its code 40).
+ 4. The gradient norm is clipped to 0.5 (paper: none).
  5. A truncated episode keeps the value of its last observation.
 """
 
@@ -38,7 +38,7 @@ class A2C(Algorithm):
         kwargs: see `Algorithm`.
     """
 
-    has_discrete_actions = False
+    needs_discrete_actions = False
 
     def __init__(
         self,

@@ -44,7 +44,7 @@ class Algorithm(pl.LightningModule):
     """
 
     # Says which environments it can play; the command line asks before anything starts.
-    has_discrete_actions = True
+    needs_discrete_actions = True
     # Each evaluation is played once in each; the first decides which checkpoint is the best.
     evaluation_modes: tuple[str, ...] = ("",)
 
@@ -82,7 +82,7 @@ class Algorithm(pl.LightningModule):
     @classmethod
     def check(cls, spec: EnvSpec) -> None:
         """Raise `ConfigurationError` where the algorithm cannot play."""
-        if cls.has_discrete_actions and spec.num_actions is None:
+        if cls.needs_discrete_actions and spec.num_actions is None:
             raise ConfigurationError(
                 f"algo={cls.__name__.lower()} chooses among discrete actions, but {spec.name} has continuous ones of "
                 f"shape {spec.action_shape}; choose an env with discrete actions."

@@ -106,9 +106,9 @@ class MuZero(Algorithm):
         self.has_value_prefix, self.reanalyse_fraction = value_prefix, reanalyse_fraction
         self.has_augmentation = augmentation and spec.is_image
         needed = unroll_steps + n_step + 1 if reanalyse_fraction else unroll_steps + 1 if consistency_coef else 1
-        if num_observations < needed:
+        if not needed <= num_observations <= unroll_steps + n_step + 1:
             raise ConfigurationError(
-                f"algo.num_observations={num_observations} are too few: with algo.consistency_coef="
+                f"algo.num_observations={num_observations} does not fit: with algo.consistency_coef="
                 f"{consistency_coef:g} and algo.reanalyse_fraction={reanalyse_fraction:g} a segment carries {needed}."
             )
         # Evenly spaced points, which stand for the scalars that h maps to them.
@@ -134,16 +134,17 @@ class MuZero(Algorithm):
 
     def loss(self, minibatch: SegmentMinibatch) -> LossOutput:
         segment, weight = minibatch
-        self._check_rewards(segment.reward)
         segment = self._prepare(segment)
         target = n_step_returns(segment.reward, segment.discount, segment.value, self.n_step)  # [B, U + 1]
         reward = segment.reward[:, : self.unroll_steps]
-        reward_target = compressed_two_hot(
-            reward.cumsum(dim=1) if self.has_value_prefix else reward, self.reward_support
-        )
+        if self.has_value_prefix:
+            reward = reward.cumsum(dim=1)
+        self._check_rewards(reward)
+        reward_target = compressed_two_hot(reward, self.reward_support)
         value_target = compressed_two_hot(target, self.value_support)  # [B, U + 1, S]
 
         features = self.model.represent(segment.observation[:, 0])
+        seen = self._see(segment) if self.projection is not None else None
         memory = self.model.reward.initial_memory(features)
         losses: dict[str, list[Tensor]] = {
             name: [] for name in ("policy", "value", "reward", "consistency")
@@ -156,9 +157,8 @@ class MuZero(Algorithm):
                 reward_logits, memory = self.model.reward(reward_features, memory)
                 was_known = segment.is_known[:, step - 1]
                 losses["reward"].append(was_known * cross_entropy(reward_logits, reward_target[:, step - 1]))
-                if self.projection is not None:
-                    seen = self.model.represent(segment.observation[:, step])
-                    losses["consistency"].append(-(is_step * self.projection(features, seen)))
+                if self.projection is not None and seen is not None:
+                    losses["consistency"].append(-(is_step * self.projection(features, seen[:, step - 1])))
             policy_logits, value_logits = self.model.predict(features)
             losses["policy"].append(is_step * cross_entropy(policy_logits, segment.action_weights[:, step]))
             losses["value"].append(is_known * cross_entropy(value_logits, value_target[:, step]))
@@ -180,7 +180,7 @@ class MuZero(Algorithm):
                 mean = torch.stack(unrolled).mean(dim=0) + sum(root)  # [B]
                 total = total + coefs[name] * mean
                 metrics[f"{name}_loss"] = mean.mean()
-        priorities = (root_value - target[:, 0]).abs()  # appendix G
+        priorities = (root_value - target[:, 0]).abs()  # Ye et al. 2021; Schrittwieser et al.: of the search's value
         return LossOutput((weight * total).mean(), metrics, priorities)
 
     def plan(self, observation: Tensor, num_simulations: int) -> PolicyOutput:
@@ -229,6 +229,12 @@ class MuZero(Algorithm):
         return output, (features, *new_memory)
 
     @torch.no_grad()
+    def _see(self, segment: Segment) -> Tensor:
+        """Return the states ``[B, U, ...]`` of what was seen after each unrolled step."""
+        observation = segment.observation[:, 1 : self.unroll_steps + 1]
+        return self.model.represent(observation.flatten(0, 1)).unflatten(0, observation.shape[:2])
+
+    @torch.no_grad()
     def _prepare(self, segment: Segment) -> Segment:
         """Search a share of the segments again, and change what their images look like."""
         count = round(self.reanalyse_fraction * len(segment.action))
@@ -238,6 +244,13 @@ class MuZero(Algorithm):
             value, action_weights = segment.value.clone(), segment.action_weights.clone()
             new_value = output.search_tree.summary().value.view(count, -1)
             value[:count] = torch.where(segment.is_step[:count], new_value, value[:count])
+            # What a truncation cut off is worth what the last observation, just searched, is worth.
+            last = segment.is_step[:count].sum(dim=1, keepdim=True) - 1
+            is_inside = last < new_value.shape[1] - 1
+            is_kept = segment.discount[:count].gather(1, last.clamp(max=segment.discount.shape[1] - 1)) > 0
+            end_value = new_value.gather(1, (last + 1).clamp(max=new_value.shape[1] - 1))
+            is_beyond = ~segment.is_step[:count] & is_inside & is_kept
+            value[:count] = torch.where(is_beyond, end_value, value[:count])
             new_weights = output.action_weights.view(count, -1, action_weights.shape[-1])
             action_weights[:count] = new_weights[:, : self.unroll_steps + 1]
             segment = segment._replace(value=value, action_weights=action_weights)

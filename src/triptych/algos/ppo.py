@@ -8,7 +8,7 @@ Differences from the paper:
  3. The clip range and the learning rate do not share one schedule: the clip range is constant, and the
     learning rate falls over a horizon of its own (table 5: both fall to 0 with the budget).
  4. A truncated episode keeps the value of its last observation.
- 5. On vectors the log standard deviation starts at half the range of the action.
+ 5. The standard deviation of continuous actions starts at half their range.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class PPO(Algorithm):
         kwargs: see `Algorithm`.
     """
 
-    has_discrete_actions = False
+    needs_discrete_actions = False
 
     def __init__(
         self,

@@ -6,11 +6,12 @@ Options: `baseline` subtracts a learned state value from the return.
 Differences from the book:
  1. One update takes the mean over all steps of the episodes that ended within a rollout of T steps in N
     environments; the book updates after each step of one episode. Steps of an episode that goes on beyond the
-    rollout have no return yet and are left out.
- 2. The factor γᵗ before the gradient is left out, as in all that came after.
- 3. The return of a truncated episode is completed by the baseline; without one it ends there.
- 4. Adam instead of plain gradient ascent, and the gradient norm is clipped.
- 5. An entropy bonus (Williams & Peng 1991) keeps the policy from settling too soon; 0 turns it off.
+    rollout have no return yet and are left out, which favours short episodes; T should be long.
+ 2. With `num_minibatches` above 1 the later updates of a rollout follow a policy that has moved a little since.
+ 3. The factor γᵗ before the gradient is left out, as in all that came after.
+ 4. The return of a truncated episode is completed by the baseline; without one it ends there.
+ 5. Adam instead of plain gradient ascent, and the gradient norm is clipped.
+ 6. An entropy bonus (Williams & Peng 1991) keeps the policy from settling too soon; 0 turns it off.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class REINFORCE(Algorithm):
         kwargs: see `Algorithm`.
     """
 
-    has_discrete_actions = False
+    needs_discrete_actions = False
 
     def __init__(
         self,
@@ -72,21 +73,20 @@ class REINFORCE(Algorithm):
         else:
             baseline = next_value = torch.zeros_like(rollout.reward)
         returns = lambda_returns(rollout.reward, rollout.discount, next_value, rollout.is_cut, lambda_=1.0)
-        is_whole = is_of_ended_episode(rollout.is_last)
-        return rollout.steps(
-            target=torch.where(is_whole, returns, baseline),
-            advantage=torch.where(is_whole, returns - baseline, 0.0),
-        )
+        steps = rollout.steps(target=returns, advantage=returns - baseline)
+        return steps._replace(extras={"has_return": is_of_ended_episode(rollout.is_last).flatten()})
 
     def loss(self, minibatch: RolloutSteps) -> LossOutput:
         policy, value = self.network(minibatch.observation)
         log_prob = policy.log_prob(minibatch.action)  # [B]
-        policy_loss = policy_gradient_losses(log_prob, minibatch.advantage).mean()
-        entropy = policy.entropy().mean()
+        has_return = minibatch.extras["has_return"]
+        share = has_return / has_return.sum().clamp(min=1)  # [B] of the mean over the steps that have a return
+        policy_loss = (share * policy_gradient_losses(log_prob, minibatch.advantage)).sum()
+        entropy = (share * policy.entropy()).sum()
         loss = policy_loss - self.entropy_coef * entropy
         metrics: dict[str, Tensor | float] = {"policy_loss": policy_loss, "entropy": entropy}
         if self.has_baseline:
-            value_loss = squared(minibatch.target - value).mean()
+            value_loss = (share * squared(minibatch.target - value)).sum()
             loss = loss + self.value_coef * value_loss
             metrics |= {"value_loss": value_loss, "value_mean": value.mean()}
         return LossOutput(loss, metrics)

@@ -60,4 +60,4 @@ def approximate_kl(log_ratio: Float[Tensor, " B"]) -> Float[Tensor, ""]:
 
 def standardize(advantage: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
     """Return the advantages with mean 0 and standard deviation 1."""
-    return (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+    return (advantage - advantage.mean()) / (advantage.std(correction=0) + 1e-8)

@@ -44,7 +44,7 @@ def two_hot(x: Float[Tensor, "*batch"], support: Float[Tensor, " S"]) -> Float[T
 
 def expectation(probs: Float[Tensor, "*batch S"], support: Float[Tensor, " S"]) -> Float[Tensor, "*batch"]:
     """Return Σ p z of distributions over the support."""
-    return probs @ support
+    return (probs * support).sum(dim=-1)  # a matrix product would be rounded under autocast
 
 
 def compressed_two_hot(x: Float[Tensor, "*batch"], support: Float[Tensor, " S"]) -> Float[Tensor, "*batch S"]:
@@ -54,7 +54,7 @@ def compressed_two_hot(x: Float[Tensor, "*batch"], support: Float[Tensor, " S"])
 
 def scalar_of(logits: Float[Tensor, "*batch S"], support: Float[Tensor, " S"]) -> Float[Tensor, "*batch"]:
     """Return the scalar of any size that a distribution over the support stands for."""
-    return expand(expectation(logits.softmax(dim=-1), support))
+    return expand(expectation(logits.float().softmax(dim=-1), support))
 
 
 def cross_entropy(logits: Float[Tensor, "*batch S"], probs: Float[Tensor, "*batch S"]) -> Float[Tensor, "*batch"]:

@@ -11,7 +11,7 @@ from torch.distributions import Categorical, Distribution, Independent, Normal
 
 from triptych.networks.normalization import RunningNormalization
 from triptych.networks.torsos import VectorTorso, initialize_orthogonal, make_torso
-from triptych.types import EnvSpec
+from triptych.types import ConfigurationError, EnvSpec
 
 
 class CategoricalHead(nn.Module):
@@ -69,6 +69,11 @@ class ActorCritic(nn.Module):
 
     def __init__(self, spec: EnvSpec, *, normalize_observations: bool = False) -> None:
         super().__init__()
+        if normalize_observations and spec.is_image:
+            raise ConfigurationError(
+                f"algo.normalize_observations=true is for vectors, but {spec.name} shows images, whose pixels are "
+                "scaled already; leave it false."
+            )
         self.normalization = RunningNormalization(spec.observation_shape) if normalize_observations else None
         if spec.is_image:
             self.policy_torso = self.value_torso = make_torso(spec.observation_shape, spec.is_image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -44,5 +45,7 @@ class QNetwork(nn.Module):
         self.head = head(self.torso.num_features, spec.num_actions)
 
     def forward(self, observation: Tensor) -> Float[Tensor, "B A"]:
-        """Return Q(s, ·) in single precision, whatever the precision of the layers."""
-        return self.head(self.torso(observation)).float()
+        """Return Q(s, ·), from a head in single precision: actions may differ by little."""
+        features = self.torso(observation)
+        with torch.autocast(features.device.type, enabled=False):
+            return self.head(features.float())

@@ -25,7 +25,11 @@ class Prediction(NamedTuple):
 
 
 def scale_to_unit(state: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
-    """Bring each state to [0, 1], the range of the encoded action (Schrittwieser et al. 2020, appendix G)."""
+    """Bring each state to [0, 1], the range of the encoded action (Schrittwieser et al. 2020, appendix G).
+
+    In single precision, whatever the precision of the layers: a search hands states on from step to step.
+    """
+    state = state.float()
     flat = state.flatten(1)
     low, high = (extreme.view(-1, *[1] * (state.ndim - 1)) for extreme in torch.aminmax(flat, dim=1))
     return (state - low) / (high - low).clamp(min=1e-5)
@@ -195,7 +199,7 @@ class PlaneHead(nn.Module):
 
 
 def nature_layers(num_channels: int) -> list[nn.Module]:
-    """Return the convolutions of Mnih et al. 2015, padded: 84 pixels to 6, in few operations."""
+    """Return the convolutions of Mnih et al. 2015: 84 pixels to 7, in few operations."""
     return [
         PixelConvolution(num_channels, 32, kernel_size=8, stride=4),
         nn.GroupNorm(1, 32),

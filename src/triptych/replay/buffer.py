@@ -173,6 +173,7 @@ class FrameReplay:
             "chunks": json.dumps(self._chunks),
             "sampler": self.sampler.state_dict(),
             **{array_name: torch.from_numpy(array) for array_name, array in self.arrays.items()},
+            **self._state(),
         }
         temporary = directory / f"index-{name}.tmp"
         torch.save(state, temporary)
@@ -199,7 +200,15 @@ class FrameReplay:
         for array_name, array in self.arrays.items():
             array[...] = state[array_name].numpy()
         self.sampler.load_state_dict(state["sampler"])
+        self._load_state(state)
         self._forget_open(slice(None))
+
+    def _state(self) -> dict[str, Any]:
+        """Return what a subclass saves besides."""
+        return {}
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        """Take back what `_state` returned."""
 
 
 class ReplayBuffer(FrameReplay):

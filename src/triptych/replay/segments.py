@@ -61,11 +61,16 @@ class SegmentBuffer(FrameReplay):
     def _forget_open(self, env_index: np.ndarray | slice) -> None:
         self._num_open[env_index] = 0
 
+    def _state(self) -> dict[str, Any]:
+        return {"generator": self._generator.bit_generator.state}
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        self._generator.bit_generator.state = state["generator"]
+
     def add(self, step: Step) -> None:
         """Add one vector step; ``step.extras`` holds the search's ``value [N]`` and ``action_weights [N, A]``."""
         row = self._add_frames(step)
-        start = self._all_envs * self.rows_per_env
-        index = start + row
+        index = self._all_envs * self.rows_per_env + row
         self.arrays["reward"][index] = step.reward
         self.arrays["discount"][index] = np.float32(self.discount) * step.discount
         self.arrays["is_last"][index] = step.is_last
@@ -73,13 +78,16 @@ class SegmentBuffer(FrameReplay):
         self.arrays["action_weights"][index] = step.extras["action_weights"]
 
         self._num_open += 1
-        # All that is open when an end comes; else the one whose U + n steps, and the value after them, are known.
-        num_closing = np.where(step.is_last, self._num_open, (self._num_open > self.length).astype(np.int64))
-        oldest = self._num_open - 1
-        for age in range(int(oldest.max()) + 1):
-            is_closing = (age <= oldest) & (age > oldest - num_closing)
-            self.sampler.enable(start[is_closing] + (row[is_closing] - age) % self.rows_per_env)
-        self._num_open = np.where(step.is_last, 0, self._num_open - num_closing)
+        # The step whose U + n successors, and the value after them, are known; at an end all that are open.
+        is_known = self._num_open > self.length
+        self._enable(is_known & ~step.is_last, row, age=self.length)
+        for age in range(int(self._num_open[step.is_last].max(initial=0))):
+            self._enable(step.is_last & (age < self._num_open), row, age)
+        self._num_open = np.where(step.is_last, 0, self._num_open - is_known)
+
+    def _enable(self, mask: np.ndarray, row: np.ndarray, age: int) -> None:
+        """Let segments start ``age`` steps before ``row [N]`` in the environments of ``mask [N]``."""
+        self.sampler.enable(self._all_envs[mask] * self.rows_per_env + (row[mask] - age) % self.rows_per_env)
 
     def sample(self, batch_size: int, env_steps: int) -> SegmentDraw:
         """Draw segments, with replacement; ``env_steps`` is the clock of the importance exponent."""

@@ -26,21 +26,20 @@ def layout(parents: Sequence[int]) -> dict[int, tuple[float, int]]:
     for node, parent in enumerate(parents):
         if parent >= 0:
             children.setdefault(int(parent), []).append(node)
-    places: dict[int, tuple[float, int]] = {}
-    num_leaves = 0
-
-    def place(node: int, depth: int) -> float:
-        nonlocal num_leaves
-        below = [place(child, depth + 1) for child in children.get(node, [])]
-        if below:
-            x = (below[0] + below[-1]) / 2
-        else:
-            x, num_leaves = float(num_leaves), num_leaves + 1
-        places[node] = x, depth
-        return x
-
-    place(0, 0)
-    return places
+    depth_of, order, waiting = {0: 0}, [], [0]
+    while waiting:  # depth first, so that the leaves come in the order in which they stand
+        node = waiting.pop()
+        order.append(node)
+        for child in reversed(children.get(node, [])):
+            depth_of[child] = depth_of[node] + 1
+            waiting.append(child)
+    x_of: dict[int, float] = {}
+    for leaf in (node for node in order if node not in children):
+        x_of[leaf] = float(len(x_of))
+    for node in reversed(order):
+        if node in children:
+            x_of[node] = (x_of[children[node][0]] + x_of[children[node][-1]]) / 2
+    return {node: (x_of[node], depth_of[node]) for node in order}
 
 
 def draw_tree(path: Path, tree: TreePicture, frame: np.ndarray, title: str) -> None:
