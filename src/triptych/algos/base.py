@@ -43,7 +43,7 @@ class Algorithm(pl.LightningModule):
         updates: gradient steps taken so far.
     """
 
-    # Says which environments it can play; the command line asks before anything starts.
+    # Which environments it can play; the command line asks before anything starts.
     needs_discrete_actions = True
     # Each evaluation is played once in each; the first decides which checkpoint is the best.
     evaluation_modes: tuple[str, ...] = ("",)
@@ -107,7 +107,7 @@ class Algorithm(pl.LightningModule):
         """Do what follows the updates of each turn, such as counting its observations in."""
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        parameters = filter(lambda parameter: parameter.requires_grad, self.parameters())
         return torch.optim.Adam(parameters, lr=self.learning_rate, eps=self.adam_epsilon, fused=True)
 
     def training_step(self, batch: Batch, batch_index: int) -> None:
@@ -154,25 +154,22 @@ class Algorithm(pl.LightningModule):
 
     def _check_finite(self, output: LossOutput, grad_norm: Tensor, minibatch: Any) -> None:
         if not torch.isfinite(grad_norm + output.loss.detach()):
-            raise NotFinite(
-                f"the loss ({output.loss.item():g}) or its gradient ({grad_norm.item():g}) is not finite near update "
-                f"{self.updates + 1}; a smaller algo.learning_rate is the usual way out",
-                minibatch,
-            )
+            what = f"the loss ({output.loss.item():g}) or its gradient ({grad_norm.item():g}) is not finite"
+            way_out = "a smaller algo.learning_rate is the usual way out"
+            raise NotFinite(f"{what} near update {self.updates + 1}; {way_out}", minibatch)
 
     def record(self, **metrics: Tensor | float) -> None:
         """Add scalars to the sums of this log interval, without leaving the device."""
         for name, value in metrics.items():
             value = value.detach().float() if isinstance(value, Tensor) else value
-            self._metric_sums[name] = self._metric_sums[name] + value if name in self._metric_sums else value
+            self._metric_sums[name] = self._metric_sums.get(name, 0.0) + value
             self._metric_counts[name] += 1
 
     def take_metrics(self) -> dict[str, float]:
         """Return the means since the last call: the only place where training metrics leave the device."""
-        means = {f"train/{name}": float(total) / self._metric_counts[name] for name, total in self._metric_sums.items()}
-        self._metric_sums.clear()
-        self._metric_counts.clear()
-        return means
+        sums, counts = self._metric_sums, self._metric_counts
+        self._metric_sums, self._metric_counts = {}, defaultdict(int)
+        return {f"train/{name}": float(total) / counts[name] for name, total in sums.items()}
 
     def validation_step(self, returns: Tensor, batch_index: int) -> None:
         values = [float(value) for value in returns]
