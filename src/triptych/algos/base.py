@@ -112,8 +112,7 @@ class Algorithm(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> None:
         """Run the K updates of one turn."""
-        optimizer = self.optimizers()
-        self._decay_learning_rate(optimizer)
+        self._decay_learning_rate(optimizer := self.optimizers())
         parameters = optimizer.param_groups[0]["params"]
         priorities, output = [], None
         for minibatch in self._minibatches(batch):
