@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from triptych.networks.torsos import make_torso
+from triptych.networks.torsos import initialize_orthogonal, make_torso
 from triptych.types import EnvSpec
 
 
@@ -43,6 +45,9 @@ class QNetwork(nn.Module):
         self.torso = make_torso(spec.observation_shape, spec.is_image, layer_norm)
         head = DuelingHead if dueling else LinearHead
         self.head = head(self.torso.num_features, spec.num_actions)
+        # A small thing, such as a ball, must still show after four layers; and values start near 0.
+        initialize_orthogonal(self.torso, gain=math.sqrt(2))
+        initialize_orthogonal(self.head, gain=0.01)
 
     def forward(self, observation: Tensor) -> Float[Tensor, "B A"]:
         """Return Q(s, ·), from a head in single precision: actions may differ by little."""
