@@ -73,3 +73,14 @@ def test_values_are_not_rounded_by_a_torso_in_half_precision(dueling):
         values = network(pixels)
     assert values.dtype == torch.float32
     assert not torch.equal(values, values.bfloat16().float())
+
+
+def test_a_single_pixel_shows_in_the_values_of_a_fresh_network():
+    spec = EnvSpec("pixels", "none", (4, 84, 84), "uint8", num_actions=6)
+    network, background = QNetwork(spec), torch.full((1, 4, 84, 84), 87, dtype=torch.uint8)
+    ball = background.clone()
+    ball[..., 40:42, 40] = 236
+    features = network.torso(torch.cat([background, ball]))
+    change = (features[1] - features[0]).norm()
+    assert float(change.detach()) > 0.1  # about 0.01 with the initial weights of PyTorch
+    assert float(network(ball).detach().abs().max()) < 0.1

@@ -12,7 +12,7 @@ Differences from the Nature paper:
  5. The target network moves every 250 updates (paper: 10k; its batches come every 4 env steps likewise).
  6. Evaluation acts randomly with probability 0.01 (paper: 0.05) and scores the best of all checkpoints on
     new episodes.
- 7. Initial weights are orthogonal with gain √2 (the paper's code: uniform within ±1/√inputs).
+ 7. Initial weights, for images, are orthogonal with gain √2 (the paper's code: uniform within ±1/√inputs).
  8. The dueling streams share the hidden layer (Wang et al.: one of 512 units for each stream), and `dueling`
     alone keeps the plain target (Wang et al.: the double one; add `double`).
 """

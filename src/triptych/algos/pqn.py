@@ -9,7 +9,7 @@ Differences from the paper:
  3. Epsilon falls over a horizon of its own (paper: over a tenth of the budget).
  4. Layer norm takes its mean and variance over channels and positions of a convolution's output, with a scale
     and a shift for each channel.
- 5. Initial weights are orthogonal with gain √2 (the authors' code: normal, scaled likewise).
+ 5. Initial weights, for images, are orthogonal with gain √2 (the authors' code: normal, scaled likewise).
  6. A truncated episode keeps the value of its last observation.
 """
 

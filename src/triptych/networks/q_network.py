@@ -45,9 +45,10 @@ class QNetwork(nn.Module):
         self.torso = make_torso(spec.observation_shape, spec.is_image, layer_norm)
         head = DuelingHead if dueling else LinearHead
         self.head = head(self.torso.num_features, spec.num_actions)
-        # A small thing, such as a ball, must still show after four layers; and values start near 0.
-        initialize_orthogonal(self.torso, gain=math.sqrt(2))
-        initialize_orthogonal(self.head, gain=0.01)
+        if spec.is_image:
+            # A small thing, such as a ball, must still show after four layers; and values start near 0.
+            initialize_orthogonal(self.torso, gain=math.sqrt(2))
+            initialize_orthogonal(self.head, gain=0.01)
 
     def forward(self, observation: Tensor) -> Float[Tensor, "B A"]:
         """Return Q(s, ·), from a head in single precision: actions may differ by little."""
