@@ -19,6 +19,7 @@ from triptych.collect.collector import episode_seed
 from triptych.data.datamodule import EVALUATE_STREAM
 from triptych.report.trees import TreePicture, draw_tree
 from triptych.restore import load_checkpoint, load_config, prepare
+from triptych.run import quiet_lightning
 from triptych.types import ConfigurationError
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2  # exit codes
@@ -111,6 +112,7 @@ def watch(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str]) -> int:
     """Draw and return the exit code: 2 for input that cannot be used."""
+    quiet_lightning()
     try:
         watch(parse_arguments(arguments))
     except ConfigurationError as error:
