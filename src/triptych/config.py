@@ -125,7 +125,7 @@ RULES = (
         for name in (
             "fresh", "stop_when_solved", "double", "dueling", "prioritized", "is_prioritized", "clip_rewards",
             "life_loss_is_terminal", "full_action_space", "fire_on_reset", "use_processes", "progress", "video",
-            "baseline", "layer_norm", "value_prefix", "augmentation", 
+            "baseline", "layer_norm", "value_prefix", "augmentation",
             "normalize_observations", "normalize_rewards", "eval_greedy",
         )
     ),

@@ -172,9 +172,7 @@ def test_warm_up_batches_have_the_types_of_later_ones(make_data, fit):
         fit(actor, make_data(actor, Games(make_game), learning_starts_env_steps=12))
         first, last = actor.batches[0], actor.batches[-1]
         assert [field.dtype for field in first.transition] == [field.dtype for field in last.transition]
-        assert [field.shape[2:] for field in first.transition] == [
-            field.shape[2:] for field in last.transition
-        ]
+        assert [field.shape[2:] for field in first.transition] == [field.shape[2:] for field in last.transition]
 
 
 @pytest.mark.parametrize(
@@ -200,10 +198,7 @@ def test_an_evaluation_plays_the_same_fresh_episodes_every_time(make_data, fit):
     assert len(actor.returns[0]) == 3
     trainer.test(actor, datamodule=data, verbose=False)
     assert len(actor.returns[3]) == 4
-    seeds = [
-        {seed for env in game.seeds for seed in env} - {0}
-        for game in (training, evaluations[0], games.made[-1])
-    ]
+    seeds = [{seed for env in game.seeds for seed in env} - {0} for game in (training, evaluations[0], games.made[-1])]
     assert seeds[0].isdisjoint(seeds[1])
     assert seeds[0].isdisjoint(seeds[2])
     assert seeds[1].isdisjoint(seeds[2])
@@ -296,7 +291,7 @@ def test_a_run_goes_on_from_what_was_saved(make_data, fit):
 
 def drawn(data):
     """Map where each observation comes from to its reward."""
-    transition = data.replay.sample(1000, 0).transition
+    transition = data.replay.sample(1000, 0).sample
     return {label(o): float(r) for o, r in zip(transition.observation, transition.reward, strict=True)}
 
 

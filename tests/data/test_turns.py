@@ -18,9 +18,7 @@ def test_env_steps_per_update_are_exact_in_the_fewest_vector_steps(num_envs, env
     assert not any((Fraction(steps * num_envs) / ratio).denominator == 1 for steps in fewer)
 
 
-@pytest.mark.parametrize(
-    ("num_envs", "turn"), [(16, (1, 16, 4)), (1, (4, 4, 1)), (6, (2, 12, 3)), (5, (4, 20, 5))]
-)
+@pytest.mark.parametrize(("num_envs", "turn"), [(16, (1, 16, 4)), (1, (4, 4, 1)), (6, (2, 12, 3)), (5, (4, 20, 5))])
 def test_four_env_steps_per_update_by_hand(num_envs, turn):
     assert make_turn(num_envs, 4) == turn
 
@@ -39,9 +37,7 @@ def epochs(calendar, turns=0):
 
 
 @pytest.mark.parametrize("env_steps_per_turn", [1, 4, 16, 80])
-@pytest.mark.parametrize(
-    ("total_frames", "period_frames"), [(1, 1), (999, 10), (1000, 300), (1000, 1000), (70, 5000)]
-)
+@pytest.mark.parametrize(("total_frames", "period_frames"), [(1, 1), (999, 10), (1000, 300), (1000, 1000), (70, 5000)])
 def test_epochs_cover_the_budget_exactly_and_each_ends_with_an_evaluation(
     env_steps_per_turn, total_frames, period_frames
 ):

@@ -52,9 +52,7 @@ def test_a_missed_ball_by_hand():
     assert ball_and_paddle(played[2][0]) == (3, 3, 4)
 
 
-@pytest.mark.parametrize(
-    ("action", "columns"), [(LEFT, [4, 3, 2, 1, 0, 0, 0]), (RIGHT, [6, 7, 8, 9, 9, 9, 9])]
-)
+@pytest.mark.parametrize(("action", "columns"), [(LEFT, [4, 3, 2, 1, 0, 0, 0]), (RIGHT, [6, 7, 8, 9, 9, 9, 9])])
 def test_the_paddle_stops_at_the_walls(action, columns):
     env = Catch()
     env.reset(seed=0)

@@ -29,9 +29,7 @@ def test_published_scores(game, scores):
 
 def test_random_play_is_zero_and_human_play_is_one():
     random_score, human_score = atari_scores()["pong"]
-    spec = EnvSpec(
-        "pong", "nature", (4, 84, 84), "uint8", 6, random_score=random_score, human_score=human_score
-    )
+    spec = EnvSpec("pong", "nature", (4, 84, 84), "uint8", 6, random_score=random_score, human_score=human_score)
     assert spec.human_normalized_score(-20.7) == 0
     assert spec.human_normalized_score(14.6) == pytest.approx(1)
     assert spec.human_normalized_score(21.0) == pytest.approx(41.7 / 35.3)

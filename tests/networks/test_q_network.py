@@ -12,9 +12,7 @@ VECTORS = EnvSpec("vector", "none", (4,), "float32", num_actions=5)
 def observations(spec, batch_size=6):
     generator = torch.Generator().manual_seed(0)
     if spec.is_image:
-        return torch.randint(
-            256, (batch_size, *spec.observation_shape), dtype=torch.uint8, generator=generator
-        )
+        return torch.randint(256, (batch_size, *spec.observation_shape), dtype=torch.uint8, generator=generator)
     return torch.randn(batch_size, *spec.observation_shape, generator=generator)
 
 

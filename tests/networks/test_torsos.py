@@ -35,9 +35,7 @@ def test_the_torso_fits_the_observation(observation_shape, is_image, torso_class
 def test_nature_torso_has_the_parameters_of_the_paper():
     convolutions = (4 * 8 * 8 + 1) * 32 + (32 * 4 * 4 + 1) * 64 + (64 * 3 * 3 + 1) * 64
     hidden = (64 * 7 * 7 + 1) * 512
-    assert (
-        sum(parameter.numel() for parameter in NatureTorso((4, 84, 84)).parameters()) == convolutions + hidden
-    )
+    assert sum(parameter.numel() for parameter in NatureTorso((4, 84, 84)).parameters()) == convolutions + hidden
 
 
 @pytest.mark.parametrize("torso", [NatureTorso((4, 84, 84)), SmallTorso((2, 10, 10)), VectorTorso((6,))])

@@ -83,16 +83,12 @@ def test_three_steps_by_hand():
 
 
 def test_termination_closes_all_windows_at_discount_zero():
-    closed = closed_windows(
-        NStepAccumulator(1, 3, 0.5), one_env([1, 2]), one_env([1, 0]), one_env([0, 1]) > 0
-    )
+    closed = closed_windows(NStepAccumulator(1, 3, 0.5), one_env([1, 2]), one_env([1, 0]), one_env([0, 1]) > 0)
     assert closed == {(0, 0): [(2, 2.0, 0.0)], (0, 1): [(1, 2.0, 0.0)]}
 
 
 def test_truncation_closes_all_windows_and_keeps_the_discount():
-    closed = closed_windows(
-        NStepAccumulator(1, 3, 0.5), one_env([1, 2]), one_env([1, 1]), one_env([0, 1]) > 0
-    )
+    closed = closed_windows(NStepAccumulator(1, 3, 0.5), one_env([1, 2]), one_env([1, 1]), one_env([0, 1]) > 0)
     assert closed == {(0, 0): [(2, 2.0, 0.25)], (0, 1): [(1, 2.0, 0.5)]}
 
 

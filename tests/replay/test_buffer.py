@@ -131,7 +131,7 @@ def test_vector_observations_equal_a_replay_made_of_lists(n_step):
     game = ScriptedGame(random_script, 2, is_image=False)
     replay, reference = make_replay(game, n_step=n_step), ListReplay(2, 24, 1, n_step)
     fill(replay, 70, game=game, reference=reference)
-    assert replay.sample(1, 0).transition.observation.dtype.is_floating_point
+    assert replay.sample(1, 0).sample.observation.dtype.is_floating_point
     assert_same(drawn_transitions(replay), reference.transitions())
 
 
@@ -140,10 +140,8 @@ def test_no_transition_crosses_a_reset(frame_stack):
     game = ScriptedGame(random_script, 3, frame_stack=frame_stack)
     replay = make_replay(game, n_step=4)
     fill(replay, 100, game=game)
-    transition = replay.sample(2000, 0).transition
-    for observation, next_observation in zip(
-        transition.observation, transition.next_observation, strict=True
-    ):
+    transition = replay.sample(2000, 0).sample
+    for observation, next_observation in zip(transition.observation, transition.next_observation, strict=True):
         before, after = label(observation), label(next_observation)
         assert (after.env_index, after.episode_index) == (before.env_index, before.episode_index)
         assert 1 <= after.time - before.time <= 4
@@ -154,7 +152,7 @@ def test_only_truncation_bootstraps_and_both_keep_the_true_last_observation(end,
     game = ScriptedGame(scripts_in_order([Script([1.0, 2.0, 3.0], end)]), frame_stack=2)
     replay = make_replay(game, n_step=1)
     fill(replay, 7, game=game)
-    transition = replay.sample(200, 0).transition
+    transition = replay.sample(200, 0).sample
     is_end = [label(observation).time == 2 for observation in transition.observation]
     assert transition.discount[is_end].unique().tolist() == pytest.approx([discount])
     assert {label(observation).time for observation in transition.next_observation[is_end]} == {3}
@@ -165,7 +163,7 @@ def test_windows_left_open_by_another_collector_are_dropped():
     replay = make_replay(game, n_step=3)
     fill(replay, 4, game=game)
     fill(replay, 4, game=ScriptedGame(scripts_in_order([Script([100.0] * 9)]), frame_stack=2))
-    transition = replay.sample(300, 0).transition
+    transition = replay.sample(300, 0).sample
     assert transition.reward.unique().tolist() == pytest.approx([2.71, 271.0])
     assert len(replay) == 4
 
@@ -177,7 +175,7 @@ def test_all_storages_draw_the_same(storage, tmp_path):
     for step in collect(Collector(game, RandomAct(), 0), 60):
         replay.add(step)
         plain.add(step)
-    for one, other in zip(replay.sample(64, 0).transition, plain.sample(64, 0).transition, strict=True):
+    for one, other in zip(replay.sample(64, 0).sample, plain.sample(64, 0).sample, strict=True):
         assert one.equal(other)
 
 
@@ -219,9 +217,7 @@ def test_a_replay_that_does_not_fit_names_the_largest_that_does(capacity, num_en
         with pytest.raises(ConfigurationError, match=rf"capacity_env_steps={capacity} .* memory") as error:
             check_fits(capacity, num_envs, spec, available, "memory")
         largest = int(re.findall(r"capacity_env_steps=(\d+)", str(error.value))[-1])
-        assert (
-            replay_nbytes(largest, num_envs, spec) <= available < replay_nbytes(largest + 1, num_envs, spec)
-        )
+        assert replay_nbytes(largest, num_envs, spec) <= available < replay_nbytes(largest + 1, num_envs, spec)
 
 
 def test_a_capacity_too_small_for_one_window_is_refused():
@@ -285,7 +281,7 @@ class TestSaving:
         replay.save(tmp_path, "a")
         replay.load(tmp_path, "a")
         fill(replay, 6, game=ScriptedGame(scripts_in_order([Script([1.0] * 99)]), 2, frame_stack=3))
-        reward = replay.sample(1000, 0).transition.reward
+        reward = replay.sample(1000, 0).sample.reward
         assert reward.unique().tolist() == pytest.approx([2.71, 271.0])
 
     def test_it_goes_on_and_saves_again_after_loading(self, make, tmp_path):
@@ -384,6 +380,6 @@ class TestSaving:
             actions |= {label(step.observation[i]): action[i].tolist() for i in range(2)}
         replay.save(tmp_path, "a")
         loaded.load(tmp_path, "a")
-        transition = loaded.sample(50, 0).transition
+        transition = loaded.sample(50, 0).sample
         for observation, action in zip(transition.observation, transition.action, strict=True):
             assert action.tolist() == actions[label(observation)]

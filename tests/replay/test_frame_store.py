@@ -17,9 +17,7 @@ def append_random(store, history, num_frames, seed=0):
     rng = np.random.default_rng(seed)
     for _ in range(num_frames):
         env_index = np.flatnonzero(rng.random(NUM_ENVS) < 0.7)
-        frames = rng.integers(256, size=(len(env_index), *FRAME)).astype(
-            store.gather(torch.tensor([0])).numpy().dtype
-        )
+        frames = rng.integers(256, size=(len(env_index), *FRAME)).astype(store.gather(torch.tensor([0])).numpy().dtype)
         rows = store.append(env_index, frames)
         for env, row, frame in zip(env_index, rows, frames, strict=True):
             assert row == len(history[env]) % ROWS

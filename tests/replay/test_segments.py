@@ -52,7 +52,7 @@ def fill(script_of, num_vector_steps, num_envs=2, frame_stack=2, capacity=400, *
 
 def draw(buffer, count=300):
     """Map where each drawn segment starts to the segment."""
-    segment = buffer.sample(count, 0).segment
+    segment = buffer.sample(count, 0).sample
     return {label(segment.observation[i, 0]): type(segment)(*(field[i] for field in segment)) for i in range(count)}
 
 
@@ -158,9 +158,9 @@ def test_old_segments_leave_when_their_frames_are_overwritten(capacity):
 def test_priorities_decide_what_is_drawn():
     buffer, _ = fill(random_script, 60, is_prioritized=True, priority_exponent=1.0)
     found = buffer.sample(200, 0)
-    is_favourite = found.segment.observation[:, 0, -1, 0, 0].numpy() == 0
+    is_favourite = found.sample.observation[:, 0, -1, 0, 0].numpy() == 0
     buffer.update_priorities(found.indices, np.where(is_favourite, 1e3, 1e-6))
-    again = buffer.sample(200, 0).segment.observation[:, 0, -1, 0, 0]
+    again = buffer.sample(200, 0).sample.observation[:, 0, -1, 0, 0]
     assert float((again == 0).float().mean()) > 0.95
 
 

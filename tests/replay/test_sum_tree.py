@@ -20,9 +20,7 @@ def test_equals_a_plain_list(capacity):
         assert tree.total == naive.sum()
         if tree.total > 0:
             mass = np.arange(0, tree.total, 0.25)
-            np.testing.assert_array_equal(
-                tree.find(mass), np.searchsorted(naive.cumsum(), mass, side="right")
-            )
+            np.testing.assert_array_equal(tree.find(mass), np.searchsorted(naive.cumsum(), mass, side="right"))
 
 
 @pytest.mark.parametrize("capacity", CAPACITIES)

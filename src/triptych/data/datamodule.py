@@ -27,7 +27,6 @@ class EvaluationDataset(IterableDataset):
 
     def __init__(self, datamodule: EnvironmentDataModule, stream: int, num_episodes: int) -> None:
         self.datamodule, self.stream, self.num_episodes = datamodule, stream, num_episodes
-
         # A plain actor knows one way to play.
         self.modes: tuple[str, ...] = getattr(datamodule.actor, "evaluation_modes", ("",))
 

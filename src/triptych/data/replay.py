@@ -91,9 +91,9 @@ class ReplayDataModule(EnvironmentDataModule):
             return self.empty_batch()
         draw = replay.sample(updates * self.batch_size, self.env_steps)
         self._drawn = draw.indices
-        sample, leading = draw[0], (updates, self.batch_size)
-        fields = (field.view(*leading, *field.shape[1:]) for field in sample)
-        return self.batch_class(type(sample)(*fields), draw.weight.view(leading), self.env_steps)
+        leading = (updates, self.batch_size)
+        fields = (field.view(*leading, *field.shape[1:]) for field in draw.sample)
+        return self.batch_class(type(draw.sample)(*fields), draw.weight.view(leading), self.env_steps)
 
     def update_priorities(self, priorities: Tensor) -> None:
         """Send the priorities ``[K, B]`` of the latest turn's samples back to replay."""

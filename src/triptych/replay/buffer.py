@@ -15,13 +15,13 @@ from torch import Tensor
 from triptych.replay.accumulator import NStepAccumulator
 from triptych.replay.frame_store import FrameStore
 from triptych.replay.samplers import PrioritizedSampler, Sampler, UniformSampler
-from triptych.types import ConfigurationError, EnvSpec, Step, Transition
+from triptych.types import ConfigurationError, EnvSpec, Segment, Step, Transition
 
 
 class Draw(NamedTuple):
-    """Transitions drawn from replay; leading axis B."""
+    """What was drawn from replay; leading axis B."""
 
-    transition: Transition
+    sample: Transition | Segment
     weight: Tensor  # [B] importance weights
     indices: np.ndarray  # [B] where to send their priorities
 

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from triptych.replay.buffer import FrameReplay
+from triptych.replay.buffer import Draw, FrameReplay
 from triptych.types import EnvSpec, Segment, Step
-
-
-class SegmentDraw(NamedTuple):
-    """Segments drawn from replay; leading axis B."""
-
-    segment: Segment
-    weight: Tensor  # [B] importance weights
-    indices: np.ndarray  # [B] where to send their priorities
 
 
 class SegmentBuffer(FrameReplay):
@@ -89,10 +80,10 @@ class SegmentBuffer(FrameReplay):
         """Let segments start ``age`` steps before ``row [N]`` in the environments of ``mask [N]``."""
         self.sampler.enable(self._all_envs[mask] * self.rows_per_env + (row[mask] - age) % self.rows_per_env)
 
-    def sample(self, batch_size: int, env_steps: int) -> SegmentDraw:
+    def sample(self, batch_size: int, env_steps: int) -> Draw:
         """Draw segments, with replacement; ``env_steps`` is the clock of the importance exponent."""
         index, weight = self.sampler.draw(batch_size, env_steps)
-        return SegmentDraw(self._segment(index), torch.from_numpy(weight), index)
+        return Draw(self._segment(index), torch.from_numpy(weight), index)
 
     def _segment(self, index: np.ndarray) -> Segment:
         row = index % self.rows_per_env
