@@ -17,9 +17,8 @@ from typing import Any
 import torch
 
 from triptych.replay.buffer import check_saved
+from triptych.report.runs import NOT_IDENTITY
 
-# What does not decide the learning stays out of a run's identity.
-NOT_IDENTITY = {"storage", "num_threads", "use_processes"}
 PACKAGES = ("triptych", "torch", "pytorch-lightning", "hydra-core", "gymnasium", "ale-py", "numpy")
 
 
@@ -28,7 +27,7 @@ class FolderInUse(RuntimeError):
 
 
 def identity_hash(identity: dict[str, Any]) -> str:
-    """Hash what decides the learning to eight hexadecimal digits."""
+    """Hash what decides the learning to eight hexadecimal digits; reports compare runs by the same settings."""
 
     def essential(node: Any) -> Any:
         if isinstance(node, dict):
