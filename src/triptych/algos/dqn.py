@@ -7,7 +7,7 @@ Differences from the Nature paper:
  1. Adam instead of RMSProp, and the gradient norm is clipped.
  2. 16 games step together instead of one; env steps per update are counted over all of them, so the ratio
     of data to updates is the paper's. The actions of a turn use the parameters before the turn's updates.
- 3. Epsilon falls from 1 to 0.01 (paper: 0.1) over 250k env steps (paper: 1M of the agent's frames).
+ 3. Epsilon falls from 1 to 0.01 (paper: 0.1) over 100k env steps (paper: 1M of the agent's frames).
  4. Learning starts after 10k env steps (paper: 50k).
  5. The target network moves every 250 updates (paper: 10k; its batches come every 4 env steps likewise).
  6. Evaluation acts randomly with probability 0.01 (paper: 0.05) and scores the best of all checkpoints on

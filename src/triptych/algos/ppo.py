@@ -5,8 +5,8 @@ Options: `value_clip_range` keeps the critic near the one that acted, as the aut
 Differences from the paper:
  1. Advantages are brought to mean 0 and variance 1 in each minibatch, as in the authors' code.
  2. The gradient norm is clipped to 0.5, as in the authors' code.
- 3. The clip range and the learning rate do not share one schedule: the clip range is constant, and the
-    learning rate falls over a horizon of its own (table 5: both fall to 0 with the budget).
+ 3. On Atari minibatches hold 64 steps (table 5: 256) and the learning rate starts at 5e-4 (2.5e-4). It falls
+    over a horizon of its own, and the clip range stays (table 5: both fall to 0 with the budget).
  4. A truncated episode keeps the value of its last observation.
  5. The standard deviation of continuous actions starts at half their range.
 """

@@ -5,7 +5,7 @@ keeps the values bounded, and λ-returns carry rewards back.
 
 Differences from the paper:
  1. Adam instead of RAdam.
- 2. 32 environments (paper: 128).
+ 2. 32 environments (paper: 128), minibatches of 64 steps (128).
  3. Epsilon falls over a horizon of its own (paper: over a tenth of the budget).
  4. Layer norm takes its mean and variance over channels and positions of a convolution's output, with a scale
     and a shift for each channel.
