@@ -43,7 +43,9 @@ def main(arguments: list[str]) -> int:
     @hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="train")
     def job(cfg: DictConfig) -> None:
         hydra_cfg = HydraConfig.get()
-        command = shlex.join(["python", "train.py", *hydra_cfg.overrides.task])
+        # The command that goes on with this run: `fresh` would start it over once more.
+        kept = [override for override in hydra_cfg.overrides.task if override.partition("=")[0].strip("+") != "fresh"]
+        command = shlex.join(["python", "train.py", *kept])
         code = run(cfg, dict(hydra_cfg.runtime.choices), command)
         exit_codes[command] = code
         if code == INTERRUPTED:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from triptych.replay.buffer import ReplayBuffer, replay_nbytes
+from triptych.replay.buffer import ReplayBuffer, frames_nbytes
 from triptych.run_folder import git_commit, versions, write_text
 from triptych.types import EnvSpec, Step
 
@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> int:
         "command": " ".join(["python scripts/measure_replay.py", *arguments]),
         "env_steps": options.env_steps,
         "transitions": len(replay),
-        "frames_gb": replay_nbytes(options.env_steps, NUM_ENVS, SPEC) / 1e9,
+        "frames_gb": frames_nbytes(options.env_steps, NUM_ENVS, SPEC) / 1e9,
         "resident_memory_added_gb": (filled - before) / 1e9,
         "resident_memory_added_by_saving_gb": (peak - filled) / 1e9,
         "git_commit": git_commit(Path(__file__).parent),

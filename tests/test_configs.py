@@ -11,8 +11,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import get_class, get_method
 from omegaconf import OmegaConf
 
-from triptych.config import check_values, leaves, register_games, rule_of
+from triptych.config import register_games
 from triptych.envs.atari import UNPLAYABLE, games
+from triptych.rules import check_values, leaves, rule_of
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 ALGOS = sorted(path.stem for path in (CONF / "algo").glob("*.yaml"))

@@ -210,8 +210,8 @@ def test_ctrl_c_saves_and_names_the_command_that_goes_on(tmp_path):
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
     assert "Traceback" not in output
-    assert "the same command goes on from here: python train.py" in output
-    assert f"run_dir={folder}" in output.split("goes on from here: ")[1]
+    assert "go on with: python train.py" in output
+    assert f"run_dir={folder}" in output.split("go on with: ")[1]
     found = summary(folder)
     assert found["status"] == "interrupted"
     saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)

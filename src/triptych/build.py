@@ -43,6 +43,7 @@ class Experiment:
     data: EnvironmentDataModule
     trainer: pl.Trainer
     metrics: Metrics
+    checkpoint: RunCheckpoint
     finish: Finish
     hardware: dict[str, Any]
 
@@ -131,17 +132,18 @@ def build(
         data.check_room(room)
 
     metrics = Metrics(run_dir, **plain(cfg.callbacks.metrics))
+    checkpoint = RunCheckpoint(run_dir / "checkpoints", cfg.checkpoint.period_frames)
     finish = Finish(data.total_frames, spec.solved_return if cfg.stop_when_solved else None)
     callbacks = [
         metrics,
         Progress(metrics, write_line=write_line, is_shown=cfg.callbacks.progress),
-        RunCheckpoint(run_dir / "checkpoints", cfg.checkpoint.period_frames),
+        checkpoint,
         finish,
         Interrupt(),
         Inspection(run_dir, write_line),
     ]
-    identity = {"run_dir": str(run_dir), "config": plain(cfg)}
-    loggers = [instantiate(node, _partial_=True, _convert_="all")(**identity) for node in cfg.logger.values()]
+    about = {"run_dir": str(run_dir), "config": plain(cfg), "write_line": write_line}
+    loggers = [instantiate(node, _partial_=True, _convert_="all")(**about) for node in cfg.logger.values()]
     trainer = pl.Trainer(
         accelerator=accelerator,
         devices=cfg.trainer.devices,
@@ -164,4 +166,4 @@ def build(
         "precision": precision,
         "threads": torch.get_num_threads(),
     }
-    return Experiment(spec, measured_frame_skip, module, data, trainer, metrics, finish, hardware)
+    return Experiment(spec, measured_frame_skip, module, data, trainer, metrics, checkpoint, finish, hardware)

@@ -1,4 +1,4 @@
-"""The command line's conscience: every name, type and range is checked before anything starts."""
+"""The command line's conscience: every name, key and value is checked before anything starts."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import difflib
 import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
@@ -22,124 +21,17 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from triptych.envs import atari
 from triptych.envs.extras import require_extra
+from triptych.rules import check_values, keys_of
 from triptych.types import ConfigurationError
 
-
-class Rule(NamedTuple):
-    """What the values of some keys may be: numbers in a range, or one of several words."""
-
-    pattern: str
-    kind: type
-    low: float = -math.inf
-    high: float = math.inf
-    is_optional: bool = False
-    words: tuple[str, ...] = ()
-
-    def allows(self, value: Any) -> bool:
-        if value is None:
-            return self.is_optional
-        if self.words and value in self.words:
-            return True
-        if self.kind is bool or isinstance(value, bool):
-            return self.kind is bool and isinstance(value, bool)
-        if self.kind is str:
-            return isinstance(value, str) and not self.words
-        if self.kind is int:
-            return isinstance(value, int) and self.low <= value <= self.high
-        return isinstance(value, int | float) and self.low <= value <= self.high
-
-    def describe(self) -> str:
-        nouns = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-        parts = [] if self.words and self.kind is str else [nouns[self.kind]]
-        if math.isfinite(self.low) and math.isfinite(self.high):
-            parts[-1:] = [f"{nouns[self.kind]} from {self.low:g} to {self.high:,.0f}"]
-        elif math.isfinite(self.low):
-            parts[-1:] = [f"{nouns[self.kind]} from {self.low:g} up"]
-        parts += self.words
-        parts += ["null"] if self.is_optional else []
-        return " or ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
-
-
-KEYS = ("algo", "env", "protocol", "eval", "checkpoint", "logger", "trainer", "callbacks", "seed", "total_frames")
-MAX_SEED = 2**31 - 1  # the emulator's seeds are 32-bit integers
-# The first pattern that matches a key decides. Units and ranges follow from how keys are named.
-RULES = (
-    Rule("seed", int, 0, MAX_SEED),
-    Rule("run_dir", str, is_optional=True),
-    Rule("*learning_rate_decay_env_steps", int, 1, is_optional=True),
-    Rule("*capacity_env_steps", int, 1),
-    Rule("*importance_anneal_env_steps", int, 1),
-    Rule("*_env_steps", int, 0),
-    Rule("*env_steps_per_update", float, 0.001, 1e6),
-    Rule("*period_frames", int, 1),
-    Rule("*period_updates", int, 1),
-    Rule("*_frames", int, 1),
-    Rule("*max_frames_per_episode", int, 1),
-    Rule("trainer.num_threads", int, 1, 1024, words=("auto",)),
-    Rule("env.num_threads", int, 0, 1024),
-    Rule("*num_simulations", int, 0),
-    Rule("*_bins", int, 2),
-    Rule("*num_*", int, 1),
-    Rule("*episodes", int, 1),
-    Rule("*batch_size", int, 1),
-    Rule("*rollout_length", int, 1),
-    Rule("*_lambda", float, 0, 1),
-    Rule("*_coef", float, 0),
-    Rule("*_support_limit", float, 1e-3),
-    Rule("*_alpha", float, 1e-6),
-    Rule("*_fraction", float, 0, 1),
-    Rule("*temperature*", float, 0),
-    Rule("*unroll_steps", int, 1),
-    Rule("*.search", str, words=("gumbel", "puct")),
-    Rule("*.representation", str, words=("nature", "efficientzero")),
-    Rule("*value_clip_range", float, 0, is_optional=True),
-    Rule("*clip_range", float, 0),
-    Rule("*n_step", int, 1, 255),
-    Rule("*frame_skip", int, 1),
-    Rule("*frame_stack", int, 1, 255),
-    Rule("*image_size", int, 1),
-    Rule("*noop_max", int, 0),
-    Rule("*learning_rate", float, 0),
-    Rule("*adam_epsilon", float, 0),
-    Rule("*max_grad_norm", float, 0),
-    Rule("*epsilon*", float, 0, 1),
-    Rule("*discount", float, 0, 1),
-    Rule("*_exponent*", float, 0, 1),
-    Rule("*_prob", float, 0, 1),
-    Rule("*td_loss", str, words=("huber", "squared")),
-    Rule("*.storage", str, words=("memory", "disk", "device")),
-    Rule("trainer.accelerator", str, words=("auto", "cpu", "gpu", "cuda")),
-    Rule("trainer.devices", int, 1, 1),
-    Rule("trainer.precision", str, words=("auto", "32-true", "bf16-mixed")),
-    Rule("*solved_return", float, is_optional=True),
-    Rule("*_timeout_s", float, 0),
-    Rule("logger.wandb.entity", str, is_optional=True),
-    Rule("logger.wandb.group", str, is_optional=True),
-    *(
-        Rule(f"*{name}", bool)
-        for name in (
-            "fresh", "stop_when_solved", "double", "dueling", "prioritized", "is_prioritized", "clip_rewards",
-            "life_loss_is_terminal", "full_action_space", "fire_on_reset", "use_processes", "progress", "video",
-            "baseline", "layer_norm", "value_prefix", "augmentation",
-            "normalize_observations", "normalize_rewards", "eval_greedy",
-        )
-    ),
-)  # fmt: skip
-UNCHECKED = (
-    "*_target_",
-    "*.make_kwargs.*",
-    "logger.wandb.tags*",
-    "*.name",
-    "*.game",
-    "*.id",
-    "*.protocol",
-    "*.project",
-)
+GROUPS = ("algo", "env", "protocol", "trainer", "logger", "callbacks")  # of components; the others only patch them
+# What the configuration need not name beforehand: keywords for others, loggers of one's own.
+OPEN_KEYS = ("*kwargs*", "*wrappers*", "logger.*")
 
 
 def register_games(conf: Path) -> None:
@@ -148,53 +40,6 @@ def register_games(conf: Path) -> None:
     for game in atari.games():
         if not (conf / "env" / f"{game}.yaml").exists():
             store.store(group="env", name=game, node={"defaults": ["atari", "_self_"], "game": game})
-
-
-def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """List every key with its value, dotted."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from leaves(value, f"{prefix}{key}.")
-    else:
-        yield prefix[:-1], node
-
-
-def rule_of(key: str) -> Rule | None:
-    """Find the rule for a key; ``None`` where anything goes."""
-    if any(fnmatchcase(key, pattern) for pattern in UNCHECKED):
-        return None
-    return next((rule for rule in RULES if fnmatchcase(key, rule.pattern)), None)
-
-
-def check_values(cfg: DictConfig) -> None:
-    """Check the type and range of every value, and what values must hold together.
-
-    Raises:
-        ConfigurationError: names the key, the value and what is allowed.
-    """
-    for key in KEYS:
-        if key not in cfg or OmegaConf.is_missing(cfg, key):
-            raise ConfigurationError(f"{key} cannot be left out.")
-    is_atari = str(cfg.env._target_).startswith("triptych.envs.atari.")
-    if is_atari == (cfg.protocol.name == "none"):
-        allowed = "nature, machado or atari100k" if is_atari else "none"
-        raise ConfigurationError(f"protocol={cfg.protocol.name} does not fit this env; it takes protocol={allowed}.")
-    try:
-        values = dict(leaves(OmegaConf.to_container(cfg, resolve=True)))
-    except OmegaConfBaseException as error:
-        raise ConfigurationError(str(error).splitlines()[0]) from error
-    for key, value in values.items():
-        if value == "???":
-            raise ConfigurationError(f"{key} has no value; give it on the command line as {key}=...")
-        rule = rule_of(key)
-        if rule is not None and not rule.allows(value):
-            raise ConfigurationError(f"{key}={_show(value)} is not allowed: it takes {rule.describe()}.")
-    capacity, batch_size = values.get("algo.replay.capacity_env_steps"), values.get("algo.batch_size")
-    if capacity is not None and batch_size is not None and capacity < batch_size:
-        raise ConfigurationError(
-            f"algo.replay.capacity_env_steps={capacity} is smaller than algo.batch_size={batch_size}; "
-            "a replay must hold at least one batch."
-        )
 
 
 def check_command_line(arguments: Sequence[str], conf: Path) -> None:
@@ -210,21 +55,15 @@ def check_command_line(arguments: Sequence[str], conf: Path) -> None:
     except OverrideParseException as error:
         raise ConfigurationError(f"{error.override} cannot be read as key=value; quote special characters.") from error
     for override in parsed:
-        key = override.key_or_group
-        if key in KEYS and (conf / key).is_dir() and (override.is_delete() or override.value() is None):
-            options = ", ".join(sorted(path.stem for path in (conf / key).glob("*.yaml")))
-            raise ConfigurationError(f"{override.input_line}: {key} cannot be left out; it takes one of {options}.")
+        _check_override(override, conf)
     if is_sweep:
         jobs = _sweep_jobs(parsed)
-        if len(jobs) > 1 and any(override.key_or_group == "run_dir" for override in parsed):
-            raise ConfigurationError(
-                "run_dir is the folder of one run and a sweep has several; leave run_dir out, each job has its own."
-            )
     else:
         swept = [override for override in parsed if override.is_sweep_override()]
         if swept:
             raise ConfigurationError(f"{swept[0].input_line} asks for several values; add -m to run them as a sweep.")
         jobs = [overrides]
+    run_dirs: set[str] = set()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
         for job in jobs:
@@ -232,6 +71,28 @@ def check_command_line(arguments: Sequence[str], conf: Path) -> None:
             check_values(cfg)
             if "id" in cfg.env:
                 require_extra(cfg.env.id)
+            if cfg.run_dir in run_dirs:
+                raise ConfigurationError(
+                    f"run_dir={cfg.run_dir} is the folder of one run and the sweep has several; leave run_dir out, "
+                    "each job has its own."
+                )
+            run_dirs |= {cfg.run_dir} - {None}
+
+
+def _check_override(override: Override, conf: Path) -> None:
+    """Refuse what composes and still cannot be meant."""
+    key = override.key_or_group
+    is_component = key in GROUPS
+    if is_component and (override.is_delete() or override.value() is None):
+        options = ", ".join(sorted(path.stem for path in (conf / key).glob("*.yaml")))
+        raise ConfigurationError(f"{override.input_line}: {key} cannot be left out; it takes one of {options}.")
+    if override.is_delete() and not any(fnmatchcase(key, pattern) for pattern in OPEN_KEYS):
+        raise ConfigurationError(f"{override.input_line}: {key} cannot be left out; give it another value.")
+    if key in ("protocol.name", "env.protocol"):
+        raise ConfigurationError(
+            f"{override.input_line} would only rename the protocol; choose another with protocol=..., or change one "
+            "of its settings."
+        )
 
 
 def compose_config(overrides: list[str], conf: Path) -> DictConfig:
@@ -241,7 +102,12 @@ def compose_config(overrides: list[str], conf: Path) -> DictConfig:
         ConfigurationError: a name or a key does not exist.
     """
     try:
-        return compose("train", overrides=overrides)
+        cfg = compose("train", overrides=overrides, return_hydra_config=True)
+        choices = cfg.hydra.runtime.choices
+        with open_dict(cfg):
+            del cfg["hydra"]
+        components = [f"{group}={choices[group]}" for group in (*GROUPS, "debug") if choices[group] is not None]
+        pristine = compose("train", overrides=components)
     except MissingConfigException as error:
         name = error.missing_cfg_file or ""
         group, _, option = name.rpartition("/")
@@ -252,12 +118,31 @@ def compose_config(overrides: list[str], conf: Path) -> DictConfig:
         raise ConfigurationError(_unknown(f"{group}={option}", option, list(error.options or []))) from error
     except ConfigCompositionException as error:
         key = _offending_key(str(error), overrides)
-        known = [name for name, _ in leaves(OmegaConf.to_container(compose("train"), resolve=False))]
+        components = [override for override in overrides if override.partition("=")[0] in GROUPS]
+        known = _writable(compose("train", overrides=components))
         groups = sorted(path.name for path in conf.iterdir() if path.is_dir())
-        nodes = {name.rsplit(".", depth)[0] for name in known for depth in (1, 2) if "." in name}
-        raise ConfigurationError(_unknown(key, key, [*known, *groups, *sorted(nodes)], what="a key")) from error
+        raise ConfigurationError(_unknown(key, key, [*known, *groups], what="a key")) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise ConfigurationError(str(error).splitlines()[0]) from error
+        raise ConfigurationError(f"{' '.join(overrides)}: {str(error).splitlines()[0]}") from error
+    _check_keys(cfg, pristine, f"algo={choices['algo']} env={choices['env']}")
+    return cfg
+
+
+def _check_keys(cfg: DictConfig, pristine: DictConfig, component: str) -> None:
+    """Compare the keys with those that the chosen components have: all are read, and no other is."""
+    found, known = (
+        {key for key in keys_of(one) if not any(fnmatchcase(key, pattern) for pattern in OPEN_KEYS)}
+        for one in (cfg, pristine)
+    )
+    for key in sorted(known - found):
+        raise ConfigurationError(f"{key} cannot be left out; give this key a value, not the node that it is in.")
+    for key in sorted(found - known):
+        raise ConfigurationError(_unknown(key, key, _writable(pristine), what=f"a key of {component}"))
+
+
+def _writable(cfg: DictConfig) -> list[str]:
+    """List the keys that a command line should name; the nodes of the constructors follow from them."""
+    return [key for key in keys_of(cfg) if not key.startswith(("algo.module.", "algo.data."))]
 
 
 def _offending_key(message: str, overrides: list[str]) -> str:
@@ -291,9 +176,3 @@ def _sweep_jobs(parsed: list[Override]) -> list[list[str]]:
         for position, values in enumerate(choices)
         for value in values
     ]
-
-
-def _show(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)

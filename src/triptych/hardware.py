@@ -63,7 +63,7 @@ def storage_bytes(storage: str, directory: Path) -> tuple[int, str]:
         return int(0.9 * torch.cuda.mem_get_info()[0]), "device memory"
     if storage == "disk":
         existing = next(path for path in (directory, *directory.parents) if path.exists())
-        ring = directory / "ring.bin"
-        taken = ring.stat().st_blocks * 512 if ring.exists() else 0  # by this very replay, before it was stopped
+        # What this very replay took before it was stopped is its own.
+        taken = sum(path.stat().st_blocks * 512 for path in directory.glob("*")) if directory.exists() else 0
         return int(0.95 * (shutil.disk_usage(existing).free + taken)), "disk"
     return int(0.95 * psutil.virtual_memory().available), "memory"

@@ -67,6 +67,7 @@ def prepare(
     OmegaConf.set_struct(cfg, False)
     cfg.logger = {}
     cfg.callbacks.progress = False
+    cfg.trainer.accelerator = "auto"  # this machine need not be the one of the run
     cfg.eval.final_episodes, cfg.eval.num_envs = num_episodes, num_envs
     try:
         # Whatever the experiment might write lands in a scratch folder: the run's own files stay as they are.

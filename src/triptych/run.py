@@ -16,13 +16,15 @@ from omegaconf import DictConfig, OmegaConf
 from triptych.build import Experiment, build, plain
 from triptych.callbacks.interrupt import RunInterrupted
 from triptych.callbacks.video import write_video
-from triptych.config import check_values
 from triptych.hardware import storage_bytes
+from triptych.rules import check_values
 from triptych.run_folder import FolderInUse, RunFolder, git_commit, identity_hash, versions, write_text
 from triptych.types import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
 FINISHED, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130  # exit codes
+PROGRESS = ("frames", "env_steps", "updates", "wall_time_s", "frames_per_second")  # fields of summary.json
+RESULTS = ("eval_return_mean", "eval_return_std", "eval_returns", "human_normalized_score", "stop_reason")
 
 
 def env_name(cfg: DictConfig, choices: dict[str, str]) -> str:
@@ -58,7 +60,7 @@ def run(cfg: DictConfig, choices: dict[str, str], command: str) -> int:
     try:
         return _run_in(folder, cfg, choices, command)
     except OSError as error:
-        return _refuse(f"{error}; what was written before is kept, and the same command goes on from there", FAILED)
+        return _refuse(f"{error}; what was written before is kept. Go on with: {command}", FAILED)
     finally:
         folder.close()
         gc.collect()  # the next job of a sweep needs this one's memory
@@ -80,7 +82,8 @@ def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command
     commit, earlier, identity = git_commit(ROOT), folder.summary(), identity_of(cfg)
     if folder.moved_to is not None:
         folder.log(f"The earlier run was moved to {folder.moved_to}.")
-    if earlier.get("identity", identity) != identity:
+    is_another = earlier.get("identity", identity) != identity
+    if is_another and any(folder.checkpoints.glob("*.ckpt")):  # without any there is nothing to lose
         return _refuse(
             f"run_dir={folder.path} holds another run ({earlier['command']}); "
             "choose another run_dir, or move that run aside with fresh=true.",
@@ -92,28 +95,37 @@ def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command
         if commit != earlier.get("git_commit"):
             folder.log(f"The code has changed since: {earlier.get('git_commit')} then, {commit} now.")
         return FINISHED
+    fields = {
+        "algo": choices["algo"],
+        "env": env_name(cfg, choices),
+        "experiment": choices.get("experiment"),
+        "protocol": cfg.protocol.name,
+        "seed": cfg.seed,
+        "total_frames": cfg.total_frames,
+        "identity": identity,
+        "command": command,
+        "git_commit": commit,
+        "versions": versions(),
+        **dict.fromkeys(RESULTS),
+    }
     try:
         checkpoint = folder.resume_checkpoint()
         experiment = build(cfg, folder.path, folder.log, room=storage_bytes)
     except ConfigurationError as error:
+        folder.discard_if_new()
         return _refuse(str(error), BAD_INPUT)
+    except OSError:
+        raise
+    except Exception as error:  # what an environment or a logger says when it is made
+        folder.log(f"Failed to start: {_sentence(error)} (traceback in {folder.path / 'train.log'})")
+        folder.note(traceback.format_exc())
+        folder.update_summary(**fields, status="failed", error=f"{type(error).__name__}: {error}")
+        return FAILED
 
     write_text(folder.path / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-    folder.update_summary(
-        status="running",
-        error=None,
-        algo=choices["algo"],
-        env=env_name(cfg, choices),
-        experiment=choices.get("experiment"),
-        protocol=cfg.protocol.name,
-        seed=cfg.seed,
-        total_frames=cfg.total_frames,
-        identity=identity,
-        command=command,
-        git_commit=commit,
-        versions=versions(),
-        hardware=experiment.hardware,
-    )
+    reached = {name: earlier.get(name, 0) if checkpoint else 0 for name in PROGRESS}
+    folder.update_summary(**fields, **reached, status="running", error=None, hardware=experiment.hardware)
+    experiment.checkpoint.after_save = lambda: folder.update_summary(**_progress(experiment))
     _introduce(folder, cfg, experiment, checkpoint)
     exit_code, progress = FAILED, None
     try:
@@ -124,7 +136,7 @@ def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command
     except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
         progress = progress or _progress(experiment)
         folder.update_summary(status="interrupted", **progress)
-        folder.log(f"Interrupted at {progress['frames']:,} frames; the same command goes on from here: {command}")
+        folder.log(f"Interrupted at {progress['frames']:,} frames; go on with: {command}")
         exit_code = INTERRUPTED
     except Exception as error:
         exit_code = BAD_INPUT if isinstance(error, ConfigurationError) else FAILED
@@ -156,8 +168,7 @@ def _introduce(folder: RunFolder, cfg: DictConfig, experiment: Experiment, check
 def _evaluate(folder: RunFolder, cfg: DictConfig, experiment: Experiment, progress: dict[str, Any]) -> None:
     """Play the final evaluation with the best checkpoint, write what came of it, then the video."""
     trainer, data, is_solved = experiment.trainer, experiment.data, experiment.finish.is_solved
-    best = folder.checkpoints / "best.ckpt"
-    trainer.test(experiment.module, data, ckpt_path=best, weights_only=True, verbose=False)
+    trainer.test(experiment.module, data, ckpt_path=folder.best_checkpoint(), weights_only=True, verbose=False)
     episodes = data.evaluation_episodes
     returns = [episode.episode_return for episode in episodes]
     mean = statistics.fmean(returns)

@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -38,16 +39,16 @@ def identity_hash(identity: dict[str, Any]) -> str:
 
 
 def git_commit(directory: Path) -> str | None:
-    """Return the commit of the code, with ``+`` where it was changed since; ``None`` outside a checkout."""
+    """Return the commit of the code, with ``+`` and a hash of what was changed since; ``None`` outside a checkout."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(
-            ["git", "-C", str(directory), *arguments], capture_output=True, text=True, check=True
+            ["git", "-C", str(directory), *arguments], capture_output=True, text=True, errors="replace", check=True
         ).stdout.strip()
 
     try:
-        commit = git("rev-parse", "HEAD")
-        return commit + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+        commit, changes = git("rev-parse", "HEAD"), git("diff", "HEAD")
+        return commit + (f"+{hashlib.sha256(changes.encode()).hexdigest()[:8]}" if changes else "")
     except (OSError, subprocess.CalledProcessError):
         return None
 
@@ -87,6 +88,7 @@ class RunFolder:
             self.moved_to = self._move_aside()
             path.mkdir(parents=True)
             self._lock = self._locked()
+        self._is_new = all(entry.name == ".lock" for entry in path.iterdir())
 
     def _locked(self) -> Any:
         lock = (self.path / ".lock").open("a+")
@@ -115,6 +117,14 @@ class RunFolder:
     def close(self) -> None:
         """Let others use the folder."""
         self._lock.close()
+
+    def discard_if_new(self) -> None:
+        """Take back that the folder was made, for a run that cannot start; an earlier one returns to its place."""
+        if self._is_new:
+            self.close()
+            shutil.rmtree(self.path)
+            if self.moved_to is not None:
+                self.moved_to.rename(self.path)
 
     @property
     def checkpoints(self) -> Path:
@@ -154,8 +164,7 @@ class RunFolder:
         unreadable: list[Path] = []
         for path in paths:
             try:
-                state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-                for value in state.values():
+                for value in _load(path).values():
                     if isinstance(value, dict) and value.get("replay") is not None:
                         check_saved(self.checkpoints / "replay", value["replay"])
             except Exception as error:
@@ -168,3 +177,20 @@ class RunFolder:
         if paths:
             raise OSError(f"No checkpoint in {self.checkpoints} can be read; start over with fresh=true.")
         return None
+
+    def best_checkpoint(self) -> Path:
+        """Return ``best.ckpt``; where it cannot be read, ``last.ckpt`` takes its place, with a word in the log."""
+        best, last = self.checkpoints / "best.ckpt", self.checkpoints / "last.ckpt"
+        try:
+            _load(best)
+        except Exception as error:
+            self.log(f"best.ckpt cannot be read ({type(error).__name__}); last.ckpt takes its place.")
+            temporary = best.with_suffix(".tmp")
+            shutil.copyfile(last, temporary)
+            os.replace(temporary, best)
+        return best
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint; a file cut short fails, and one that holds more than tensors and plain data."""
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)

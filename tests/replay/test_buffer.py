@@ -15,7 +15,7 @@ from tests.fakes import (
     scripts_in_order,
 )
 from triptych.collect.collector import Collector
-from triptych.replay.buffer import ReplayBuffer, check_fits, prune, replay_nbytes
+from triptych.replay.buffer import ReplayBuffer, check_fits, frames_nbytes, prune
 from triptych.types import ConfigurationError, EnvSpec
 
 DISCOUNT = 0.9
@@ -195,29 +195,48 @@ def test_prioritized_replay_prefers_what_got_a_high_priority():
 
 def test_a_million_env_steps_of_atari_take_7_06_gigabytes():
     spec = EnvSpec("pong", "nature", (4, 84, 84), "uint8", num_actions=6, frame_stack=4, frame_skip=4)
-    assert replay_nbytes(1_000_000, 16, spec) == 84 * 84 * 1_000_000
-    assert replay_nbytes(1_000_000, 16, spec) / 1e9 == pytest.approx(7.06, abs=0.005)
+    assert frames_nbytes(1_000_000, 16, spec) == 84 * 84 * 1_000_000
+    # And with them, of each step, action (8), reward (4), discount (4), window (1) and whether it can be drawn (1).
+    assert ReplayBuffer.nbytes(1_000_000, 16, spec) == (84 * 84 + 18) * 1_000_000
+    assert ReplayBuffer.nbytes(1_000_000, 16, spec) / 1e9 == pytest.approx(7.07, abs=0.005)
 
 
+@pytest.mark.parametrize("is_prioritized", [True, False])
 @pytest.mark.parametrize("is_image", [True, False])
 @pytest.mark.parametrize(("capacity", "num_envs"), [(60, 2), (61, 2), (100, 3)])
-def test_the_bytes_foretold_are_the_bytes_taken(capacity, num_envs, is_image):
+def test_the_bytes_foretold_are_the_bytes_taken(capacity, num_envs, is_image, is_prioritized):
     game = ScriptedGame(random_script, num_envs, frame_stack=3 if is_image else 1, is_image=is_image)
-    replay = ReplayBuffer(game.spec, num_envs, capacity_env_steps=capacity, n_step=1, discount=0.9, seed=0)
-    assert replay.store.nbytes == replay_nbytes(capacity, num_envs, game.spec)
+    replay = ReplayBuffer(
+        game.spec,
+        num_envs,
+        capacity_env_steps=capacity,
+        n_step=1,
+        discount=0.9,
+        seed=0,
+        is_prioritized=is_prioritized,
+    )
+    assert replay.store.nbytes == frames_nbytes(capacity, num_envs, game.spec)
+    sampler = replay.sampler._tree._sums if is_prioritized else replay.sampler._is_enabled
+    taken = replay.store.nbytes + sum(array.nbytes for array in replay.arrays.values()) + sampler.nbytes
+    assert taken == ReplayBuffer.nbytes(capacity, num_envs, game.spec, is_prioritized)
     assert replay.rows_per_env * num_envs >= capacity
 
 
+@pytest.mark.parametrize("is_prioritized", [True, False])
 @pytest.mark.parametrize(("capacity", "num_envs"), [(60, 2), (61, 2), (100, 3), (1000, 7)])
-def test_a_replay_that_does_not_fit_names_the_largest_that_does(capacity, num_envs):
+def test_a_replay_that_does_not_fit_names_the_largest_that_does(capacity, num_envs, is_prioritized):
     spec = ScriptedGame(random_script, frame_stack=3).spec
-    needed = replay_nbytes(capacity, num_envs, spec)
-    check_fits(capacity, num_envs, spec, needed, "memory")
+
+    def nbytes(capacity):
+        return ReplayBuffer.nbytes(capacity, num_envs, spec, is_prioritized)
+
+    needed = nbytes(capacity)
+    check_fits(capacity, nbytes, needed, "memory")
     for available in {needed // 2, *range(needed - 40, needed)}:
         with pytest.raises(ConfigurationError, match=rf"capacity_env_steps={capacity} .* memory") as error:
-            check_fits(capacity, num_envs, spec, available, "memory")
+            check_fits(capacity, nbytes, available, "memory")
         largest = int(re.findall(r"capacity_env_steps=(\d+)", str(error.value))[-1])
-        assert replay_nbytes(largest, num_envs, spec) <= available < replay_nbytes(largest + 1, num_envs, spec)
+        assert nbytes(largest) <= available < nbytes(largest + 1)
 
 
 def test_a_capacity_too_small_for_one_window_is_refused():

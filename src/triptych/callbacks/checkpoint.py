@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,16 @@ class RunCheckpoint(pl.Callback):
         directory: ``checkpoints`` in the run's folder.
         period_frames: between two last checkpoints.
         monitor: the metric by which ``best.ckpt`` is chosen; higher is better, the later of equals wins.
+
+    Attributes:
+        after_save: called when ``last.ckpt`` is whole.
     """
 
     def __init__(self, directory: str | Path, period_frames: int, monitor: str = "eval/return_mean") -> None:
         self.directory, self.period_frames, self.monitor = Path(directory), period_frames, monitor
         self.best_value = -math.inf
         self._env_steps_of: dict[str, int] = {}  # of the replay that last and previous need
+        self.after_save: Callable[[], None] = lambda: None
         self._next_frames = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -79,6 +84,7 @@ class RunCheckpoint(pl.Callback):
         last, previous = self.directory / "last.ckpt", self.directory / "previous.ckpt"
         if self._env_steps_of.get("last") == data.env_steps and last.exists():
             self._write(trainer, "last.ckpt")  # only what the evaluation added has changed
+            self.after_save()
             return
         self.directory.mkdir(parents=True, exist_ok=True)
         data.save_data()
@@ -90,6 +96,7 @@ class RunCheckpoint(pl.Callback):
             os.replace(self.directory / "previous.tmp", previous)
         self._write(trainer, "last.ckpt")
         data.prune_data(set(self._env_steps_of.values()))
+        self.after_save()
 
     def _write(self, trainer: pl.Trainer, name: str) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -31,11 +31,13 @@ def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         return list(reader.fieldnames or []), rows
 
 
-def cut_rows(path: Path, frames: int) -> None:
-    """Drop the rows that were written after the frame at which a run continues."""
+def cut_rows(path: Path, frames: int, owed: str | None = None) -> None:
+    """Drop the rows after the frame at which a run continues, and those at it that have a value ``owed``."""
     columns, rows = read_rows(path)
     if columns:
-        write_rows(path, columns, [row for row in rows if int(row["frames"]) <= frames])
+        kept = [row for row in rows if int(row["frames"]) <= frames]
+        kept = [row for row in kept if not (int(row["frames"]) == frames and owed and row.get(owed))]
+        write_rows(path, columns, kept)
 
 
 class CSVFile:

@@ -47,8 +47,10 @@ class Metrics(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         frames = trainer.datamodule.frames
+        # A checkpoint that owes its evaluation is older than the row of one that was played at the same frame.
+        owed = "eval/return_mean" if trainer.datamodule.owes_evaluation else None
         for name in ("metrics.csv", "episodes.csv"):
-            cut_rows(self.directory / name, frames)
+            cut_rows(self.directory / name, frames, owed)
         self._episodes_file = CSVFile(self.directory / "episodes.csv", EPISODE_COLUMNS)
         self._started = self._interval_start = time.monotonic()
         self._interval_frames = frames

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytorch_lightning as pl
+from rich.console import RenderableType
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 from triptych.callbacks.metrics import Metrics
 
@@ -25,6 +27,25 @@ SHOWN = {
 def describe(row: dict[str, float]) -> str:
     """Put the numbers that matter most into one line."""
     return "  ".join(form.format(row[name]) for name, form in SHOWN.items() if name in row)
+
+
+class Bar(RichProgress):
+    """A bar with the metrics on lines of their own, so that a narrow terminal shows them whole."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(
+            TextColumn("{task.completed:,.0f} of {task.total:,.0f} frames"),
+            BarColumn(bar_width=None),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            expand=True,
+            **keywords,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        for task in self.tasks:
+            yield Text(task.description)
 
 
 class Progress(pl.Callback):
@@ -44,12 +65,7 @@ class Progress(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if not self.is_shown or not sys.stdout.isatty():
             return
-        self._bar = RichProgress(
-            TextColumn("{task.completed:,.0f} of {task.total:,.0f} frames"),
-            BarColumn(bar_width=None),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}"),
-        )
+        self._bar = Bar()
         self._task = self._bar.add_task("", total=trainer.datamodule.total_frames, completed=trainer.datamodule.frames)
         self._bar.start()
 

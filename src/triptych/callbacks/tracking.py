@@ -5,24 +5,36 @@ from __future__ import annotations
 import os
 import secrets
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import wandb
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
+from triptych.types import ConfigurationError
+
 
 def make_tensorboard_logger(run_dir: str | Path, **_: Any) -> Logger:
-    """Write event files under ``tensorboard`` in the run's folder."""
-    return TensorBoardLogger(save_dir=str(run_dir), name="tensorboard", version="")
+    """Write event files under ``tensorboard`` in the run's folder.
+
+    Raises:
+        ConfigurationError: TensorBoard is not installed.
+    """
+    try:
+        return TensorBoardLogger(save_dir=str(run_dir), name="tensorboard", version="")
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            'logger=tensorboard needs TensorBoard: pip install -c requirements.lock -e ".[tensorboard]"'
+        ) from error
 
 
 class FramesWandbLogger(WandbLogger):
     """A `WandbLogger` whose axis is the frame count, not the number of calls."""
 
-    def __init__(self, run: Any, upload_command: str | None) -> None:
+    def __init__(self, run: Any, upload_command: str | None, write_line: Callable[[str], None]) -> None:
         super().__init__(experiment=run, save_dir=run.settings.wandb_dir)
-        self.upload_command = upload_command  # what uploads an offline run later
+        self.upload_command, self.write_line = upload_command, write_line
         run.define_metric("frames")
         run.define_metric("*", step_metric="frames")
 
@@ -37,7 +49,7 @@ class FramesWandbLogger(WandbLogger):
         """End the run with its true status and say how an offline one is uploaded."""
         self.experiment.finish(exit_code=exit_code)
         if self.upload_command:
-            print(f"wandb was offline; to upload this run: {self.upload_command}", flush=True)
+            self.write_line(f"wandb was offline; to upload this run: {self.upload_command}")
 
 
 def make_wandb_logger(
@@ -45,6 +57,7 @@ def make_wandb_logger(
     config: dict[str, Any],
     *,
     project: str,
+    write_line: Callable[[str], None] = print,
     entity: str | None = None,
     group: str | None = None,
     tags: list[str] | None = None,
@@ -74,17 +87,14 @@ def make_wandb_logger(
         warnings.simplefilter("ignore")
         if is_online:
             try:
-                return FramesWandbLogger(wandb.init(**keywords), upload_command=None)
+                return FramesWandbLogger(wandb.init(**keywords), None, write_line)
             except Exception as error:  # a tracker that cannot be reached must not cost a run
-                print(
-                    f"wandb cannot be reached ({type(error).__name__}); this run is tracked offline.",
-                    flush=True,
-                )
+                write_line(f"wandb cannot be reached ({type(error).__name__}); this run is tracked offline.")
         mode = os.environ.get("WANDB_MODE", "offline")
         run = wandb.init(**keywords, mode="disabled" if mode == "disabled" else "offline")
     # Every stretch of the run has a directory of its own; all of them make up the curve.
     command = f"wandb sync {path / 'wandb'}/offline-run-*" if mode != "disabled" else None
-    return FramesWandbLogger(run, upload_command=command)
+    return FramesWandbLogger(run, command, write_line)
 
 
 def _run_id(path: Path) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.turns import make_turn
-from triptych.replay.buffer import ReplayBuffer, check_fits, prune, replay_nbytes
+from triptych.replay.buffer import ReplayBuffer, check_fits, check_holds, frames_nbytes, prune
 from triptych.types import ReplayBatch, Transition
 
 
@@ -71,12 +71,26 @@ class ReplayDataModule(EnvironmentDataModule):
 
     def describe(self) -> dict[str, str]:
         capacity, storage = self.replay_kwargs["capacity_env_steps"], self.replay_kwargs["storage"]
-        nbytes = replay_nbytes(capacity, self.num_envs, self.spec)
+        nbytes = self._nbytes(capacity)
         return {"replay": f"{capacity:,} env steps, {nbytes / 1e9:.2f} GB when full, in {storage}"}
 
     def check_room(self, room: Callable[[str, Path], tuple[int, str]]) -> None:
-        available, where = room(self.replay_kwargs["storage"], self.directory)
-        check_fits(self.replay_kwargs["capacity_env_steps"], self.num_envs, self.spec, available, where)
+        capacity, storage = self.replay_kwargs["capacity_env_steps"], self.replay_kwargs["storage"]
+        check_holds(capacity, self.num_envs, self.spec, self.buffer_class.reach(**self.replay_kwargs))
+        if storage != "disk":
+            check_fits(capacity, self._nbytes, *room(storage, self.directory))
+        check_fits(capacity, self._disk_nbytes, *room("disk", self.directory))
+
+    def _nbytes(self, capacity_env_steps: int) -> int:
+        is_prioritized = self.replay_kwargs["is_prioritized"]
+        return self.buffer_class.nbytes(capacity_env_steps, self.num_envs, self.spec, is_prioritized)
+
+    def _disk_nbytes(self, capacity_env_steps: int) -> int:
+        """Return the bytes of what checkpoints keep of the replay, and of the replay itself where it is on disk."""
+        played = min(capacity_env_steps, self.total_frames // self.spec.frame_skip)
+        saved = frames_nbytes(played, self.num_envs, self.spec)
+        is_on_disk = self.replay_kwargs["storage"] == "disk"
+        return saved + is_on_disk * self._nbytes(capacity_env_steps)
 
     def play_turn(self) -> Any:
         replay, collector = self.replay, self.collector

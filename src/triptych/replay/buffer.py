@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 import math
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +17,7 @@ from torch import Tensor
 from triptych.replay.accumulator import NStepAccumulator
 from triptych.replay.frame_store import FrameStore
 from triptych.replay.samplers import PrioritizedSampler, Sampler, UniformSampler
+from triptych.replay.sum_tree import SumTree
 from triptych.types import ConfigurationError, EnvSpec, Segment, Step, Transition
 
 
@@ -31,22 +34,35 @@ def rows_per_env(capacity_env_steps: int, num_envs: int) -> int:
     return math.ceil(capacity_env_steps / num_envs)
 
 
-def replay_nbytes(capacity_env_steps: int, num_envs: int, spec: EnvSpec) -> int:
+def frames_nbytes(capacity_env_steps: int, num_envs: int, spec: EnvSpec) -> int:
     """Return the bytes that the frames of a replay of this capacity take."""
     frame_size = math.prod(spec.observation_shape) // spec.frame_stack
     itemsize = np.dtype(spec.observation_dtype).itemsize
     return rows_per_env(capacity_env_steps, num_envs) * num_envs * frame_size * itemsize
 
 
-def check_fits(capacity_env_steps: int, num_envs: int, spec: EnvSpec, available: int, where: str) -> None:
-    """Raise `ConfigurationError` if the frames need more than the ``available`` bytes of memory, disk or device."""
-    needed = replay_nbytes(capacity_env_steps, num_envs, spec)
+def check_fits(capacity_env_steps: int, nbytes: Callable[[int], int], available: int, where: str) -> None:
+    """Raise `ConfigurationError` if the capacity takes more than the ``available`` bytes of memory, disk or device.
+
+    Args:
+        nbytes: the bytes that a capacity takes; a larger one takes no fewer.
+    """
+    needed = nbytes(capacity_env_steps)
     if needed > available:
-        bytes_per_row = needed // rows_per_env(capacity_env_steps, num_envs)
-        largest = available // bytes_per_row * num_envs
+        largest = bisect.bisect_right(range(capacity_env_steps), available, key=nbytes) - 1
         raise ConfigurationError(
             f"algo.replay.capacity_env_steps={capacity_env_steps} takes {needed / 1e9:.2f} GB of {where}, which has "
             f"{available / 1e9:.2f} GB to spare; the largest that fits is algo.replay.capacity_env_steps={largest}."
+        )
+
+
+def check_holds(capacity_env_steps: int, num_envs: int, spec: EnvSpec, reach: int) -> None:
+    """Raise `ConfigurationError` if no environment's ring could hold all that one draw needs."""
+    num_rows, smallest = rows_per_env(capacity_env_steps, num_envs), spec.frame_stack + reach + 1
+    if num_rows < smallest:
+        raise ConfigurationError(
+            f"algo.replay.capacity_env_steps={capacity_env_steps} leaves {num_rows} steps for each of "
+            f"{num_envs} environments, which need {smallest}; it takes more than {(smallest - 1) * num_envs} in all."
         )
 
 
@@ -83,11 +99,7 @@ class FrameReplay:
         directory: Path | None = None,
     ) -> None:
         num_rows = rows_per_env(capacity_env_steps, num_envs)
-        if num_rows <= spec.frame_stack + reach:
-            raise ConfigurationError(
-                f"algo.replay.capacity_env_steps={capacity_env_steps} leaves {num_rows} steps for each of "
-                f"{num_envs} environments; it takes more than {(spec.frame_stack + reach) * num_envs} in all."
-            )
+        check_holds(capacity_env_steps, num_envs, spec, reach)
         if storage == "disk" and directory is None:
             raise ValueError("storage=disk needs a directory.")
         self.num_envs, self.rows_per_env = num_envs, num_rows
@@ -112,16 +124,29 @@ class FrameReplay:
             if is_prioritized
             else UniformSampler(num_envs, num_rows, seed)
         )
-        action_dtype = np.float32 if spec.num_actions is None else np.int64
-        # What is known of each row; a subclass adds to it.
-        self.arrays: dict[str, np.ndarray] = {
-            "action": np.zeros((size, *spec.action_shape), dtype=action_dtype),
-            "reward": np.zeros(size, dtype=np.float32),
-            "discount": np.zeros(size, dtype=np.float32),
-        }
+        self.arrays = {name: np.zeros((size, *shape), dtype) for name, (shape, dtype) in self.fields(spec).items()}
         self._all_envs = np.arange(num_envs)
         self._saved_cursor = np.zeros(num_envs, dtype=np.int64)
         self._chunks: list[dict[str, Any]] = []
+
+    @classmethod
+    def fields(cls, spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], Any]]:
+        """Name what is known of each row beside its frame, with shape and type; a subclass adds to it."""
+        action_dtype = np.float32 if spec.num_actions is None else np.int64
+        return {"action": (spec.action_shape, action_dtype), "reward": ((), np.float32), "discount": ((), np.float32)}
+
+    @classmethod
+    def nbytes(cls, capacity_env_steps: int, num_envs: int, spec: EnvSpec, is_prioritized: bool = False) -> int:
+        """Return all bytes that a full replay of this capacity takes."""
+        num_rows = rows_per_env(capacity_env_steps, num_envs) * num_envs
+        per_row = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in cls.fields(spec).values())
+        sampler = SumTree.nbytes(num_rows) if is_prioritized else num_rows
+        return frames_nbytes(capacity_env_steps, num_envs, spec) + num_rows * per_row + sampler
+
+    @staticmethod
+    def reach(**replay: Any) -> int:
+        """Return the steps beyond an observation that belong to what is drawn with it, for these keywords."""
+        raise NotImplementedError
 
     def __len__(self) -> int:
         """Count what can be drawn."""
@@ -221,9 +246,16 @@ class ReplayBuffer(FrameReplay):
     """
 
     def __init__(self, spec: EnvSpec, num_envs: int, *, n_step: int, discount: float, **kwargs: Any) -> None:
-        super().__init__(spec, num_envs, reach=n_step, **kwargs)
+        super().__init__(spec, num_envs, reach=self.reach(n_step=n_step), **kwargs)
         self.accumulator = NStepAccumulator(num_envs, n_step, discount)
-        self.arrays["num_steps"] = np.zeros(num_envs * self.rows_per_env, dtype=np.uint8)
+
+    @classmethod
+    def fields(cls, spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], Any]]:
+        return super().fields(spec) | {"num_steps": ((), np.uint8)}
+
+    @staticmethod
+    def reach(*, n_step: int, **_: Any) -> int:
+        return n_step
 
     def _forget_open(self, env_index: np.ndarray | slice) -> None:
         self.accumulator.reset(env_index)

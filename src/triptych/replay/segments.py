@@ -40,14 +40,20 @@ class SegmentBuffer(FrameReplay):
     ) -> None:
         assert spec.num_actions is not None
         self.unroll_steps, self.length, self.discount = unroll_steps, unroll_steps + n_step, discount
-        super().__init__(spec, num_envs, reach=self.length + 1, seed=seed, **kwargs)
+        reach = self.reach(unroll_steps=unroll_steps, n_step=n_step)
+        super().__init__(spec, num_envs, reach=reach, seed=seed, **kwargs)
         self.num_observations, self.num_actions = num_observations, spec.num_actions
-        size = num_envs * self.rows_per_env
-        self.arrays["is_last"] = np.zeros(size, dtype=bool)
-        self.arrays["value"] = np.zeros(size, dtype=np.float32)
-        self.arrays["action_weights"] = np.zeros((size, self.num_actions), dtype=np.float32)
         self._num_open = np.zeros(num_envs, dtype=np.int64)  # latest steps that nothing can start at yet
         self._generator = np.random.default_rng((seed, 1))
+
+    @classmethod
+    def fields(cls, spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], Any]]:
+        searched = {"value": ((), np.float32), "action_weights": ((spec.num_actions or 0,), np.float32)}
+        return super().fields(spec) | {"is_last": ((), bool)} | searched
+
+    @staticmethod
+    def reach(*, unroll_steps: int, n_step: int, **_: Any) -> int:
+        return unroll_steps + n_step + 1
 
     def _forget_open(self, env_index: np.ndarray | slice) -> None:
         self._num_open[env_index] = 0
