@@ -54,6 +54,20 @@ CASES = {
     "missing id": (["env=gym"], ["env.id"]),
     "several values without -m": (["seed=1,2"], ["seed=1,2", "-m"]),
     "one folder for a sweep": (["-m", "seed=1,2", "run_dir=somewhere"], ["run_dir"]),
+    "one folder for a sweep over algorithms": (["-m", "algo=dqn,a2c", "run_dir=${seed}"], ["run_dir=1"]),
+    "a key taken away": (["~env.num_envs"], ["env.num_envs", "left out"]),
+    "the folder taken away": (["~run_dir"], ["run_dir", "left out"]),
+    "a number for a node": (["eval=5"], ["eval.episodes", "left out"]),
+    "nothing for a node": (["checkpoint=null"], ["checkpoint.period_frames", "left out"]),
+    "a number for an id": (["env=gym", "env.id=5"], ["env.id=5", "a text"]),
+    "nothing for an experiment": (["experiment=null"], ["experiment=null"]),
+    "a new key": (["+algo.foo=1"], ["algo.foo", "algo=dqn"]),
+    "a new key at the top": (["+foo=1"], ["foo is not a key"]),
+    "a misspelt key, forced": (["++algo.lerning_rate=1"], ["algo.lerning_rate", "algo.learning_rate"]),
+    "a keyword that no constructor has": (["env=catch", "+env.foo=1"], ["env.foo", "env=catch"]),
+    "an experiment of another algorithm": (["experiment=pong_fast", "algo=ppo"], ["is not a key of algo=ppo"]),
+    "a key of another env": (["env=cartpole", "env.full_action_space=true"], ["env.full_action_space is not a key"]),
+    "a renamed protocol": (["protocol.name=machado"], ["protocol.name=machado", "protocol=..."]),
     "misspelt choice in a sweep": (["-m", "algo=dqn,dqm"], ["dqm", "dqn"]),
     "unreadable override": (["algo.batch_size"], ["algo.batch_size"]),
 }
@@ -99,13 +113,24 @@ def test_a_missing_extra_is_named_with_the_way_to_get_it(name, tmp_path):
 BUILD_CASES = {
     "continuous actions": (["env=gym", "env.id=Pendulum-v1"], ["continuous", "Pendulum-v1", "discrete"]),
     "unknown gymnasium id": (["env=gym", "env.id=CartPoel-v1"], ["env.id=CartPoel-v1", "CartPole"]),
-    "keyword that no constructor has": (["env=catch", "+env.foo=1"], ["env", "foo"]),
+    "keyword that Gymnasium's env has not": (
+        ["env=gym", "env.id=CartPole-v1", "+env.make_kwargs.foo=1"],
+        ["env.id=CartPole-v1", "foo"],
+    ),
     "unknown rom": (["env.game=pnog"], ["env.game=pnog"]),
     "no such accelerator": (["env=catch", "trainer.accelerator=gpu"], ["trainer.accelerator=gpu", "cpu"]),
     "dictionary observations": (["env=gym", "env.id=Blackjack-v1"], ["env.id=Blackjack-v1", "Box"]),
     "replay larger than the machine": (
         ["env=pong", "algo.replay.capacity_env_steps=1000000000"],
         ["algo.replay.capacity_env_steps=1000000000", "the largest that fits is"],
+    ),
+    "replay too small for its environments": (
+        ["env=pong", "algo.replay.capacity_env_steps=64"],
+        ["algo.replay.capacity_env_steps=64", "more than 80 in all"],
+    ),
+    "replay too small for a segment": (
+        ["algo=muzero", "env=cartpole", "algo.replay.capacity_env_steps=200"],
+        ["algo.replay.capacity_env_steps=200", "in all"],
     ),
 }
 
@@ -119,7 +144,7 @@ def test_what_cannot_work_is_said_before_anything_starts(name, tmp_path):
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     for word in words:
         assert word in line
-    assert not (tmp_path / "run" / "summary.json").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_largest_capacity_that_is_named_fits(tmp_path):

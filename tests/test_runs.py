@@ -158,6 +158,73 @@ def test_fresh_moves_the_old_run_aside(finished, tmp_path):
     assert summary(tmp_path / "copy.old1")["frames"] >= 3000
 
 
+def test_fresh_leaves_the_old_run_where_it_is_if_the_new_one_cannot_start(finished, tmp_path):
+    folder = copy_of(finished, tmp_path)
+    before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
+    result = train("env=gym", "env.id=Pendulum-v1", "logger=csv", f"run_dir={folder}", "fresh=true")
+    assert result.returncode == 2
+    assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
+    assert summary(folder)["status"] == "finished"
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
+def test_what_an_environment_says_when_it_is_made_is_told_in_a_sentence(tmp_path):
+    tiny = [argument for argument in TINY if not argument.startswith("env=")]
+    gravity = "+env.make_kwargs.gravity=5,-10"  # LunarLander's must lie between 0 and -12
+    result = train("-m", "env=gym", "env.id=LunarLander-v3", gravity, "total_frames=400", *tiny, cwd=tmp_path)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stdout + result.stderr
+    assert "Failed to start: AssertionError: gravity" in result.stdout
+    statuses = sorted(summary(path.parent)["status"] for path in tmp_path.glob("outputs/*/*/*/*/summary.json"))
+    assert statuses == ["failed", "finished"]
+
+
+def test_a_truncated_best_checkpoint_gives_way_to_the_last(finished, tmp_path):
+    folder = copy_of(finished, tmp_path)
+    best = folder / "checkpoints" / "best.ckpt"
+    best.write_bytes(best.read_bytes()[:1000])
+    # Killed before its final evaluation:
+    (folder / "summary.json").write_text(json.dumps(summary(folder) | {"status": "running"}))
+    result = train(*TINY, "total_frames=3000", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr
+    assert "best.ckpt cannot be read" in result.stdout
+    assert summary(folder)["status"] == "finished"
+    torch.load(best, weights_only=True)
+
+
+def test_an_evaluation_after_the_last_checkpoint_is_cut_and_played_again(tmp_path):
+    folder = tmp_path / "run"
+    periods = ["eval.period_frames=800", "checkpoint.period_frames=800"]
+    arguments = [*[argument for argument in TINY if "period_frames=" not in argument], *periods, f"run_dir={folder}"]
+    process = start_and_wait_for_rows(
+        folder, 2, *arguments, "total_frames=100000", "callbacks.metrics.period_frames=800"
+    )
+    process.send_signal(signal.SIGKILL)  # the second row is of the evaluation, the checkpoint is from just before it
+    process.wait()
+    saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert saved["EnvironmentDataModule" if "EnvironmentDataModule" in saved else "ReplayDataModule"]["turns"] == 100
+    result = train(*arguments, "total_frames=1600", "callbacks.metrics.period_frames=800")
+    assert result.returncode == 0, result.stderr
+    evaluations = [int(row["frames"]) for row in rows(folder) if row["eval/return_mean"]]
+    assert evaluations == [800, 1600]
+    assert frames_of(folder) == [800, 800, 1600, 1600]
+
+
+def test_a_running_run_tells_how_far_its_checkpoint_is(tmp_path):
+    folder = tmp_path / "run"
+    arguments = [*TINY, "total_frames=100000", f"run_dir={folder}"]
+    process = start_and_wait_for_rows(folder, 12, *arguments)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    found = summary(folder)
+    assert found["status"] == "running"
+    assert found["frames"] >= 500
+    assert found["frames"] % 8 == 0
+    for name in ("eval_return_mean", "eval_returns", "human_normalized_score", "stop_reason"):
+        assert found[name] is None
+    assert {"updates", "env_steps", "wall_time_s", "frames_per_second"} <= set(found)
+
+
 def test_a_run_that_ends_before_its_first_update_has_everything(tmp_path):
     result = train(*TINY, "total_frames=100", f"run_dir={tmp_path / 'run'}")
     assert result.returncode == 0, result.stderr
@@ -201,7 +268,9 @@ def test_kill_and_the_same_command_goes_on(tmp_path):
 def test_ctrl_c_saves_and_names_the_command_that_goes_on(tmp_path):
     folder = tmp_path / "run"
     arguments = [*TINY, "total_frames=1000000", f"run_dir={folder}"]
-    process = subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command(*arguments, "fresh=true"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     deadline = time.monotonic() + 120
     while not (folder / "metrics.csv").exists() or len(rows(folder)) < 3:
         assert time.monotonic() < deadline
@@ -212,6 +281,7 @@ def test_ctrl_c_saves_and_names_the_command_that_goes_on(tmp_path):
     assert "Traceback" not in output
     assert "go on with: python train.py" in output
     assert f"run_dir={folder}" in output.split("go on with: ")[1]
+    assert "fresh" not in output.split("go on with: ")[1]
     found = summary(folder)
     assert found["status"] == "interrupted"
     saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)

@@ -207,12 +207,25 @@ class SegmentMinibatch(NamedTuple):
     weight: Tensor  # [B] importance weights
 
 
+class Range(NamedTuple):
+    """The smallest and the largest of some numbers, and of 0."""
+
+    low: float
+    high: float
+
+    def with_(self, numbers: np.ndarray) -> Range:
+        """Return the range that holds these numbers too."""
+        return Range(min(self.low, float(numbers.min())), max(self.high, float(numbers.max())))
+
+
 class SegmentBatch(NamedTuple):
     """One turn: the segments of K updates, and the clock. K is 0 while replay warms up."""
 
     segment: Segment  # leading axes K, B
     weight: Tensor  # [K, B]
     env_steps: int  # agent decisions taken so far, over all environments
+    reward_range: Range  # of all rewards so far
+    prefix_range: Range  # of their sums over up to U steps of an episode
 
     def minibatch(self, update: int) -> SegmentMinibatch:
         """Return what one of the K updates learns from."""

@@ -6,7 +6,7 @@ import torch
 import triptych.algos.muzero as room
 from triptych.algos.muzero import MuZero
 from triptych.functional.supports import compressed_two_hot
-from triptych.types import ConfigurationError, EnvSpec, Segment, SegmentMinibatch
+from triptych.types import ConfigurationError, EnvSpec, Range, Segment, SegmentBatch, SegmentMinibatch
 
 SPEC = EnvSpec("vector", "none", (5,), "float32", num_actions=3)
 B, U, N = 4, 2, 3
@@ -130,12 +130,27 @@ def test_the_gradient_is_halved_at_each_step_of_the_dynamics():
     torch.testing.assert_close(state.grad, 0.5 * plain.grad)
 
 
-def test_rewards_that_the_support_cannot_hold_are_told_with_their_range():
-    minibatch = make_minibatch()
-    reward = minibatch.segment.reward.clone()
-    reward[1, 0], reward[2, 0] = 500.0, -3.0
-    with pytest.raises(ConfigurationError, match=r"reward_support_limit=5 holds rewards up to 34.\d+, .* -3 to 500"):
-        make().loss(SegmentMinibatch(minibatch.segment._replace(reward=reward), minibatch.weight))
+def make_batch(rewards, sums):
+    empty = make_minibatch().segment
+    return SegmentBatch(empty, torch.empty(0, B), 0, Range(*rewards), Range(*sums))
+
+
+@pytest.mark.parametrize(
+    ("settings", "rewards", "sums", "words"),
+    [
+        ({}, (-3, 500), (-3, 500), r"reward_support_limit=5 holds rewards up to 34.\d+, .* rewards .* -3 to 500"),
+        ({"value_prefix": True}, (0, 20), (0, 80), r"reward_support_limit=5 .* sums of rewards .* 0 to 80"),
+        ({"value_support_limit": 0.05}, (-1, 1), (-1, 1), r"value_support_limit=0.05 holds values .* -1 to 1"),
+    ],
+)
+def test_rewards_that_a_support_cannot_hold_are_told_with_their_range(settings, rewards, sums, words):
+    with pytest.raises(ConfigurationError, match=words):
+        make(**settings).after_turn(make_batch(rewards, sums))
+
+
+def test_rewards_that_the_supports_hold_are_no_trouble():
+    make().after_turn(make_batch((-34, 34), (-500, 500)))
+    make(value_prefix=True).after_turn(make_batch((-34, 34), (-34, 34)))
 
 
 @pytest.mark.parametrize("search", ["gumbel", "puct"])

@@ -179,6 +179,24 @@ def test_a_restored_collector_starts_new_episodes_and_repeats_none():
         assert before + after == every
 
 
+@pytest.mark.parametrize("num_resets", [1, 2])
+def test_a_first_observation_that_is_not_finite_stops_the_play(num_resets):
+    class Broken(ScriptedGame):
+        num_resets = 0
+
+        def reset(self, seeds, mask):
+            observation, lives = super().reset(seeds, mask)
+            self.num_resets += 1
+            if self.num_resets == num_resets:
+                observation[1] = np.nan
+            return observation, lives
+
+    game = Broken(lambda *_: Script([0.0] * 3), 2, is_image=False)
+    with pytest.raises(NotFinite, match=r"observation is not finite, 0 steps after the start from seed \d+") as error:
+        collect(Collector(game, RandomAct(), seed=0), 9)
+    assert error.value.offender["seed"] == game.seeds[1][-1]
+
+
 @pytest.mark.parametrize("what", ["observation", "reward"])
 def test_a_number_that_is_not_finite_stops_the_play(what):
     class Broken(ScriptedGame):

@@ -3,6 +3,7 @@ import pytest
 
 from tests.fakes import RandomAct, Script, ScriptedGame, label
 from triptych.collect.evaluation import play_episodes
+from triptych.types import NotFinite
 
 SEEDS = [31, 2, 17, 5, 90, 4, 8]
 
@@ -58,3 +59,17 @@ def test_actions_are_those_chosen_for_the_episode_and_observations_never_come_af
     assert [int(action) for action in episodes[0].actions] == [0, 1, 2]
     assert [int(action) for action in episodes[1].actions] == [0, 1, 2, 3, 4]
     assert [int(action) for action in episodes[2].actions] == [3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("what", ["observation", "reward"])
+def test_a_number_that_is_not_finite_stops_an_evaluation(what):
+    class Broken(ScriptedGame):
+        def receive(self):
+            received = super().receive()
+            if len(self.sent) == 2:
+                getattr(received, what)[1] = np.nan
+            return received
+
+    game = Broken(lambda *_: Script([0.0] * 5), 2, is_image=False)
+    with pytest.raises(NotFinite, match=rf"its {what} is not finite, 2 steps after the start from seed 8"):
+        play_episodes(game, RandomAct(), [7, 8, 9])

@@ -399,6 +399,8 @@ def test_a_bad_root_is_refused(policy, message):
         ({"invalid_actions": torch.tensor([[0], [1], [0]]).expand(3, 5)}, "of root 1 are all"),
         ({"invalid_actions": torch.zeros(5)}, "invalid_actions has shape .5.; it must be .*3, 5"),
         ({"invalid_actions": torch.zeros(1, 5)}, "invalid_actions has shape .1, 5."),
+        ({"invalid_actions": torch.full((3, 5), math.nan)}, "invalid_actions of root 0"),
+        ({"invalid_actions": torch.tensor([[0.0] * 4 + [math.nan]]).expand(3, 5)}, "of root 0 holds NaN"),
     ],
 )
 def test_bad_invalid_actions_are_refused(policy, changes, message):
@@ -410,6 +412,7 @@ def test_bad_invalid_actions_are_refused(policy, changes, message):
     ("policy", "changes", "message"),
     [
         *((policy, {"num_simulations": -1}, "num_simulations=-1") for policy in POLICIES),
+        *((policy, {"num_simulations": 2.5}, "num_simulations=2.5") for policy in POLICIES),
         *((policy, {"max_depth": 0}, "max_depth=0") for policy in POLICIES),
         *((policy, {"qtransform": lambda tree, node: tree}, "qtransform_ functions") for policy in POLICIES),
         *((policy, {"qtransform": planning.qtransform_by_min_max}, "min_value") for policy in POLICIES),
@@ -442,8 +445,41 @@ def test_bad_noise_is_refused():
     for policy, name in (("muzero_policy", "dirichlet_noise"), ("gumbel_muzero_policy", "gumbel")):
         with pytest.raises(ValueError, match=f"{name} has shape .1, 5."):
             call(policy, **{name: torch.zeros(1, 5)})
-        with pytest.raises(ValueError, match=f"{name} of root 0 holds NaN"):
+        with pytest.raises(ValueError, match=f"{name} of root 0 is .*nan"):
             call(policy, **{name: torch.full((3, 5), math.nan)})
+    with pytest.raises(ValueError, match=r"dirichlet_noise of root 0 is .*-1.0.* not negative"):
+        call("muzero_policy", dirichlet_noise=-torch.ones(3, 5))
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("simulation", [1, 3, 4])
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("reward", math.inf), ("discount", math.nan), ("prior_logits", math.nan), ("prior_logits", math.inf),
+     ("value", math.nan)],
+)  # fmt: skip
+def test_what_is_not_finite_in_the_search_is_refused(policy, simulation, name, number):
+    calls = []
+
+    def model(action, embedding):
+        calls.append(action)
+        output, embedding = constant_model(action, embedding)
+        if len(calls) == simulation:
+            output = output._replace(**{name: getattr(output, name).clone()})
+            getattr(output, name)[1] = number
+        return output, embedding
+
+    with pytest.raises(ValueError, match=f"recurrent_fn returned a {name} that is NaN or inf .* from root 1"):
+        call(policy, recurrent_fn=model)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_minus_infinity_is_a_fair_logit_in_the_search(policy):
+    def model(action, embedding):
+        output, embedding = constant_model(action, embedding)
+        return output._replace(prior_logits=output.prior_logits.index_fill(1, torch.tensor(0), -math.inf)), embedding
+
+    assert call(policy, recurrent_fn=model).action_weights.isfinite().all()
 
 
 @pytest.mark.parametrize("name", ["reward", "discount", "prior_logits", "value"])

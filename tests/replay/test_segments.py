@@ -179,3 +179,14 @@ def test_a_saved_buffer_goes_on(tmp_path):
 def test_too_small_a_capacity_is_refused():
     with pytest.raises(ConfigurationError, match="capacity_env_steps=16"):
         fill(random_script, 0, capacity=16)
+
+
+def test_the_ranges_are_of_all_rewards_and_of_their_sums_within_an_episode():
+    rewards = [1.0, -2.0, 3.0, 4.0, -5.0, -6.0, 0.5]
+    buffer, _ = fill(lambda *_: Script(rewards), 40, num_envs=2)
+    sums = [
+        sum(rewards[start : start + length]) for start in range(len(rewards)) for length in range(1, U + 1)
+    ]  # slices end at the episode's end
+    assert buffer.reward_range == (-6, 4)
+    assert buffer.prefix_range == (min(sums), max(sums))
+    assert buffer.prefix_range != buffer.reward_range

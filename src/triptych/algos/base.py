@@ -84,8 +84,8 @@ class Algorithm(pl.LightningModule):
         """Raise `ConfigurationError` where the algorithm cannot play."""
         if cls.needs_discrete_actions and spec.num_actions is None:
             raise ConfigurationError(
-                f"algo={cls.__name__.lower()} chooses among discrete actions, but {spec.name} has continuous ones of "
-                f"shape {spec.action_shape}; choose an env with discrete actions."
+                f"algo: {cls.__name__} chooses among discrete actions, but env={spec.name} has continuous ones of "
+                f"shape {spec.action_shape}; choose an env with discrete actions, or algo=ppo."
             )
 
     def act(self, observation: Tensor) -> ActorOutput:

@@ -17,6 +17,9 @@ Differences from the Nature paper:
  5. A truncated episode keeps the value of the last observation that was searched.
  6. Reanalysis (EfficientZero) searches with the network as it is, not with an older copy of it, and replaces the
     stored values by those of the new searches instead of shortening the returns of old episodes.
+ 7. PUCT scales Q by the extremes among a node and its children, the paper by those of the whole tree.
+ 8. On Atari, by the protocol: 4 grey frames of 84x84 (paper: 32 in colour of 96x96, and the actions between them),
+    and rewards clipped to their sign beside the transform h.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ from triptych.functional.schedules import linear_schedule
 from triptych.functional.supports import compressed_two_hot, cross_entropy, expand, make_support, scalar_of
 from triptych.networks.world_model import Projection, make_world_model
 from triptych.planning import PolicyOutput, RecurrentOutput, RootOutput, gumbel_muzero_policy, muzero_policy
-from triptych.types import ActorOutput, ConfigurationError, EnvSpec, LossOutput, Segment, SegmentMinibatch
+from triptych.types import ActorOutput, ConfigurationError, EnvSpec, LossOutput, Segment, SegmentBatch, SegmentMinibatch
 
 State = tuple[Tensor, ...]  # of the search: features, the reward head's memory, and with it the prefix and its age
 
@@ -139,7 +142,6 @@ class MuZero(Algorithm):
         reward = segment.reward[:, : self.unroll_steps]
         if self.has_value_prefix:
             reward = reward.cumsum(dim=1)
-        self._check_rewards(reward)
         reward_target = compressed_two_hot(reward, self.reward_support)
         value_target = compressed_two_hot(target, self.value_support)  # [B, U + 1, S]
 
@@ -182,6 +184,20 @@ class MuZero(Algorithm):
                 metrics[f"{name}_loss"] = mean.mean()
         priorities = (root_value - target[:, 0]).abs()  # Ye et al. 2021; Schrittwieser et al.: of the search's value
         return LossOutput((weight * total).mean(), metrics, priorities)
+
+    def after_turn(self, batch: SegmentBatch) -> None:
+        learned = batch.prefix_range if self.has_value_prefix else batch.reward_range
+        for kind, support, seen in (
+            ("reward", self.reward_support, learned),
+            ("value", self.value_support, batch.reward_range),  # a state may be worth at least one reward
+        ):
+            limit = float(expand(support[-1]))
+            if max(-seen.low, seen.high) > limit:
+                raise ConfigurationError(
+                    f"algo.{kind}_support_limit={float(support[-1]):g} holds {kind}s up to {limit:.4g}, but the "
+                    f"{'sums of rewards' if seen is not batch.reward_range else 'rewards'} seen so far run from "
+                    f"{seen.low:.4g} to {seen.high:.4g}; choose a larger one."
+                )
 
     def plan(self, observation: Tensor, num_simulations: int) -> PolicyOutput:
         """Search from every observation ``[B, ...]`` in one batch."""
@@ -256,16 +272,7 @@ class MuZero(Algorithm):
             segment = segment._replace(value=value, action_weights=action_weights)
         observation = segment.observation[:, : self.unroll_steps + 1]
         if self.has_augmentation:
-            images = random_shift(observation.flatten(0, 1), 4, self._generator)
+            num_pixels = round(4 / 96 * observation.shape[-1])  # Ye et al.: 4 of 96
+            images = random_shift(observation.flatten(0, 1), num_pixels, self._generator)
             observation = random_intensity(images, 0.05, self._generator).view_as(observation)
         return segment._replace(observation=observation)
-
-    def _check_rewards(self, reward: Tensor) -> None:
-        if self.updates > 0:
-            return
-        limit = float(expand(self.reward_support[-1]))
-        if float(reward.abs().max()) > limit:
-            raise ConfigurationError(
-                f"algo.reward_support_limit={self.reward_support_limit:g} holds rewards up to {limit:.4g}, but those "
-                f"seen so far run from {float(reward.min()):.4g} to {float(reward.max()):.4g}; choose a larger one."
-            )

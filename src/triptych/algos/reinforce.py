@@ -88,8 +88,8 @@ class REINFORCE(Algorithm):
         if self.has_baseline:
             value_loss = (share * squared(minibatch.target - value)).sum()
             loss = loss + self.value_coef * value_loss
-            metrics |= {"value_loss": value_loss, "value_mean": value.mean()}
-        return LossOutput(loss, metrics)
+            metrics |= {"value_loss": value_loss, "value_mean": (share * value).sum()}
+        return LossOutput(loss, metrics if has_return.any() else {})
 
     def after_turn(self, batch: Rollout) -> None:
         self.network.observe(batch.observation)

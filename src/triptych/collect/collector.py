@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from triptych.types import Episode, Game, NotFinite, Received, Step
+from triptych.collect.finite import check_finite
+from triptych.types import Episode, Game, Step
 
 Act = Callable[[np.ndarray], tuple[np.ndarray, dict[str, np.ndarray]]]  # observation [N] -> action [N], extras
 
@@ -66,7 +67,6 @@ class Collector:
             self.send()
         received = self.game.receive()
         self._is_in_flight = False
-        self._check_finite(received)
         self.env_steps += self.game.num_envs
 
         # Truncation cuts the window and keeps the future's worth; termination takes it away.
@@ -87,6 +87,8 @@ class Collector:
         for episode, action, reward in zip(self._running, self._action, received.reward.tolist(), strict=True):
             episode.actions.append(action)
             episode.episode_return += reward
+        self._check("reward", received.reward)
+        self._check("observation", received.observation)
         self._observation, self._lives, self._is_first = received.observation, received.lives, is_over
         return step, self._restart(is_over, received.truncated) if is_over.any() else []
 
@@ -96,19 +98,10 @@ class Collector:
         seeds = np.array([episode.seed for episode in self._running])
         self._observation, self._lives = self.game.reset(seeds, np.ones(num_envs, dtype=bool))
         self._is_first = np.ones(num_envs, dtype=bool)
+        self._check("observation", self._observation)
 
-    def _check_finite(self, received: Received) -> None:
-        for what, values in (("observation", received.observation), ("reward", received.reward)):
-            if values.dtype.kind != "f" or np.isfinite(values).all():
-                continue
-            env_index = int(np.argmin(np.isfinite(values.reshape(len(values), -1)).all(axis=1)))
-            episode = self._running[env_index]
-            actions = [*episode.actions, self._action[env_index]]
-            raise NotFinite(
-                f"{self.game.spec.name}: its {what} is not finite, {len(actions)} steps after the start from seed "
-                f"{episode.seed}; the environment is at fault, or the actions that it was sent",
-                {"seed": episode.seed, "actions": np.array(actions), what: values[env_index]},
-            )
+    def _check(self, what: str, values: np.ndarray) -> None:
+        check_finite(self.game.spec.name, what, values, self._running)
 
     def _restart(self, is_over: np.ndarray, truncated: np.ndarray) -> list[Episode]:
         ended = []
@@ -122,6 +115,7 @@ class Collector:
         seeds = np.array([self._running[episode.env_index].seed for episode in ended])
         # A copy: the step just made still refers to the last observations.
         self._observation, self._lives = (array.copy() for array in self.game.reset(seeds, is_over))
+        self._check("observation", self._observation)
         return ended
 
     def _new_episode(self, env_index: int) -> Episode:

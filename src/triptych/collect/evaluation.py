@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from triptych.collect.collector import Act
+from triptych.collect.finite import check_finite
 from triptych.types import Episode, Game
 
 
@@ -21,6 +22,9 @@ def play_episodes(game: Game, act: Act, seeds: Sequence[int]) -> list[Episode]:
     finished: dict[int, Episode] = {}
     running: list[tuple[int, Episode] | None] = [None] * num_envs
 
+    def check(what: str, values: np.ndarray) -> None:
+        check_finite(game.spec.name, what, values, [entry and entry[1] for entry in running])
+
     def start(mask: np.ndarray) -> np.ndarray:
         env_seeds = []
         for env_index in np.flatnonzero(mask).tolist():
@@ -30,7 +34,9 @@ def play_episodes(game: Game, act: Act, seeds: Sequence[int]) -> list[Episode]:
             else:
                 running[env_index], seed = None, 0  # idle: steps along, is not counted
             env_seeds.append(seed)
-        return game.reset(np.array(env_seeds), mask)[0].copy()
+        observation = game.reset(np.array(env_seeds), mask)[0].copy()
+        check("observation", observation)
+        return observation
 
     observation = start(np.ones(num_envs, dtype=bool))
     while len(finished) < len(seeds):
@@ -39,12 +45,14 @@ def play_episodes(game: Game, act: Act, seeds: Sequence[int]) -> list[Episode]:
         received = game.receive()
         is_over = received.terminated | received.truncated
         for env_index, entry in enumerate(running):
-            if entry is None:
-                continue
-            episode_index, episode = entry
-            episode.actions.append(action[env_index])
-            episode.episode_return += float(received.reward[env_index])
-            if is_over[env_index]:
+            if entry is not None:
+                entry[1].actions.append(action[env_index])
+                entry[1].episode_return += float(received.reward[env_index])
+        check("reward", received.reward)
+        check("observation", received.observation)
+        for env_index in np.flatnonzero(is_over).tolist():
+            if (entry := running[env_index]) is not None:
+                episode_index, episode = entry
                 episode.length = len(episode.actions)
                 episode.is_truncated = bool(received.truncated[env_index])
                 finished[episode_index] = episode

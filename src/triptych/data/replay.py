@@ -32,7 +32,6 @@ class ReplayDataModule(EnvironmentDataModule):
     """
 
     buffer_class: type[Any] = ReplayBuffer
-    batch_class: type[Any] = ReplayBatch
 
     def __init__(
         self,
@@ -107,7 +106,7 @@ class ReplayDataModule(EnvironmentDataModule):
         self._drawn = draw.indices
         leading = (updates, self.batch_size)
         fields = (field.view(*leading, *field.shape[1:]) for field in draw.sample)
-        return self.batch_class(type(draw.sample)(*fields), draw.weight.view(leading), self.env_steps)
+        return self._batch(type(draw.sample)(*fields), draw.weight.view(leading))
 
     def update_priorities(self, priorities: Tensor) -> None:
         """Send the priorities ``[K, B]`` of the latest turn's samples back to replay."""
@@ -115,7 +114,10 @@ class ReplayDataModule(EnvironmentDataModule):
             self.replay.update_priorities(self._drawn, priorities.flatten().cpu().numpy())
 
     def empty_batch(self) -> Any:
-        return self.batch_class(self._no_sample(), torch.empty((0, self.batch_size)), self.env_steps)
+        return self._batch(self._no_sample(), torch.empty((0, self.batch_size)))
+
+    def _batch(self, sample: Any, weight: Tensor) -> Any:
+        return ReplayBatch(sample, weight, self.env_steps)
 
     def _no_sample(self) -> Any:
         """Return the sample of no update, with leading axes ``[0, B]`` and the types of any other."""

@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from triptych.data.replay import ReplayDataModule
 from triptych.replay.segments import SegmentBuffer
-from triptych.types import Segment, SegmentBatch
+from triptych.types import Range, Segment, SegmentBatch
 
 
 class SegmentDataModule(ReplayDataModule):
     """Yields one `SegmentBatch` per turn; the rhythm is that of `ReplayDataModule`."""
 
     buffer_class = SegmentBuffer
-    batch_class = SegmentBatch
+
+    def _batch(self, sample: Segment, weight: Tensor) -> SegmentBatch:
+        nothing = Range(0.0, 0.0)
+        ranges = (nothing, nothing) if self._replay is None else (self._replay.reward_range, self._replay.prefix_range)
+        return SegmentBatch(sample, weight, self.env_steps, *ranges)
 
     def _no_sample(self) -> Segment:
         unroll_steps = self.replay_kwargs["unroll_steps"]

@@ -27,7 +27,8 @@ NO_ACTION = -1
 LOWEST_SCORE = -1e9  # a considered action stays ahead of those that are not, however low its prior
 SMALLEST_PROB = float(np.finfo(np.float32).tiny)
 
-LEAF = np.dtype([("parent_row", "i8"), ("action", "i8"), ("node", "i8")])
+LEAF = np.dtype([("parent_row", "i8"), ("action", "i8"), ("node", "i8"), ("fault", "i8")])
+REWARD_FAULT, DISCOUNT_FAULT, PRIOR_FAULT, VALUE_FAULT = 1, 2, 3, 4  # what is not finite, in the order of `Evaluation`
 
 
 class Tree(NamedTuple):
@@ -54,7 +55,7 @@ class Rules(NamedTuple):
 class Frontier(NamedTuple):
     """Where the simulation at hand left the trees."""
 
-    leaves: Any  # [B] of LEAF: what to evaluate, and the node to add or, at max_depth, to evaluate once more
+    leaves: Any  # [B] of LEAF: what to evaluate, the node to add or, at max_depth, to evaluate once more, first fault
     scores: Any  # [B, A], working space
 
 
@@ -247,6 +248,15 @@ def expand(root, tree, frontier, evaluation):
     for action in range(len(logits)):
         scores[action] = math.exp(logits[action] - highest)
         total += scores[action]
+    if leaf.fault == 0:
+        if not math.isfinite(edge.reward):
+            leaf.fault = REWARD_FAULT
+        elif not math.isfinite(edge.discount):
+            leaf.fault = DISCOUNT_FAULT
+        elif not math.isfinite(total):  # a logit of -inf is a probability of 0
+            leaf.fault = PRIOR_FAULT
+        elif not math.isfinite(node.value):
+            leaf.fault = VALUE_FAULT
     children = tree.children[root, leaf.node]
     for action in range(len(logits)):
         children[action].prior_logit = logits[action]

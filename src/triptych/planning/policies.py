@@ -1,7 +1,7 @@
 """What a caller asks: MuZero's policy (PUCT) and Gumbel MuZero's (Sequential Halving), for B roots at once.
 
-Everything that the caller hands over is checked once, before the search; on a GPU that is the one time that a policy
-waits for the device. Nothing here is differentiated.
+What the caller hands over is checked before the search, what the model says after it; on a GPU these are the two times
+that a policy waits for the device. Nothing here is differentiated.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def muzero_policy(
     if not 0 <= temperature < math.inf:
         raise ConfigurationError(f"temperature={temperature} must be 0 or a number above it.")
     described = describe(qtransform)
-    root, is_invalid = _check_root(root, invalid_actions, "dirichlet_noise", dirichlet_noise)
+    root, is_invalid = _check_root(root, invalid_actions, "dirichlet_noise", dirichlet_noise, 0.0)
 
     probs = root.prior_logits.softmax(dim=-1)
     if dirichlet_noise is None:
@@ -148,7 +148,7 @@ def gumbel_muzero_policy(
     if not 0 <= gumbel_scale < math.inf:
         raise ConfigurationError(f"gumbel_scale={gumbel_scale} must be 0 or a number above it.")
     described = describe(qtransform)
-    root, is_invalid = _check_root(root, invalid_actions, "gumbel", gumbel)
+    root, is_invalid = _check_root(root, invalid_actions, "gumbel", gumbel, -math.inf)
 
     prior_logits = _mask(root.prior_logits, is_invalid)
     noise = _gumbel(prior_logits, generator) if gumbel is None else gumbel.float()
@@ -188,16 +188,20 @@ def _dirichlet(like: Float[Tensor, "B A"], alpha: float, generator: torch.Genera
 
 
 def _check_settings(num_simulations: int, max_depth: int | None) -> None:
-    if num_simulations < 0:
+    if not isinstance(num_simulations, int) or num_simulations < 0:
         raise ConfigurationError(
-            f"num_simulations={num_simulations} must be 0 or more; 0 acts by the prior without search."
+            f"num_simulations={num_simulations} must be a whole number from 0 up; 0 acts by the prior without search."
         )
     if max_depth is not None and max_depth < 1:
         raise ConfigurationError(f"max_depth={max_depth} must be at least 1, or None for no limit.")
 
 
 def _check_root(
-    root: RootOutput, invalid_actions: Mask | None, noise_name: str, noise: Float[Tensor, "B A"] | None
+    root: RootOutput,
+    invalid_actions: Mask | None,
+    noise_name: str,
+    noise: Float[Tensor, "B A"] | None,
+    lowest_noise: float,
 ) -> tuple[RootOutput, Bool[Tensor, "B A"]]:
     """Return the root in single precision and the mask as booleans, or raise ``ValueError``."""
     logits, value, embedding = root
@@ -227,18 +231,20 @@ def _check_root(
     is_invalid = is_invalid.contiguous()  # another layout would be another compilation of the kernels
     # -inf is a fair prior logit of an action that cannot be played, as long as one remains that can.
     is_playable = ~is_invalid & (logits > -math.inf)
+    none_bad = torch.zeros_like(value, dtype=torch.bool)
     problems = torch.stack(
         [
             (logits.isnan() | (logits == math.inf)).any(dim=-1),
             ~value.isfinite(),
             is_invalid.all(dim=-1),
             ~is_playable.any(dim=-1),
-            torch.zeros_like(value, dtype=torch.bool) if noise is None else ~noise.isfinite().all(dim=-1),
+            none_bad if noise is None else ~(noise.isfinite() & (noise >= lowest_noise)).all(dim=-1),
+            none_bad if invalid_actions is None else invalid_actions.isnan().any(dim=-1),
         ]
     )
-    if problems.any():  # the one wait for the device
+    if problems.any():  # waits for the device
         index = int(problems.any(dim=0).nonzero()[0])
-        bad_logits, bad_value, all_invalid, none_playable, _ = problems[:, index].tolist()
+        bad_logits, bad_value, all_invalid, none_playable, bad_noise, _ = problems[:, index].tolist()
         if bad_logits:
             problem = (
                 f"root.prior_logits of root {index} are {logits[index].tolist()}; they must hold no NaN and no inf"
@@ -249,7 +255,10 @@ def _check_root(
             problem = f"invalid_actions of root {index} are all ones; leave it an action, or leave the root out"
         elif none_playable:
             problem = f"root.prior_logits of root {index} are -inf for all valid actions; one must be finite"
+        elif bad_noise:
+            allowed = "finite and not negative" if lowest_noise == 0 else "finite"
+            problem = f"{noise_name} of root {index} is {noise[index].tolist()}; it must be {allowed}"  # type: ignore[index]
         else:
-            problem = f"{noise_name} of root {index} holds NaN or inf; it must be finite"
+            problem = f"invalid_actions of root {index} holds NaN; it must be ones and zeros"
         raise ValueError(f"{problem}.")
     return RootOutput(logits, value, embedding), is_invalid

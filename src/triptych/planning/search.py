@@ -117,7 +117,7 @@ class Search:
         self._launcher = LAUNCHERS[device.type](device)
         self._advance = getattr(kernels, f"advance_on_{self._launcher.target}")
         self._decide = getattr(kernels, f"decide_on_{self._launcher.target}")
-        self._leaves = empty(3, dtype=torch.int64)  # the fields of kernels.LEAF
+        self._leaves = empty(4, dtype=torch.int64).zero_()  # the fields of kernels.LEAF
         self._scores = empty(num_actions, dtype=torch.float64)
         self._evaluation = RecurrentOutput(empty(), empty(), empty(num_actions), empty())
         self._is_tuple = isinstance(tree.embeddings, tuple)
@@ -145,7 +145,11 @@ class Search:
         self._arguments = (tree_arrays, rules, frontier, evaluation)
 
     def run(self, recurrent_fn: RecurrentFn) -> None:
-        """Simulate; each simulation calls the model once for all roots."""
+        """Simulate; each simulation calls the model once for all roots.
+
+        Raises:
+            ValueError: the model returned a wrong shape, NaN or inf.
+        """
         flat = [stored.flatten(0, 1) for stored in self._embeddings]
         parent_row, action = self._leaves[:, 0], self._leaves[:, 1]
         self._launch(self._advance, 0, *self._arguments)
@@ -155,6 +159,11 @@ class Search:
             self._take_output(output)
             self._take_embedding(embedding, simulation)
             self._launch(self._advance, simulation, *self._arguments)
+        faults = self._leaves[:, 3]
+        if faults.any():  # the search's wait for the device
+            root = int(faults.nonzero()[0])
+            field = RecurrentOutput._fields[int(faults[root]) - 1]
+            raise ValueError(f"recurrent_fn returned a {field} that is NaN or inf in the search from root {root}.")
 
     def decide(self) -> tuple[Int[Tensor, " B"], Float[Tensor, "B A"]]:
         """Return the best of each root's most visited actions by g + logits + σ(completedQ), and σ(completedQ)."""

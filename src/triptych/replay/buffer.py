@@ -254,8 +254,8 @@ class ReplayBuffer(FrameReplay):
         return super().fields(spec) | {"num_steps": ((), np.uint8)}
 
     @staticmethod
-    def reach(*, n_step: int, **_: Any) -> int:
-        return n_step
+    def reach(**replay: Any) -> int:
+        return replay["n_step"]
 
     def _forget_open(self, env_index: np.ndarray | slice) -> None:
         self.accumulator.reset(env_index)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from triptych.replay.buffer import Draw, FrameReplay
-from triptych.types import EnvSpec, Segment, Step
+from triptych.types import EnvSpec, Range, Segment, Step
 
 
 class SegmentBuffer(FrameReplay):
@@ -44,6 +44,9 @@ class SegmentBuffer(FrameReplay):
         super().__init__(spec, num_envs, reach=reach, seed=seed, **kwargs)
         self.num_observations, self.num_actions = num_observations, spec.num_actions
         self._num_open = np.zeros(num_envs, dtype=np.int64)  # latest steps that nothing can start at yet
+        self._latest_rewards = np.zeros((unroll_steps, num_envs))  # of the running episodes, the newest last
+        self.reward_range = Range(0.0, 0.0)
+        self.prefix_range = Range(0.0, 0.0)
         self._generator = np.random.default_rng((seed, 1))
 
     @classmethod
@@ -52,21 +55,26 @@ class SegmentBuffer(FrameReplay):
         return super().fields(spec) | {"is_last": ((), bool)} | searched
 
     @staticmethod
-    def reach(*, unroll_steps: int, n_step: int, **_: Any) -> int:
-        return unroll_steps + n_step + 1
+    def reach(**replay: Any) -> int:
+        return replay["unroll_steps"] + replay["n_step"] + 1
 
     def _forget_open(self, env_index: np.ndarray | slice) -> None:
         self._num_open[env_index] = 0
+        self._latest_rewards[:, env_index] = 0.0
 
     def _state(self) -> dict[str, Any]:
-        return {"generator": self._generator.bit_generator.state}
+        ranges = {"reward_range": list(self.reward_range), "prefix_range": list(self.prefix_range)}
+        return {"generator": self._generator.bit_generator.state, **ranges}
 
     def _load_state(self, state: dict[str, Any]) -> None:
         self._generator.bit_generator.state = state["generator"]
+        self.reward_range = Range(*state.get("reward_range", (0.0, 0.0)))
+        self.prefix_range = Range(*state.get("prefix_range", (0.0, 0.0)))
 
     def add(self, step: Step) -> None:
         """Add one vector step; ``step.extras`` holds the search's ``value [N]`` and ``action_weights [N, A]``."""
         row = self._add_frames(step)
+        self._note_rewards(step.reward)
         index = self._all_envs * self.rows_per_env + row
         self.arrays["reward"][index] = step.reward
         self.arrays["discount"][index] = np.float32(self.discount) * step.discount
@@ -81,6 +89,12 @@ class SegmentBuffer(FrameReplay):
         for age in range(int(self._num_open[step.is_last].max(initial=0))):
             self._enable(step.is_last & (age < self._num_open), row, age)
         self._num_open = np.where(step.is_last, 0, self._num_open - is_known)
+
+    def _note_rewards(self, reward: np.ndarray) -> None:
+        """Widen the ranges of rewards and of their sums over up to U steps of an episode."""
+        self._latest_rewards = np.concatenate([self._latest_rewards[1:], reward[None]])
+        self.reward_range = self.reward_range.with_(reward)
+        self.prefix_range = self.prefix_range.with_(self._latest_rewards[::-1].cumsum(axis=0))
 
     def _enable(self, mask: np.ndarray, row: np.ndarray, age: int) -> None:
         """Let segments start ``age`` steps before ``row [N]`` in the environments of ``mask [N]``."""

@@ -1,0 +1,109 @@
+"""What DQN minimises, beside sums done by hand, and how it explores."""
+
+import pytest
+import torch
+
+from triptych.algos.dqn import DQN
+from triptych.types import EnvSpec, Minibatch, Transition
+
+SPEC = EnvSpec("vector", "none", (3,), "float32", num_actions=2)
+SETTINGS = {
+    "seed": 0, "learning_rate": 1e-3, "adam_epsilon": 1e-8, "max_grad_norm": 10.0, "double": False, "dueling": False,
+    "td_loss": "squared", "target_update_period_updates": 2, "epsilon_start": 1.0, "epsilon_end": 0.1,
+    "epsilon_decay_env_steps": 100, "eval_epsilon": 0.05,
+}  # fmt: skip
+
+
+class Table(torch.nn.Module):
+    """The observation holds the row of a table of values in its first number."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = torch.nn.Parameter(torch.tensor(values))
+
+    def forward(self, observation):
+        return self.values[observation[:, 0].long()]
+
+
+def make(online, target, **settings):
+    module = DQN(SPEC, **SETTINGS | settings)
+    module.online_network, module.target_network = Table(online), Table(target)
+    return module
+
+
+def minibatch_of(*rows, weight=None):
+    """Each row is (state, action, reward, discount, next state)."""
+    state, action, reward, discount, next_state = (torch.tensor(column) for column in zip(*rows, strict=True))
+
+    def observation(states):
+        return torch.nn.functional.pad(states.float()[:, None], (0, 2))
+
+    weight = torch.ones(len(rows)) if weight is None else torch.tensor(weight)
+    transition = Transition(observation(state), action, reward, discount, observation(next_state))
+    return Minibatch(transition, weight)
+
+
+ONLINE = [[0.0, 1.0], [5.0, 4.0]]
+TARGET = [[0.0, 0.0], [2.0, 3.0]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "td_error"),
+    [
+        ({}, 1.0 + 0.9 * 3.0 - 1.0),  # the target network's best action
+        ({"double": True}, 1.0 + 0.9 * 2.0 - 1.0),  # the online network's best action, valued by the target network
+    ],
+)
+def test_the_target_is_as_by_hand(settings, td_error):
+    output = make(ONLINE, TARGET, **settings).loss(minibatch_of((0, 1, 1.0, 0.9, 1)))
+    assert float(output.priorities.detach()) == pytest.approx(abs(td_error))
+    assert float(output.loss.detach()) == pytest.approx(0.5 * td_error**2)
+
+
+def test_after_termination_nothing_follows_and_truncation_keeps_its_future():
+    module = make(ONLINE, TARGET)
+    terminated, truncated = (module.loss(minibatch_of((0, 1, 1.0, discount, 1))) for discount in (0.0, 0.9))
+    assert float(terminated.priorities.detach()) == pytest.approx(0.0)
+    assert float(truncated.priorities.detach()) == pytest.approx(2.7)
+
+
+@pytest.mark.parametrize(("td_loss", "losses"), [("squared", [2.0, 0.125]), ("huber", [1.5, 0.125])])
+def test_the_loss_weighs_its_rows(td_loss, losses):
+    rows = [(0, 0, 2.0, 0.0, 1), (0, 0, 0.5, 0.0, 1)]  # errors 2 and 0.5
+    output = make(ONLINE, TARGET, td_loss=td_loss).loss(minibatch_of(*rows, weight=[1.0, 0.5]))
+    assert float(output.loss.detach()) == pytest.approx((losses[0] + 0.5 * losses[1]) / 2)
+
+
+def test_the_gradient_goes_through_the_chosen_action_alone():
+    module = make(ONLINE, TARGET, double=True)
+    module.loss(minibatch_of((0, 1, 1.0, 0.9, 1))).loss.backward()
+    assert module.online_network.values.grad.tolist() == [[0.0, pytest.approx(-1.8)], [0.0, 0.0]]
+    assert module.target_network.values.grad is None
+
+
+def test_the_target_network_moves_every_so_many_updates():
+    module = make(ONLINE, TARGET)
+    moved = []
+    for module.updates in (1, 2, 3, 4):
+        with torch.no_grad():
+            module.online_network.values += 1
+        module.after_update()
+        moved.append(torch.equal(module.target_network.values, module.online_network.values))
+    assert moved == [False, True, False, True]
+
+
+def test_epsilon_falls_with_env_steps_and_is_another_in_evaluation():
+    module = make(ONLINE, TARGET)
+    module.train()
+    for env_steps, epsilon in ((0, 1.0), (50, 0.55), (100, 0.1), (1000, 0.1)):
+        module.env_steps = env_steps
+        assert module.epsilon == pytest.approx(epsilon)
+    module.eval()
+    assert module.epsilon == 0.05
+
+
+def test_it_acts_greedily_but_for_epsilon():
+    module = make([[0.0, 1.0]], [[0.0, 0.0]], epsilon_start=0.3, epsilon_end=0.3)
+    module.train()
+    actions = module.act(torch.zeros(20_000, 3)).action
+    assert actions.float().mean() == pytest.approx(1 - 0.3 / 2, abs=0.01)

@@ -1,0 +1,112 @@
+"""When which checkpoint is written, on a trainer that only says where it is."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from triptych.callbacks.checkpoint import RunCheckpoint
+from triptych.callbacks.interrupt import RunInterrupted
+
+
+class FakeTrainer:
+    def __init__(self):
+        self.frames, self.saved_data, self.pruned = 0, [], []
+        self.state = SimpleNamespace(fn="fit")
+        self.sanity_checking = False
+        self.callback_metrics = {}
+        self.datamodule = self
+        self.checkpoint = None
+
+    @property
+    def env_steps(self):
+        return self.frames
+
+    def save_data(self):
+        self.saved_data.append(self.frames)
+
+    def prune_data(self, env_steps):
+        self.pruned.append(env_steps)
+
+    def save_checkpoint(self, path):
+        callbacks = {self.checkpoint.state_key: self.checkpoint.state_dict()}
+        torch.save({"frames": self.frames, "callbacks": callbacks}, path)
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    trainer = FakeTrainer()
+    trainer.checkpoint = RunCheckpoint(tmp_path, period_frames=100)
+    trainer.checkpoint.on_train_start(trainer, None)
+    return trainer
+
+
+def play_to(trainer, frames):
+    trainer.frames = frames
+    trainer.checkpoint.on_train_batch_end(trainer, None, None, None, 0)
+
+
+def evaluate(trainer, value):
+    trainer.callback_metrics["eval/return_mean"] = torch.tensor(float(value))
+    trainer.checkpoint.on_validation_end(trainer, None)
+
+
+def frames_in(trainer, name):
+    return torch.load(trainer.checkpoint.directory / name, weights_only=True)["frames"]
+
+
+def test_last_and_previous_follow_the_clock_of_frames(trainer):
+    for frames in range(10, 360, 10):
+        play_to(trainer, frames)
+    assert trainer.saved_data == [100, 200, 300]
+    assert (frames_in(trainer, "last.ckpt"), frames_in(trainer, "previous.ckpt")) == (300, 200)
+    assert trainer.pruned[-1] == {200, 300}
+    assert not list(trainer.checkpoint.directory.glob("*.tmp"))
+
+
+def test_best_is_the_later_of_equals_and_does_not_wait_for_last(trainer):
+    for frames, value in ((10, 1.0), (20, 3.0), (30, 3.0), (40, 2.0)):
+        trainer.frames = frames
+        evaluate(trainer, value)
+    assert frames_in(trainer, "best.ckpt") == 30
+    assert not (trainer.checkpoint.directory / "last.ckpt").exists()
+
+
+def test_a_continued_run_asks_the_file_which_is_the_best(trainer):
+    trainer.frames = 20
+    evaluate(trainer, 5.0)
+    again = RunCheckpoint(trainer.checkpoint.directory, period_frames=100)  # from a checkpoint before the best one
+    trainer.checkpoint = again
+    again.on_train_start(trainer, None)
+    trainer.frames = 30
+    evaluate(trainer, 4.0)
+    assert frames_in(trainer, "best.ckpt") == 20
+    (again.directory / "best.ckpt").write_bytes(b"cut short")
+    again.on_train_start(trainer, None)
+    evaluate(trainer, 4.0)
+    assert frames_in(trainer, "best.ckpt") == 30
+
+
+def test_an_evaluation_outside_training_changes_nothing(trainer):
+    trainer.state.fn = "validate"
+    evaluate(trainer, 9.0)
+    assert not (trainer.checkpoint.directory / "best.ckpt").exists()
+
+
+def test_an_interruption_saves_and_an_error_does_not(trainer):
+    play_to(trainer, 100)
+    trainer.frames = 150
+    trainer.checkpoint.on_exception(trainer, None, ValueError("the state may be broken"))
+    assert frames_in(trainer, "last.ckpt") == 100
+    trainer.checkpoint.on_exception(trainer, None, RunInterrupted())
+    assert (frames_in(trainer, "last.ckpt"), frames_in(trainer, "previous.ckpt")) == (150, 100)
+
+
+def test_the_end_after_an_evaluation_saves_no_data_twice(trainer):
+    calls = []
+    trainer.checkpoint.after_save = lambda: calls.append(trainer.frames)
+    play_to(trainer, 100)
+    trainer.checkpoint.on_train_end(trainer, None)
+    assert trainer.saved_data == [100]
+    assert calls == [100, 100]
+    assert not (trainer.checkpoint.directory / "previous.ckpt").exists()

@@ -1,0 +1,86 @@
+"""Trackers without a network: nothing here may leave the machine."""
+
+import pytest
+import wandb
+
+from triptych.callbacks import tracking
+from triptych.types import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_logged_in(monkeypatch, tmp_path):
+    monkeypatch.setattr(tracking, "_is_logged_in", lambda: False)
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def start(folder, lines=None):
+    write_line = print if lines is None else lines.append
+    return tracking.make_wandb_logger(folder, {"seed": 1}, project="triptych", write_line=write_line)
+
+
+def test_without_a_login_a_run_is_tracked_offline_and_says_how_to_upload_it(tmp_path):
+    lines = []
+    logger = start(tmp_path / "run", lines)
+    logger.log_metrics({"frames": 4, "train/loss": 0.5})
+    logger.log_metrics({"epoch": 1})  # Lightning's own, without a place on the axis
+    logger.finalize("success")  # Lightning's end of training is not the run's end
+    logger.log_metrics({"frames": 8, "train/loss": 0.25})
+    assert dict(logger.experiment.summary)["frames"] == 8
+    logger.close_run(0)
+    assert lines == [f"wandb was offline; to upload this run: wandb sync {tmp_path / 'run' / 'wandb'}/offline-run-*"]
+    assert list((tmp_path / "run" / "wandb").glob("offline-run-*"))
+
+
+def test_the_id_is_stable_over_resumes(tmp_path):
+    ids = []
+    for _ in range(2):
+        logger = start(tmp_path / "run", [])
+        ids.append(logger.experiment.id)
+        logger.close_run(0)
+    other = start(tmp_path / "other", [])
+    other.close_run(0)
+    assert ids[0] == ids[1] != other.experiment.id
+    assert len(list((tmp_path / "run" / "wandb").glob("offline-run-*"))) == 2
+
+
+def test_a_network_that_is_down_costs_a_line_and_not_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(tracking, "_is_logged_in", lambda: True)
+    init = wandb.init
+
+    def unreachable(**keywords):
+        if keywords.get("mode") != "offline":
+            raise wandb.errors.CommError("no route to the server")
+        return init(**keywords)
+
+    monkeypatch.setattr(wandb, "init", unreachable)
+    lines = []
+    logger = start(tmp_path / "run", lines)
+    logger.close_run(1)
+    assert lines[0] == "wandb cannot be reached (CommError); this run is tracked offline."
+    assert "wandb sync" in lines[1]
+
+
+def test_the_exit_code_reaches_the_tracker(tmp_path, monkeypatch):
+    logger = start(tmp_path / "run", [])
+    codes = []
+    monkeypatch.setattr(type(logger.experiment), "finish", lambda run, exit_code=None: codes.append(exit_code))
+    logger.close_run(130)
+    assert codes == [130]
+
+
+def test_tensorboard_writes_into_the_folder(tmp_path):
+    logger = tracking.make_tensorboard_logger(tmp_path, config={}, write_line=print)
+    logger.log_metrics({"train/loss": 0.5}, step=4)
+    logger.finalize("success")
+    assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_a_missing_tensorboard_is_told_with_the_way_to_get_it(tmp_path, monkeypatch):
+    def missing(**_):
+        raise ModuleNotFoundError("Neither `tensorboard` nor `tensorboardX` is available.")
+
+    monkeypatch.setattr(tracking, "TensorBoardLogger", missing)
+    with pytest.raises(ConfigurationError, match=r"logger=tensorboard .* pip install .*\[tensorboard\]"):
+        tracking.make_tensorboard_logger(tmp_path)
