@@ -443,7 +443,8 @@ def test_a_failing_job_does_not_stop_the_others(tmp_path):
 
 def test_what_does_not_decide_the_learning_does_not_change_the_folder(tmp_path):
     base = ["env=catch", "logger=csv", "total_frames=100", "eval.episodes=1", "callbacks.video=false"]
-    for extra in ([], ["total_frames=200", "algo.replay.storage=disk", "trainer.num_threads=1"]):
+    others = ["total_frames=200", "protocol.total_frames=300", "algo.replay.storage=disk", "trainer.num_threads=1"]
+    for extra in ([], others):
         assert train(*base, *extra, cwd=tmp_path).returncode == 0
     assert len(list(tmp_path.glob("outputs/dqn/catch/none/*"))) == 1
     assert train(*base, "seed=0", cwd=tmp_path).returncode == 0

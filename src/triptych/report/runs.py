@@ -20,7 +20,7 @@ from triptych.envs.scores import atari_scores
 FILES = ("summary.json", "metrics.csv", "episodes.csv", "config.yaml")
 MOVED_ASIDE = re.compile(r"\.old\d+$")
 # Where these differ, runs still learn the same: no part of their identity.
-NOT_IDENTITY = {"storage", "num_threads", "use_processes"}
+NOT_IDENTITY = {"storage", "num_threads", "use_processes", "total_frames"}
 # Rewritten from the flat keys of their node by interpolation.
 DERIVED_NODES = ("algo.module.", "algo.data.")
 
