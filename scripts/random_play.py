@@ -1,0 +1,82 @@
+"""Play at random: the floor that a learner has to leave, for environments without published scores.
+
+python scripts/random_play.py catch hopper half_cheetah --episodes 200 --out docs/results/random_play.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+
+import numpy as np
+from hydra import initialize_config_dir
+
+from triptych.build import make_game_factory
+from triptych.collect.evaluation import play_episodes
+from triptych.config import compose_config, register_games
+from triptych.run_folder import git_commit, versions, write_text
+from triptych.types import ConfigurationError, EnvSpec
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class RandomActor:
+    """Chooses uniformly among the actions, or between their bounds; where there is no bound, from a normal."""
+
+    def __init__(self, spec: EnvSpec, seed: int) -> None:
+        self.spec, self.generator = spec, np.random.default_rng(seed)
+
+    def __call__(self, observation: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        spec, num_envs = self.spec, len(observation)
+        if spec.num_actions is not None:
+            return self.generator.integers(spec.num_actions, size=num_envs), {}
+        low, high = np.asarray(spec.action_low), np.asarray(spec.action_high)
+        is_bounded = np.isfinite(low) & np.isfinite(high)
+        low, high = np.where(is_bounded, low, 0.0), np.where(is_bounded, high, 1.0)
+        shape = (num_envs, *spec.action_shape)
+        action = np.where(is_bounded, self.generator.uniform(low, high, shape), self.generator.standard_normal(shape))
+        return action.astype(np.float32), {}
+
+
+def main(arguments: list[str]) -> int:
+    """Play, print and write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("envs", nargs="+", metavar="ENV", help="as in env=...")
+    parser.add_argument("--episodes", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, metavar="FILE")
+    options = parser.parse_args(arguments)
+
+    register_games(ROOT / "conf")
+    returns: dict[str, dict[str, float]] = {}
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        for env in options.envs:
+            try:
+                game = make_game_factory(compose_config([f"env={env}"], ROOT / "conf"))(min(options.episodes, 16))
+            except ConfigurationError as error:
+                print(f"error: {error}", file=sys.stderr)
+                return 2
+            try:
+                episodes = play_episodes(game, RandomActor(game.spec, options.seed), range(options.episodes))
+            finally:
+                game.close()
+            values = [episode.episode_return for episode in episodes]
+            returns[env] = {"return_mean": statistics.fmean(values), "return_std": statistics.pstdev(values)}
+            print(f"{env}: {returns[env]['return_mean']:.2f} ± {returns[env]['return_std']:.2f}", flush=True)
+    found = {
+        "command": " ".join(["python scripts/random_play.py", *arguments]),
+        "episodes": options.episodes,
+        "returns": returns,
+        "git_commit": git_commit(ROOT),
+        "versions": versions(),
+    }
+    if options.out is not None:
+        write_text(options.out, json.dumps(found, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,28 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def play(*arguments):
+    command = [sys.executable, str(ROOT / "scripts" / "random_play.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_random_play_is_as_bad_as_it_must_be(tmp_path):
+    result = play("catch", "cartpole", "pendulum", "--episodes", "100", "--out", str(tmp_path / "found.json"))
+    assert result.returncode == 0, result.stderr
+    returns = json.loads((tmp_path / "found.json").read_text())["returns"]
+    assert returns["catch"]["return_mean"] == pytest.approx(-0.75, abs=0.2)  # the paddle is 2 or 3 of 10 wide
+    assert returns["cartpole"]["return_mean"] == pytest.approx(22, abs=4)  # as Gymnasium's users know it
+    assert -1600 < returns["pendulum"]["return_mean"] < -900
+
+
+def test_a_misspelt_env_gets_a_sentence():
+    result = play("cach")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: env=cach is not an option; did you mean catch")
