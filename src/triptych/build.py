@@ -99,7 +99,8 @@ def build(
     probe.close()
 
     accelerator = choose_accelerator(cfg.trainer.accelerator)
-    precision = choose_precision(cfg.trainer.precision, accelerator, math.prod(spec.observation_shape))
+    image_size = math.prod(spec.observation_shape) if spec.is_image else 0
+    precision = choose_precision(cfg.trainer.precision, accelerator, image_size)
     torch.set_num_threads(choose_num_threads(cfg.trainer.num_threads))
     torch.set_flush_denormal(True)  # Adam's averages of idle weights decay into numbers that take a slow path
     pl.seed_everything(cfg.seed, workers=False, verbose=False)

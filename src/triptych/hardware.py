@@ -12,7 +12,7 @@ import torch
 
 from triptych.types import ConfigurationError
 
-MIN_BF16_OBSERVATION = 4096  # numbers; below, casting costs more than the multiplications save
+MIN_BF16_IMAGE = 4096  # numbers; below, casting costs more than the multiplications save
 
 
 def choose_accelerator(setting: str) -> str:
@@ -35,12 +35,16 @@ def cpu_has_bf16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def choose_precision(setting: str, accelerator: str, observation_size: int) -> str:
-    """Return ``bf16-mixed`` for ``auto`` where it pays: large images on hardware that multiplies bfloat16."""
+def choose_precision(setting: str, accelerator: str, image_size: int) -> str:
+    """Return ``bf16-mixed`` for ``auto`` where it pays: large images on hardware that multiplies bfloat16.
+
+    Args:
+        image_size: numbers in an observation that is an image; 0 for vectors.
+    """
     if setting != "auto":
         return setting
     is_fast = torch.cuda.is_bf16_supported() if accelerator in ("cuda", "gpu") else cpu_has_bf16()
-    return "bf16-mixed" if observation_size >= MIN_BF16_OBSERVATION and is_fast else "32-true"
+    return "bf16-mixed" if image_size >= MIN_BF16_IMAGE and is_fast else "32-true"
 
 
 def choose_num_threads(setting: int | str) -> int:
