@@ -10,7 +10,6 @@ and jax. The two alternate call by call, so that whatever else the machine does 
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -131,7 +130,7 @@ def main(arguments: list[str]) -> int:
 
     import torch
 
-    from triptych.run_folder import git_commit, versions, write_text
+    from triptych.run_folder import write_measurement
 
     torch.set_num_threads(options.threads)
     inputs = make_inputs(options.batch_size, options.num_actions, options.num_units)
@@ -168,17 +167,13 @@ def main(arguments: list[str]) -> int:
         if mctx_process is not None:
             mctx_process.communicate()
     found = {
-        "command": " ".join(["python scripts/benchmark_search.py", *arguments]),
         "searches": rows,
         "batch_size": options.batch_size,
         "num_actions": options.num_actions,
         "num_units": options.num_units,
         "repeats": options.repeats,
-        "git_commit": git_commit(Path(__file__).parent),
-        "versions": versions(),
     }
-    if options.out is not None:
-        write_text(options.out, json.dumps(found, indent=2) + "\n")
+    write_measurement(options.out, "benchmark_search.py", arguments, found)
     return 0
 
 

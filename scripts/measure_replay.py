@@ -6,7 +6,6 @@ python scripts/measure_replay.py --env-steps 1000000 --out docs/results/replay_m
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import threading
@@ -17,7 +16,7 @@ import numpy as np
 import psutil
 
 from triptych.replay.buffer import ReplayBuffer, frames_nbytes
-from triptych.run_folder import git_commit, versions, write_text
+from triptych.run_folder import write_measurement
 from triptych.types import EnvSpec, Step
 
 NUM_ENVS = 16
@@ -71,19 +70,13 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(dir=".") as directory:
         peak = peak_while_saving(replay, Path(directory))
     found = {
-        "command": " ".join(["python scripts/measure_replay.py", *arguments]),
         "env_steps": options.env_steps,
         "transitions": len(replay),
         "frames_gb": frames_nbytes(options.env_steps, NUM_ENVS, SPEC) / 1e9,
         "resident_memory_added_gb": (filled - before) / 1e9,
         "resident_memory_added_by_saving_gb": (peak - filled) / 1e9,
-        "git_commit": git_commit(Path(__file__).parent),
-        "versions": versions(),
     }
-    text = json.dumps(found, indent=2) + "\n"
-    print(text, end="")
-    if options.out is not None:
-        write_text(options.out, text)
+    print(write_measurement(options.out, "measure_replay.py", arguments, found), end="")
     return 0
 
 

@@ -6,7 +6,6 @@ python scripts/random_play.py catch hopper half_cheetah --episodes 200 --out doc
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from hydra import initialize_config_dir
 from triptych.build import make_game_factory
 from triptych.collect.evaluation import play_episodes
 from triptych.config import compose_config, register_games
-from triptych.run_folder import git_commit, versions, write_text
+from triptych.run_folder import write_measurement
 from triptych.types import ConfigurationError, EnvSpec
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,15 +65,7 @@ def main(arguments: list[str]) -> int:
             values = [episode.episode_return for episode in episodes]
             returns[env] = {"return_mean": statistics.fmean(values), "return_std": statistics.pstdev(values)}
             print(f"{env}: {returns[env]['return_mean']:.2f} ± {returns[env]['return_std']:.2f}", flush=True)
-    found = {
-        "command": " ".join(["python scripts/random_play.py", *arguments]),
-        "episodes": options.episodes,
-        "returns": returns,
-        "git_commit": git_commit(ROOT),
-        "versions": versions(),
-    }
-    if options.out is not None:
-        write_text(options.out, json.dumps(found, indent=2) + "\n")
+    write_measurement(options.out, "random_play.py", arguments, {"episodes": options.episodes, "returns": returns})
     return 0
 
 

@@ -201,3 +201,17 @@ def reference_window(
         if is_last[step] or num_steps == n_step:
             return Window(num_steps, total, factor)
     return None
+
+
+class BrokenGame(ScriptedGame):
+    """In which a number of environment 1 is not finite at one vector step."""
+
+    def __init__(self, what: str, at: int) -> None:
+        super().__init__(lambda *_: Script([0.0] * 9), 2, is_image=False)
+        self.what, self.at = what, at
+
+    def receive(self) -> Received:
+        received = super().receive()
+        if len(self.sent) == self.at:
+            getattr(received, self.what)[1] = np.nan
+        return received

@@ -76,6 +76,13 @@ def start_and_wait_for_rows(folder, num_rows, *arguments):
     return process
 
 
+def kill_after_rows(folder, num_rows, *arguments):
+    process = start_and_wait_for_rows(folder, num_rows, *arguments)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert summary(folder)["status"] == "running"
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "run"
@@ -196,13 +203,10 @@ def test_an_evaluation_after_the_last_checkpoint_is_cut_and_played_again(tmp_pat
     folder = tmp_path / "run"
     periods = ["eval.period_frames=800", "checkpoint.period_frames=800"]
     arguments = [*[argument for argument in TINY if "period_frames=" not in argument], *periods, f"run_dir={folder}"]
-    process = start_and_wait_for_rows(
-        folder, 2, *arguments, "total_frames=100000", "callbacks.metrics.period_frames=800"
-    )
-    process.send_signal(signal.SIGKILL)  # the second row is of the evaluation, the checkpoint is from just before it
-    process.wait()
+    # The second row is of the evaluation, the checkpoint is from just before it.
+    kill_after_rows(folder, 2, *arguments, "total_frames=100000", "callbacks.metrics.period_frames=800")
     saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
-    assert saved["EnvironmentDataModule" if "EnvironmentDataModule" in saved else "ReplayDataModule"]["turns"] == 100
+    assert saved["ReplayDataModule"]["turns"] == 100
     result = train(*arguments, "total_frames=1600", "callbacks.metrics.period_frames=800")
     assert result.returncode == 0, result.stderr
     evaluations = [int(row["frames"]) for row in rows(folder) if row["eval/return_mean"]]
@@ -213,11 +217,8 @@ def test_an_evaluation_after_the_last_checkpoint_is_cut_and_played_again(tmp_pat
 def test_a_running_run_tells_how_far_its_checkpoint_is(tmp_path):
     folder = tmp_path / "run"
     arguments = [*TINY, "total_frames=100000", f"run_dir={folder}"]
-    process = start_and_wait_for_rows(folder, 12, *arguments)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill_after_rows(folder, 12, *arguments)
     found = summary(folder)
-    assert found["status"] == "running"
     assert found["frames"] >= 500
     assert found["frames"] % 8 == 0
     for name in ("eval_return_mean", "eval_returns", "human_normalized_score", "stop_reason"):
@@ -236,10 +237,7 @@ def test_a_run_that_ends_before_its_first_update_has_everything(tmp_path):
 def test_kill_and_the_same_command_goes_on(tmp_path):
     folder = tmp_path / "run"
     arguments = [*TINY, "total_frames=12000", f"run_dir={folder}"]
-    process = start_and_wait_for_rows(folder, 12, *arguments)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert summary(folder)["status"] == "running"
+    kill_after_rows(folder, 12, *arguments)
     saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     module_state = next(value for key, value in saved["state_dict"].items() if key.endswith("_extra_state"))
     replay_files = {path.name for path in (folder / "checkpoints" / "replay").glob("frames-*")}

@@ -106,7 +106,7 @@ def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command
         "command": command,
         "git_commit": commit,
         "versions": versions(),
-        **dict.fromkeys(RESULTS),
+        **dict.fromkeys(name for name in (*RESULTS, *earlier) if name in RESULTS or name.startswith("eval_return_")),
     }
     try:
         checkpoint = folder.resume_checkpoint()

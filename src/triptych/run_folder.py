@@ -71,6 +71,16 @@ def write_text(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
+def write_measurement(path: Path | None, script: str, arguments: list[str], found: dict[str, Any]) -> str:
+    """Return what a script found as JSON, with the command, commit and versions; write it where there is a path."""
+    command = " ".join([f"python scripts/{script}", *arguments])
+    about = {"git_commit": git_commit(Path(__file__).parent), "versions": versions()}
+    text = json.dumps({"command": command, **found, **about}, indent=2) + "\n"
+    if path is not None:
+        write_text(path, text)
+    return text
+
+
 class RunFolder:
     """The folder of one run, locked while this object lives.
 

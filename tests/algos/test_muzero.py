@@ -139,7 +139,7 @@ def make_batch(rewards, sums):
     ("settings", "rewards", "sums", "words"),
     [
         ({}, (-3, 500), (-3, 500), r"reward_support_limit=5 holds rewards up to 34.\d+, .* rewards .* -3 to 500"),
-        ({"value_prefix": True}, (0, 20), (0, 80), r"reward_support_limit=5 .* sums of rewards .* 0 to 80"),
+        ({"value_prefix": True}, (0, 20), (0, 80), r"reward_support_limit=5 .* sums.* seen so far run from 0 to 80"),
         ({"value_support_limit": 0.05}, (-1, 1), (-1, 1), r"value_support_limit=0.05 holds values .* -1 to 1"),
     ],
 )

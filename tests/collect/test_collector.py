@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tests.fakes import RandomAct, Script, ScriptedGame, collect, label, random_script, scripts_in_order
+from tests.fakes import BrokenGame, RandomAct, Script, ScriptedGame, collect, label, random_script, scripts_in_order
 from triptych.collect.collector import Collector, episode_seed
 from triptych.types import NotFinite
 
@@ -199,14 +199,7 @@ def test_a_first_observation_that_is_not_finite_stops_the_play(num_resets):
 
 @pytest.mark.parametrize("what", ["observation", "reward"])
 def test_a_number_that_is_not_finite_stops_the_play(what):
-    class Broken(ScriptedGame):
-        def receive(self):
-            received = super().receive()
-            if len(self.sent) == 3:
-                getattr(received, what)[1] = np.nan
-            return received
-
-    game = Broken(lambda *_: Script([0.0] * 9), 2, is_image=False)
+    game = BrokenGame(what, at=3)
     collector = Collector(game, RandomAct(), seed=0)
     collect(collector, 2)
     with pytest.raises(

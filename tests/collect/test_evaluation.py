@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.fakes import RandomAct, Script, ScriptedGame, label
+from tests.fakes import BrokenGame, RandomAct, Script, ScriptedGame, label
 from triptych.collect.evaluation import play_episodes
 from triptych.types import NotFinite
 
@@ -63,13 +63,6 @@ def test_actions_are_those_chosen_for_the_episode_and_observations_never_come_af
 
 @pytest.mark.parametrize("what", ["observation", "reward"])
 def test_a_number_that_is_not_finite_stops_an_evaluation(what):
-    class Broken(ScriptedGame):
-        def receive(self):
-            received = super().receive()
-            if len(self.sent) == 2:
-                getattr(received, what)[1] = np.nan
-            return received
-
-    game = Broken(lambda *_: Script([0.0] * 5), 2, is_image=False)
+    game = BrokenGame(what, at=2)
     with pytest.raises(NotFinite, match=rf"its {what} is not finite, 2 steps after the start from seed 8"):
         play_episodes(game, RandomAct(), [7, 8, 9])

@@ -37,7 +37,15 @@ from triptych.functional.schedules import linear_schedule
 from triptych.functional.supports import compressed_two_hot, cross_entropy, expand, make_support, scalar_of
 from triptych.networks.world_model import Projection, make_world_model
 from triptych.planning import PolicyOutput, RecurrentOutput, RootOutput, gumbel_muzero_policy, muzero_policy
-from triptych.types import ActorOutput, ConfigurationError, EnvSpec, LossOutput, Segment, SegmentBatch, SegmentMinibatch
+from triptych.types import (
+    ActorOutput,
+    ConfigurationError,
+    EnvSpec,
+    LossOutput,
+    Segment,
+    SegmentBatch,
+    SegmentMinibatch,
+)
 
 State = tuple[Tensor, ...]  # of the search: features, the reward head's memory, and with it the prefix and its age
 
@@ -104,7 +112,6 @@ class MuZero(Algorithm):
         self.temperature_start, self.temperature_end = temperature_start, temperature_end
         self.temperature_decay_env_steps = temperature_decay_env_steps
         self.discount, self.unroll_steps, self.n_step = discount, unroll_steps, n_step
-        self.reward_support_limit = float(reward_support_limit)
         self.value_coef, self.reward_coef, self.consistency_coef = value_coef, reward_coef, consistency_coef
         self.has_value_prefix, self.reanalyse_fraction = value_prefix, reanalyse_fraction
         self.has_augmentation = augmentation and spec.is_image
@@ -119,6 +126,7 @@ class MuZero(Algorithm):
         reward_support = make_support(-float(reward_support_limit), float(reward_support_limit), num_reward_bins)
         self.register_buffer("value_support", value_support, persistent=False)
         self.register_buffer("reward_support", reward_support, persistent=False)
+        self.value_support_limit, self.reward_support_limit = float(value_support_limit), float(reward_support_limit)
         self.model = make_world_model(spec, num_value_bins, num_reward_bins, value_prefix, representation)
         self.projection = Projection(self.model.state_size) if consistency_coef else None
 
@@ -187,16 +195,16 @@ class MuZero(Algorithm):
 
     def after_turn(self, batch: SegmentBatch) -> None:
         learned = batch.prefix_range if self.has_value_prefix else batch.reward_range
-        for kind, support, seen in (
-            ("reward", self.reward_support, learned),
-            ("value", self.value_support, batch.reward_range),  # a state may be worth at least one reward
+        for name, limit, seen in (
+            ("reward", self.reward_support_limit, learned),
+            ("value", self.value_support_limit, batch.reward_range),  # a state may be worth at least one reward
         ):
-            limit = float(expand(support[-1]))
-            if max(-seen.low, seen.high) > limit:
+            largest = float(expand(torch.tensor(limit)))
+            if max(-seen.low, seen.high) > largest:
                 raise ConfigurationError(
-                    f"algo.{kind}_support_limit={float(support[-1]):g} holds {kind}s up to {limit:.4g}, but the "
-                    f"{'sums of rewards' if seen is not batch.reward_range else 'rewards'} seen so far run from "
-                    f"{seen.low:.4g} to {seen.high:.4g}; choose a larger one."
+                    f"algo.{name}_support_limit={limit:g} holds {name}s up to {largest:.4g}, but the rewards (with "
+                    f"algo.value_prefix their sums) seen so far run from {seen.low:.4g} to {seen.high:.4g}; "
+                    "choose a larger one."
                 )
 
     def plan(self, observation: Tensor, num_simulations: int) -> PolicyOutput:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from numbers import Integral
 from typing import NamedTuple
 
 import torch
@@ -188,7 +189,7 @@ def _dirichlet(like: Float[Tensor, "B A"], alpha: float, generator: torch.Genera
 
 
 def _check_settings(num_simulations: int, max_depth: int | None) -> None:
-    if not isinstance(num_simulations, int) or num_simulations < 0:
+    if not isinstance(num_simulations, Integral) or num_simulations < 0:
         raise ConfigurationError(
             f"num_simulations={num_simulations} must be a whole number from 0 up; 0 acts by the prior without search."
         )
