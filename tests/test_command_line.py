@@ -124,6 +124,10 @@ BUILD_CASES = {
         ["env=pong", "algo.replay.capacity_env_steps=1000000000"],
         ["algo.replay.capacity_env_steps=1000000000", "the largest that fits is"],
     ),
+    "rollout larger than the machine": (
+        ["algo=a2c", "env=pong", "algo.rollout_length=10000000"],
+        ["algo.rollout_length=10000000", "the largest that fits is"],
+    ),
     "replay too small for its environments": (
         ["env=pong", "algo.replay.capacity_env_steps=64"],
         ["algo.replay.capacity_env_steps=64", "more than 80 in all"],

@@ -209,3 +209,11 @@ def test_a_long_episode_over_many_rollouts_is_cut_by_none(tmp_path):
     rollouts, _, _ = train(tmp_path, make_game)
     assert not any(rollout.is_last.any() for rollout in rollouts)
     assert [r.reward[:, 0].tolist() for r in rollouts] == [[4.0 * k + i for i in range(4)] for k in range(5)]
+
+
+def test_a_rollout_larger_than_the_memory_is_refused_with_the_largest_that_fits(tmp_path):
+    data = make_data(Actor(), scripted, tmp_path)
+    nbytes = 3 * 4 * data.num_envs * int(np.prod(data.spec.observation_shape))  # uint8, three copies of four steps
+    data.check_room(lambda storage, directory: (nbytes, storage))
+    with pytest.raises(ConfigurationError, match=r"algo\.rollout_length=4 .* of memory.* algo\.rollout_length=3\."):
+        data.check_room(lambda storage, directory: (nbytes - 1, storage))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,6 +54,19 @@ class RolloutDataModule(EnvironmentDataModule):
         self.discount, self.num_epochs, self.num_minibatches = discount, num_epochs, num_minibatches
         self._reward_scaling = RewardScaling(num_envs, discount) if normalize_rewards else None
         self._generator = torch.Generator().manual_seed(self.seed)
+
+    def check_room(self, room: Callable[[str, Path], tuple[int, str]]) -> None:
+        available, where = room("memory", self.directory)
+        observation_nbytes = math.prod(self.spec.observation_shape) * np.dtype(self.spec.observation_dtype).itemsize
+        # As they come, and again as the observations and the next observations of the rollout.
+        nbytes_per_vector_step = 3 * self.num_envs * observation_nbytes
+        needed = self.turn.vector_steps * nbytes_per_vector_step
+        if needed > available:
+            raise ConfigurationError(
+                f"algo.rollout_length={self.turn.vector_steps} times env.num_envs={self.num_envs} takes "
+                f"{needed / 1e9:.2f} GB of {where}, which has {available / 1e9:.2f} GB to spare; with so many "
+                f"environments the largest that fits is algo.rollout_length={available // nbytes_per_vector_step}."
+            )
 
     def play_turn(self) -> Rollout:
         steps = []
