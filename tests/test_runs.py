@@ -148,11 +148,14 @@ def test_the_same_command_again_says_that_it_is_finished(finished):
 def test_more_frames_go_on_from_the_end(finished, tmp_path):
     folder = copy_of(finished, tmp_path)
     before = rows(folder)
+    planner = summary(folder) | {"eval_return_mean_without_search": 0.5}
+    (folder / "summary.json").write_text(json.dumps(planner))
     result = train(*TINY, "total_frames=5000", f"run_dir={folder}")
     assert result.returncode == 0, result.stderr
     after = rows(folder)
     assert after[: len(before)] == before
     assert summary(folder)["frames"] >= 5000
+    assert summary(folder)["eval_return_mean_without_search"] is None, "it is of the parameters before"
     assert frames_of(folder) == sorted(frames_of(folder))
     assert float(after[-1]["wall_time_s"]) > float(before[-1]["wall_time_s"])
 
