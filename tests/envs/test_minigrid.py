@@ -1,3 +1,5 @@
+import itertools
+
 import gymnasium
 import numpy as np
 import pytest
@@ -9,12 +11,17 @@ from triptych.envs.gymnasium import Gymnasium
 
 pytest.importorskip("minigrid", reason="the labyrinths need minigrid")
 
-from triptych.envs.minigrid import OneHotView
+from triptych.envs.minigrid import OneHotView, RememberedMap
 
 FOUR_ROOMS, MULTI_ROOM = "minigrid:MiniGrid-FourRooms-v0", "minigrid:MiniGrid-MultiRoom-N2-S4-v0"
 ONE_HOT = ["triptych.envs.minigrid.OneHotView"]
 PIXELS = ["minigrid.wrappers.RGBImgPartialObsWrapper", "minigrid.wrappers.ImgObsWrapper"]
-LABYRINTHS = {"labyrinth": (FOUR_ROOMS, ONE_HOT), "multiroom": (MULTI_ROOM, ONE_HOT), "pixels": (FOUR_ROOMS, PIXELS)}
+LABYRINTHS = {
+    "map": (FOUR_ROOMS, ["triptych.envs.minigrid.RememberedMap"]),
+    "view": (FOUR_ROOMS, ONE_HOT),
+    "multiroom": (MULTI_ROOM, ONE_HOT),
+    "pixels": (FOUR_ROOMS, PIXELS),
+}
 LEFT, RIGHT, FORWARD = 0, 1, 2
 EAST = 0
 
@@ -60,10 +67,51 @@ def test_the_one_hot_view_loses_nothing():
     assert {0, 1, 2, 4} <= kinds  # unseen, empty, wall, door
 
 
+def one_hot_by_hand(cell):
+    """Name the planes of a cell that are 255."""
+    kind, color, state = cell
+    return set() if kind == 0 else {1} if kind == 1 else {kind, 11 + color, 11 + 6 + state}
+
+
+@pytest.mark.parametrize(("env_id", "radius"), [(FOUR_ROOMS, 9), (MULTI_ROOM, 9), (FOUR_ROOMS, 2), (MULTI_ROOM, 30)])
+def test_the_map_shows_every_cell_that_was_ever_in_view(env_id, radius):
+    wrapper = RememberedMap(gymnasium.make(env_id), radius=radius)
+    labyrinth, random = wrapper.unwrapped, np.random.default_rng(0)
+    for seed in range(3):
+        observation, _ = wrapper.reset(seed=seed)
+        known = {}
+        for _ in range(25):
+            _, is_visible = labyrinth.gen_obs_grid()
+            for place in itertools.product(range(labyrinth.width), range(labyrinth.height)):
+                in_view = labyrinth.relative_coords(*place)
+                if in_view is not None and is_visible[in_view]:
+                    cell = labyrinth.grid.get(*place)
+                    known[place] = (1, 0, 0) if cell is None else cell.encode()
+            expected = np.zeros((20, 2 * radius + 1, 2 * radius + 1), np.uint8)
+            (px, py), (ax, ay) = labyrinth.agent_pos, labyrinth.dir_vec
+            for (x, y), cell in known.items():
+                ahead, right = (x - px) * ax + (y - py) * ay, -(x - px) * ay + (y - py) * ax
+                if max(abs(ahead), abs(right)) <= radius:
+                    expected[sorted(one_hot_by_hand(cell)), radius - ahead, radius + right] = 255
+            np.testing.assert_array_equal(observation, expected)
+            observation, _, terminated, truncated, _ = wrapper.step(random.choice([LEFT, RIGHT, FORWARD, FORWARD, 5]))
+            if terminated or truncated:
+                break
+        assert len(known) > 10
+
+
+def test_views_that_are_not_minigrids_own_are_refused():
+    for wrapper in (OneHotView, RememberedMap):
+        with pytest.raises(TypeError, match=wrapper.__name__):
+            wrapper(gymnasium.make("CartPole-v1"))
+
+
 def test_what_the_labyrinths_say_of_themselves():
-    spec = labyrinth("labyrinth").spec
+    spec = labyrinth("view").spec
     assert (spec.name, spec.observation_shape, spec.observation_dtype) == ("MiniGrid-FourRooms-v0", (984,), "float32")
     assert (spec.num_actions, spec.action_shape, spec.is_image, spec.solved_return) == (7, (), False, None)
+    spec = labyrinth("map").spec
+    assert (spec.observation_shape, spec.observation_dtype, spec.is_image) == ((20, 19, 19), "uint8", True)
     spec = labyrinth("pixels").spec
     assert (spec.observation_shape, spec.observation_dtype, spec.is_image) == ((3, 56, 56), "uint8", True)
 
@@ -80,7 +128,7 @@ def test_the_picture_is_the_partial_view():
 
 
 def test_time_that_runs_out_is_a_truncation():
-    collector = Collector(labyrinth("labyrinth", 2), lambda observation: (np.full(2, LEFT), {}), 0)
+    collector = Collector(labyrinth("view", 2), lambda observation: (np.full(2, LEFT), {}), 0)
     steps = collect(collector, 250)
     last = [[time for time, step in enumerate(steps, start=1) if step.is_last[i]] for i in range(2)]
     assert last == [[100, 200]] * 2  # 100 steps, as registered
@@ -88,7 +136,7 @@ def test_time_that_runs_out_is_a_truncation():
 
 
 def test_the_goal_is_a_termination_and_its_reward_falls_with_time():
-    game = labyrinth("labyrinth", make_kwargs={"agent_pos": (1, 1), "goal_pos": (4, 1)})
+    game = labyrinth("view", make_kwargs={"agent_pos": (1, 1), "goal_pos": (4, 1)})
 
     def go_east(observation):
         return np.array([FORWARD if direction_of(observation[0]) == EAST else RIGHT]), {}
@@ -130,7 +178,7 @@ def test_an_episode_can_be_shown_again(name):
 
 
 def test_a_reward_at_the_goal_is_shown_to_the_bit():
-    game = labyrinth("labyrinth", make_kwargs={"agent_pos": (1, 1), "goal_pos": (2, 1)})
+    game = labyrinth("view", make_kwargs={"agent_pos": (1, 1), "goal_pos": (2, 1)})
 
     def go_east(observation):
         return np.array([FORWARD if direction_of(observation[0]) == EAST else RIGHT]), {}
