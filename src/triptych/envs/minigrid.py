@@ -35,9 +35,10 @@ class RememberedMap(gymnasium.ObservationWrapper):
     """Show all that was seen of the labyrinth in this episode, with the player in the middle and facing up.
 
     As four stacked frames remember motion for a network without memory, so this remembers places. The partial view is
-    drawn into a map at every step, from which a square of ``2 · radius + 1`` cells is shown. A channel for each kind of
-    object, colour and state of a door is 255 where a cell is of that kind and 0 elsewhere: ``[20, 19, 19]`` uint8 with
-    the default radius. A cell that was never seen is 0 in all of them, and an empty one has neither colour nor state.
+    drawn into a map at every step (where the player stands is asked of the environment, not inferred), from which a
+    square of ``2 · radius + 1`` cells is shown. A channel for each kind of object, colour and state of a door is 255
+    where a cell is of that kind and 0 elsewhere: ``[20, 19, 19]`` uint8 with the default radius. A cell that was never
+    seen is 0 in all of them, and an empty one has neither colour nor state.
 
     Args:
         env: with MiniGrid's own observations.
