@@ -1,13 +1,16 @@
+import re
+
 import pytest
 import pytorch_lightning as pl
 import torch
 
 from tests.fakes import Script, ScriptedGame, label, random_script
 from triptych.callbacks.finish import Finish
-from triptych.data.datamodule import TEST_STREAM, VALIDATION_STREAM
+from triptych.data.datamodule import TEST_STREAM, VALIDATION_STREAM, check_fits
 from triptych.data.replay import ReplayDataModule
 from triptych.envs.gymnasium import Gymnasium
-from triptych.types import ActorOutput, ReplayBatch
+from triptych.replay.buffer import ReplayBuffer
+from triptych.types import ActorOutput, ConfigurationError, ReplayBatch
 
 REPLAY = {
     "capacity_env_steps": 400,
@@ -307,3 +310,20 @@ def test_the_state_passes_a_weights_only_checkpoint(make_data, fit, tmp_path):
 
 def test_describe_foretells_the_size(make_data):
     assert make_data(Actor()).describe()["replay"] == "400 env steps, 0.00 GB when full, in memory"
+
+
+@pytest.mark.parametrize("is_prioritized", [True, False])
+@pytest.mark.parametrize(("capacity", "num_envs"), [(60, 2), (61, 2), (100, 3), (1000, 7)])
+def test_a_replay_that_does_not_fit_names_the_largest_that_does(capacity, num_envs, is_prioritized):
+    spec = ScriptedGame(random_script, frame_stack=3).spec
+
+    def nbytes(capacity):
+        return ReplayBuffer.nbytes(capacity, num_envs, spec, is_prioritized)
+
+    needed = nbytes(capacity)
+    check_fits("algo.replay.capacity_env_steps", capacity, nbytes, needed, "memory")
+    for available in {needed // 2, *range(needed - 40, needed)}:
+        with pytest.raises(ConfigurationError, match=rf"capacity_env_steps={capacity} .* memory") as error:
+            check_fits("algo.replay.capacity_env_steps", capacity, nbytes, available, "memory")
+        largest = int(re.findall(r"capacity_env_steps=(\d+)", str(error.value))[-1])
+        assert nbytes(largest) <= available < nbytes(largest + 1)

@@ -1,4 +1,3 @@
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +14,7 @@ from tests.fakes import (
     scripts_in_order,
 )
 from triptych.collect.collector import Collector
-from triptych.replay.buffer import ReplayBuffer, check_fits, frames_nbytes, prune
+from triptych.replay.buffer import ReplayBuffer, frames_nbytes, prune
 from triptych.types import ConfigurationError, EnvSpec
 
 DISCOUNT = 0.9
@@ -220,23 +219,6 @@ def test_the_bytes_foretold_are_the_bytes_taken(capacity, num_envs, is_image, is
     taken = replay.store.nbytes + sum(array.nbytes for array in replay.arrays.values()) + sampler.nbytes
     assert taken == ReplayBuffer.nbytes(capacity, num_envs, game.spec, is_prioritized)
     assert replay.rows_per_env * num_envs >= capacity
-
-
-@pytest.mark.parametrize("is_prioritized", [True, False])
-@pytest.mark.parametrize(("capacity", "num_envs"), [(60, 2), (61, 2), (100, 3), (1000, 7)])
-def test_a_replay_that_does_not_fit_names_the_largest_that_does(capacity, num_envs, is_prioritized):
-    spec = ScriptedGame(random_script, frame_stack=3).spec
-
-    def nbytes(capacity):
-        return ReplayBuffer.nbytes(capacity, num_envs, spec, is_prioritized)
-
-    needed = nbytes(capacity)
-    check_fits(capacity, nbytes, needed, "memory")
-    for available in {needed // 2, *range(needed - 40, needed)}:
-        with pytest.raises(ConfigurationError, match=rf"capacity_env_steps={capacity} .* memory") as error:
-            check_fits(capacity, nbytes, available, "memory")
-        largest = int(re.findall(r"capacity_env_steps=(\d+)", str(error.value))[-1])
-        assert nbytes(largest) <= available < nbytes(largest + 1)
 
 
 def test_a_capacity_too_small_for_one_window_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,27 @@ from torch.utils.data import DataLoader, IterableDataset
 from triptych.collect.collector import Collector, episode_seed
 from triptych.collect.evaluation import play_episodes
 from triptych.data.turns import Calendar, Turn
-from triptych.types import Actor, EnvSpec, Episode, GameFactory
+from triptych.types import Actor, ConfigurationError, EnvSpec, Episode, GameFactory
 
 # Environments of these indices play evaluations: no training episode ever starts from their seeds.
 # Validation during the run, the final test, and whoever asks later (scripts/evaluate.py).
 VALIDATION_STREAM, TEST_STREAM, EVALUATE_STREAM = 2**30, 2**30 + 1, 2**30 + 2
+
+
+def check_fits(key: str, count: int, nbytes: Callable[[int], int], available: int, where: str) -> None:
+    """Raise `ConfigurationError` if a count takes more than the ``available`` bytes of memory, disk or device.
+
+    Args:
+        key: of the configuration, whose value the count is.
+        nbytes: the bytes that a count takes; a larger one takes no fewer.
+    """
+    needed = nbytes(count)
+    if needed > available:
+        largest = bisect.bisect_right(range(count), available, key=nbytes) - 1
+        raise ConfigurationError(
+            f"{key}={count} takes {needed / 1e9:.2f} GB of {where}, which has {available / 1e9:.2f} GB to spare; "
+            f"the largest that fits is {key}={largest}."
+        )
 
 
 class EvaluationDataset(IterableDataset):

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from triptych.data.datamodule import EnvironmentDataModule
+from triptych.data.datamodule import EnvironmentDataModule, check_fits
 from triptych.data.turns import make_turn
-from triptych.replay.buffer import ReplayBuffer, check_fits, check_holds, frames_nbytes, prune
+from triptych.replay.buffer import ReplayBuffer, check_holds, frames_nbytes, prune
 from triptych.types import ReplayBatch, Transition
 
 
@@ -74,11 +74,12 @@ class ReplayDataModule(EnvironmentDataModule):
         return {"replay": f"{capacity:,} env steps, {nbytes / 1e9:.2f} GB when full, in {storage}"}
 
     def check_room(self, room: Callable[[str, Path], tuple[int, str]]) -> None:
-        capacity, storage = self.replay_kwargs["capacity_env_steps"], self.replay_kwargs["storage"]
+        key, storage = "algo.replay.capacity_env_steps", self.replay_kwargs["storage"]
+        capacity = self.replay_kwargs["capacity_env_steps"]
         check_holds(capacity, self.num_envs, self.spec, self.buffer_class.reach(**self.replay_kwargs))
         if storage != "disk":
-            check_fits(capacity, self._nbytes, *room(storage, self.directory))
-        check_fits(capacity, self._disk_nbytes, *room("disk", self.directory))
+            check_fits(key, capacity, self._nbytes, *room(storage, self.directory))
+        check_fits(key, capacity, self._disk_nbytes, *room("disk", self.directory))
 
     def _nbytes(self, capacity_env_steps: int) -> int:
         is_prioritized = self.replay_kwargs["is_prioritized"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from triptych.data.datamodule import EnvironmentDataModule
+from triptych.data.datamodule import EnvironmentDataModule, check_fits
 from triptych.data.reward_scaling import RewardScaling
 from triptych.data.turns import Turn
 from triptych.types import ConfigurationError, Rollout, Step
@@ -56,17 +56,11 @@ class RolloutDataModule(EnvironmentDataModule):
         self._generator = torch.Generator().manual_seed(self.seed)
 
     def check_room(self, room: Callable[[str, Path], tuple[int, str]]) -> None:
-        available, where = room("memory", self.directory)
         observation_nbytes = math.prod(self.spec.observation_shape) * np.dtype(self.spec.observation_dtype).itemsize
         # As they come, and again as the observations and the next observations of the rollout.
-        nbytes_per_vector_step = 3 * self.num_envs * observation_nbytes
-        needed = self.turn.vector_steps * nbytes_per_vector_step
-        if needed > available:
-            raise ConfigurationError(
-                f"algo.rollout_length={self.turn.vector_steps} times env.num_envs={self.num_envs} takes "
-                f"{needed / 1e9:.2f} GB of {where}, which has {available / 1e9:.2f} GB to spare; with so many "
-                f"environments the largest that fits is algo.rollout_length={available // nbytes_per_vector_step}."
-            )
+        nbytes = 3 * self.num_envs * observation_nbytes
+        room_left = room("memory", self.directory)
+        check_fits("algo.rollout_length", self.turn.vector_steps, lambda length: length * nbytes, *room_left)
 
     def play_turn(self) -> Rollout:
         steps = []

@@ -53,17 +53,15 @@ class RememberedMap(gymnasium.ObservationWrapper):
         self._margin = max(radius, width, height)  # around the map, for what is shown or seen beyond its walls
         self._right_of_player = np.arange(width)[:, None, None] - width // 2  # of each cell of the view
         self._ahead_of_player = np.arange(height)[::-1, None]
-        self._map = np.empty(0, np.uint8)
+        labyrinth: Any = env.unwrapped
+        self._map_shape = (labyrinth.width + 2 * self._margin, labyrinth.height + 2 * self._margin, sum(CELL_SIZES))
 
     def reset(self, **kwargs: Any) -> tuple[np.ndarray, dict[str, Any]]:
-        self._map = np.empty(0, np.uint8)
+        self._map = np.zeros(self._map_shape, np.uint8)
         return super().reset(**kwargs)
 
     def observation(self, observation: dict[str, Any]) -> np.ndarray:
         labyrinth: Any = self.unwrapped
-        if not self._map.size:
-            width, height = labyrinth.width + 2 * self._margin, labyrinth.height + 2 * self._margin
-            self._map = np.zeros((width, height, sum(CELL_SIZES)), np.uint8)
         player, ahead = np.array(labyrinth.agent_pos) + self._margin, np.array(labyrinth.dir_vec)
         right = np.array([-ahead[1], ahead[0]])  # y points down
         view = observation["image"]  # [7, 7, 3], the player at the middle of its last column

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import bisect
 import json
 import math
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,21 +37,6 @@ def frames_nbytes(capacity_env_steps: int, num_envs: int, spec: EnvSpec) -> int:
     frame_size = math.prod(spec.observation_shape) // spec.frame_stack
     itemsize = np.dtype(spec.observation_dtype).itemsize
     return rows_per_env(capacity_env_steps, num_envs) * num_envs * frame_size * itemsize
-
-
-def check_fits(capacity_env_steps: int, nbytes: Callable[[int], int], available: int, where: str) -> None:
-    """Raise `ConfigurationError` if the capacity takes more than the ``available`` bytes of memory, disk or device.
-
-    Args:
-        nbytes: the bytes that a capacity takes; a larger one takes no fewer.
-    """
-    needed = nbytes(capacity_env_steps)
-    if needed > available:
-        largest = bisect.bisect_right(range(capacity_env_steps), available, key=nbytes) - 1
-        raise ConfigurationError(
-            f"algo.replay.capacity_env_steps={capacity_env_steps} takes {needed / 1e9:.2f} GB of {where}, which has "
-            f"{available / 1e9:.2f} GB to spare; the largest that fits is algo.replay.capacity_env_steps={largest}."
-        )
 
 
 def check_holds(capacity_env_steps: int, num_envs: int, spec: EnvSpec, reach: int) -> None:
