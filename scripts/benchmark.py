@@ -111,14 +111,10 @@ def make_sb3_venv(directory: Path) -> str:
     Raises:
         subprocess.CalledProcessError: a step failed; what went wrong is on the terminal.
     """
-    version, _, build_name = torch.__version__.partition("+")
-    torch_package = [f"torch=={version}"]
-    if build_name:  # builds with a name, such as +cpu, are in an index of their own
-        index = f"https://download.pytorch.org/whl/{build_name}"
-        torch_package = [f"torch=={torch.__version__}", "--extra-index-url", index]
+    version = torch.__version__.partition("+")[0]  # the index decides whether for CPU or CUDA, as it did here
     python = str(directory / "bin" / "python")
     subprocess.run([sys.executable, "-m", "venv", str(directory)], check=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *torch_package, *SB3_PACKAGES], check=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", f"torch=={version}", *SB3_PACKAGES], check=True)
     return python
 
 

@@ -78,6 +78,7 @@ def update(experiment: Experiment, optimizer: torch.optim.Optimizer, minibatch: 
     parameters = optimizer.param_groups[0]["params"]
     with autocast(experiment):
         output = module.loss(minibatch)
+        assert output is not None
         optimizer.zero_grad()
         output.loss.backward()
         grad_norm = clip_gradients(parameters, module.max_grad_norm)

@@ -40,6 +40,10 @@ CASES = {
     "unknown storage": (["algo.replay.storage=tape"], ["algo.replay.storage=tape", "memory", "disk", "device"]),
     "unknown precision": (["trainer.precision=half"], ["trainer.precision=half", "auto"]),
     "epsilon above one": (["algo.epsilon_end=1.5"], ["algo.epsilon_end=1.5", "from 0 to 1"]),
+    "gradients clipped to nothing": (["algo.max_grad_norm=0"], ["algo.max_grad_norm=0", "a number from"]),
+    "an infinite rate": (["algo.learning_rate=.inf"], ["algo.learning_rate=inf", "a number from"]),
+    "more envs than any machine has": (["env.num_envs=100000"], ["env.num_envs=100000", "from 1 to 10,000"]),
+    "no learning": (["algo.learning_rate=0"], ["algo.learning_rate=0", "a number from"]),
     "replay below the batch": (
         ["algo.replay.capacity_env_steps=16"],
         ["algo.replay.capacity_env_steps=16", "algo.batch_size=32"],
@@ -132,6 +136,10 @@ BUILD_CASES = {
         ["env=pong", "algo.replay.capacity_env_steps=64"],
         ["algo.replay.capacity_env_steps=64", "more than 80 in all"],
     ),
+    "a rhythm that does not come even": (
+        ["env=catch", "algo.env_steps_per_update=3.14159"],
+        ["algo.env_steps_per_update=3.14159", "env.num_envs=8", "smaller whole numbers"],
+    ),
     "replay too small for a segment": (
         ["algo=muzero", "env=cartpole", "algo.replay.capacity_env_steps=200"],
         ["algo.replay.capacity_env_steps=200", "in all"],
@@ -164,3 +172,10 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     assert "Traceback" not in result.stderr
     assert str(tmp_path / "file") in result.stderr
     assert "run_dir=" in result.stderr
+
+
+def test_a_large_sweep_may_name_its_folders_itself(tmp_path):
+    arguments = ["-m", "env=catch", "seed=range(0,33)", f"run_dir={tmp_path}/run-${{seed}}", "total_frames=0"]
+    result = train(*arguments)
+    assert result.returncode == 2
+    assert "total_frames=0" in result.stderr, "not run_dir, which differs from job to job"

@@ -17,6 +17,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from triptych.build import build
+from triptych.restore import load_config
 from triptych.run import env_name
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -264,6 +266,8 @@ def test_kill_and_the_same_command_goes_on(tmp_path):
     episodes = [(row["env_index"], row["episode_index"]) for row in rows(folder, "episodes.csv")]
     assert len(set(episodes)) == len(episodes)
     assert summary(folder)["status"] == "finished"
+    index = torch.load(next((folder / "checkpoints" / "replay").glob("index-12000.pt")), weights_only=True)
+    assert sum(index["cursor"]) > 12_000, "the replay still holds what was played before the kill"
 
 
 def test_ctrl_c_saves_and_names_the_command_that_goes_on(tmp_path):
@@ -354,11 +358,74 @@ def test_a_solved_run_stops_and_goes_on_only_when_asked(tmp_path):
     assert summary(folder)["frames"] >= 3000
 
 
-def test_another_run_in_the_same_folder_is_refused(finished):
-    result = train(*TINY, "total_frames=3000", "algo.n_step=3", f"run_dir={finished}")
+@pytest.mark.parametrize("has_checkpoints", [True, False])
+def test_another_run_in_the_same_folder_is_refused(finished, tmp_path, has_checkpoints):
+    folder = copy_of(finished, tmp_path)
+    if not has_checkpoints:
+        shutil.rmtree(folder / "checkpoints")
+    before = {name: (folder / name).read_bytes() for name in ("summary.json", "metrics.csv", "config.yaml")}
+    result = train(*TINY, "total_frames=3000", "algo.n_step=3", f"run_dir={folder}")
     assert result.returncode == 2
     assert "holds another run" in result.stderr
     assert "fresh=true" in result.stderr
+    assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+def test_a_finished_run_without_its_checkpoints_is_not_begun_again(finished, tmp_path):
+    folder = copy_of(finished, tmp_path)
+    shutil.rmtree(folder / "checkpoints")
+    before = {name: (folder / name).read_bytes() for name in ("summary.json", "metrics.csv", "config.yaml")}
+    result = train(*TINY, "total_frames=5000", f"run_dir={folder}")
+    assert result.returncode == 1
+    assert "checkpoints are gone" in result.stderr
+    assert "fresh=true" in result.stderr
+    assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize("algo", ["prioritized_dqn", "ppo"])
+def test_evaluations_leave_the_training_as_it_is(algo, tmp_path):
+    weights = []
+    for period in (500, 100_000):
+        folder = tmp_path / f"every-{period}"
+        arguments = [argument for argument in TINY if not argument.startswith(("algo.", "eval.period_frames"))]
+        result = train(*arguments, f"algo={algo}", "debug=tiny", "total_frames=1500", f"eval.period_frames={period}",
+                       f"run_dir={folder}")  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        weights.append({name: value for name, value in saved.items() if isinstance(value, torch.Tensor)})
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_lightning_validates_a_checkpoint_and_returns_what_it_found(finished, tmp_path):
+    cfg = load_config(finished)
+    cfg.logger, cfg.callbacks.progress = {}, False
+    experiment = build(cfg, tmp_path)
+    best = finished / "checkpoints" / "best.ckpt"
+    (found,) = experiment.trainer.validate(
+        experiment.module, experiment.data, ckpt_path=best, weights_only=True, verbose=False
+    )
+    recorded = [float(row["eval/return_mean"]) for row in rows(finished) if row["eval/return_mean"]]
+    assert found["eval/return_mean"] == max(recorded)
+
+
+def test_a_callback_of_lightning_may_stop_a_run(tmp_path):
+    folder = tmp_path / "run"
+    early = (
+        "+callbacks.extra.stop={_target_:pytorch_lightning.callbacks.EarlyStopping,"
+        "monitor:eval/return_mean,mode:max,stopping_threshold:-2.0}"
+    )
+    keep = (
+        "+callbacks.extra.keep={_target_:pytorch_lightning.callbacks.ModelCheckpoint,"
+        f"dirpath:{tmp_path}/kept,monitor:eval/return_mean,mode:max}}"
+    )
+    arguments = [*TINY, "total_frames=5000", early, keep, f"run_dir={folder}"]
+    result = train(*arguments)
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert summary(folder)["frames"] == 1000
+    assert summary(folder)["stop_reason"] == "callback"
+    assert len(list((tmp_path / "kept").glob("*.ckpt"))) == 1
+    assert "is finished" in train(*arguments).stdout
 
 
 def test_a_missing_replay_file_gives_way_to_the_checkpoint_before(finished, tmp_path):

@@ -71,9 +71,9 @@ def make(node: DictConfig, name: str, **keywords: Any) -> Any:
     partial = instantiate(node, _partial_=True, _convert_="all")
     try:
         inspect.signature(partial.func).bind_partial(**(partial.keywords | keywords))
-        return partial(**keywords)
     except TypeError as error:
         raise ConfigurationError(f"{name} cannot be built: {error}.") from error
+    return partial(**keywords)
 
 
 def build(
@@ -142,6 +142,7 @@ def build(
         finish,
         Interrupt(),
         Inspection(run_dir, write_line),
+        *(instantiate(node, _convert_="all") for node in cfg.callbacks.extra.values()),
     ]
     about = {"run_dir": str(run_dir), "config": plain(cfg), "write_line": write_line}
     loggers = [instantiate(node, _partial_=True, _convert_="all")(**about) for node in cfg.logger.values()]
@@ -153,7 +154,7 @@ def build(
         logger=loggers,
         callbacks=callbacks,
         default_root_dir=run_dir,
-        enable_checkpointing=False,
+        enable_checkpointing=any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,

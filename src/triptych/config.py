@@ -30,8 +30,8 @@ from triptych.rules import check_values, keys_of
 from triptych.types import ConfigurationError
 
 GROUPS = ("algo", "env", "protocol", "trainer", "logger", "callbacks")  # of components; the others only patch them
-# What the configuration need not name beforehand: keywords for others, loggers of one's own.
-OPEN_KEYS = ("*kwargs*", "*wrappers*", "logger.*")
+# What the configuration need not name beforehand: keywords for others, loggers and callbacks of one's own.
+OPEN_KEYS = ("*kwargs*", "*wrappers*", "logger.*", "callbacks.extra*")
 
 
 def register_games(conf: Path) -> None:
@@ -171,8 +171,9 @@ def _sweep_jobs(parsed: list[Override]) -> list[list[str]]:
     if math.prod(len(values) for values in choices) <= 32:
         return [list(job) for job in itertools.product(*choices)]
     first = [values[0] for values in choices]
-    return [
-        [*first[:position], value, *first[position + 1 :]]
+    one_changed = [
+        (*first[:position], value, *first[position + 1 :])
         for position, values in enumerate(choices)
         for value in values
     ]
+    return [list(job) for job in dict.fromkeys(one_changed)]

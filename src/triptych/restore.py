@@ -66,7 +66,7 @@ def prepare(
     """
     OmegaConf.set_struct(cfg, False)
     cfg.logger = {}
-    cfg.callbacks.progress = False
+    cfg.callbacks.progress, cfg.callbacks.extra = False, {}
     cfg.trainer.accelerator = "auto"  # this machine need not be the one of the run
     cfg.eval.final_episodes, cfg.eval.num_envs = num_episodes, num_envs
     try:

@@ -22,6 +22,7 @@ class Rule(NamedTuple):
     high: float = math.inf
     is_optional: bool = False
     words: tuple[str, ...] = ()
+    is_finite: bool = True
 
     def allows(self, value: Any) -> bool:
         if value is None:
@@ -34,7 +35,8 @@ class Rule(NamedTuple):
             return isinstance(value, str) and not self.words
         if self.kind is int:
             return isinstance(value, int) and self.low <= value <= self.high
-        return isinstance(value, int | float) and self.low <= value <= self.high
+        is_in_range = isinstance(value, int | float) and self.low <= value <= self.high
+        return is_in_range and (math.isfinite(value) or not self.is_finite)
 
     def describe(self) -> str:
         nouns = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
@@ -44,12 +46,14 @@ class Rule(NamedTuple):
         elif math.isfinite(self.low):
             parts[-1:] = [f"{nouns[self.kind]} from {self.low:g} up"]
         parts += self.words
+        parts += [] if self.is_finite else ["inf"]
         parts += ["null"] if self.is_optional else []
         return " or ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
 
 
 KEYS = ("algo", "env", "protocol", "eval", "checkpoint", "logger", "trainer", "callbacks", "seed", "total_frames")
 MAX_SEED = 2**31 - 1  # the emulator's seeds are 32-bit integers
+MIN_POSITIVE = 1e-12  # of what would stop all learning at 0
 # The first pattern that matches a key decides. Units and ranges follow from how keys are named.
 RULES = (
     Rule("seed", int, 0, MAX_SEED),
@@ -67,6 +71,7 @@ RULES = (
     Rule("env.num_threads", int, 0, 1024),
     Rule("*num_simulations", int, 0),
     Rule("*_bins", int, 2),
+    Rule("*num_envs", int, 1, 10_000),
     Rule("*num_*", int, 1),
     Rule("*episodes", int, 1),
     Rule("*batch_size", int, 1),
@@ -80,16 +85,16 @@ RULES = (
     Rule("*unroll_steps", int, 1),
     Rule("*.search", str, words=("gumbel", "puct")),
     Rule("*.representation", str, words=("nature", "efficientzero")),
-    Rule("*value_clip_range", float, 0, is_optional=True),
-    Rule("*clip_range", float, 0),
+    Rule("*value_clip_range", float, MIN_POSITIVE, is_optional=True),
+    Rule("*clip_range", float, MIN_POSITIVE),
     Rule("*n_step", int, 1, 255),
-    Rule("*frame_skip", int, 1),
+    Rule("*frame_skip", int, 1, 1000),
     Rule("*frame_stack", int, 1, 255),
-    Rule("*image_size", int, 1),
+    Rule("*image_size", int, 1, 1024),
     Rule("*noop_max", int, 0),
-    Rule("*learning_rate", float, 0),
+    Rule("*learning_rate", float, MIN_POSITIVE),
     Rule("*adam_epsilon", float, 0),
-    Rule("*max_grad_norm", float, 0),
+    Rule("*max_grad_norm", float, MIN_POSITIVE, is_finite=False),
     Rule("*epsilon*", float, 0, 1),
     Rule("*discount", float, 0, 1),
     Rule("*_exponent*", float, 0, 1),

@@ -18,7 +18,7 @@ from triptych.callbacks.interrupt import RunInterrupted
 from triptych.callbacks.video import write_video
 from triptych.hardware import storage_bytes
 from triptych.rules import check_values
-from triptych.run_folder import FolderInUse, RunFolder, git_commit, identity_hash, versions, write_text
+from triptych.run_folder import CannotGoOn, FolderInUse, RunFolder, git_commit, identity_hash, versions, write_text
 from triptych.types import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +59,8 @@ def run(cfg: DictConfig, choices: dict[str, str], command: str) -> int:
         return _refuse(f"run folder {path}: {error}; choose one that can be written with run_dir=...", FAILED)
     try:
         return _run_in(folder, cfg, choices, command)
+    except CannotGoOn as error:
+        return _refuse(str(error), FAILED)
     except OSError as error:
         return _refuse(f"{error}; what was written before is kept. Go on with: {command}", FAILED)
     finally:
@@ -74,8 +76,9 @@ def _refuse(sentence: str, exit_code: int) -> int:
 def _is_finished(cfg: DictConfig, earlier: dict[str, Any]) -> bool:
     if earlier.get("status") != "finished":
         return False
-    was_solved = earlier["stop_reason"] == "solved" and cfg.total_frames <= earlier["total_frames"]
-    return cfg.total_frames <= earlier["frames"] or (cfg.stop_when_solved and was_solved)
+    was_stopped = earlier["stop_reason"] != "total_frames" and cfg.total_frames <= earlier["total_frames"]
+    goes_on_when_solved = earlier["stop_reason"] == "solved" and not cfg.stop_when_solved
+    return cfg.total_frames <= earlier["frames"] or (was_stopped and not goes_on_when_solved)
 
 
 def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command: str) -> int:
@@ -83,7 +86,7 @@ def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command
     if folder.moved_to is not None:
         folder.log(f"The earlier run was moved to {folder.moved_to}.")
     is_another = earlier.get("identity", identity) != identity
-    if is_another and any(folder.checkpoints.glob("*.ckpt")):  # without any there is nothing to lose
+    if is_another and folder.has_history:
         return _refuse(
             f"run_dir={folder.path} holds another run ({earlier['command']}); "
             "choose another run_dir, or move that run aside with fresh=true.",
@@ -114,7 +117,7 @@ def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command
     except ConfigurationError as error:
         folder.discard_if_new()
         return _refuse(str(error), BAD_INPUT)
-    except OSError:
+    except (CannotGoOn, OSError):
         raise
     except Exception as error:  # what an environment or a logger says when it is made
         folder.log(f"Failed to start: {_sentence(error)} (traceback in {folder.path / 'train.log'})")
@@ -161,13 +164,19 @@ def _introduce(folder: RunFolder, cfg: DictConfig, experiment: Experiment, check
         **data.describe(),
         "start": f"{checkpoint.name}" if checkpoint else "from scratch",
     }
+    decay_env_steps = experiment.module.learning_rate_decay_env_steps
+    if decay_env_steps is not None and decay_env_steps * spec.frame_skip < cfg.total_frames:
+        lines["note"] = (
+            f"nothing is learnt after {decay_env_steps * spec.frame_skip:,} frames, where the learning rate reaches 0; "
+            f"algo.learning_rate_decay_env_steps={decay_env_steps} is shorter than total_frames={cfg.total_frames}"
+        )
     for name, text in lines.items():
         folder.log(f"{name:>9}  {text}")
 
 
 def _evaluate(folder: RunFolder, cfg: DictConfig, experiment: Experiment, progress: dict[str, Any]) -> None:
     """Play the final evaluation with the best checkpoint, write what came of it, then the video."""
-    trainer, data, is_solved = experiment.trainer, experiment.data, experiment.finish.is_solved
+    trainer, data = experiment.trainer, experiment.data
     trainer.test(experiment.module, data, ckpt_path=folder.best_checkpoint(), weights_only=True, verbose=False)
     episodes = data.evaluation_episodes
     returns = [episode.episode_return for episode in episodes]
@@ -180,7 +189,7 @@ def _evaluate(folder: RunFolder, cfg: DictConfig, experiment: Experiment, progre
         eval_returns=returns,
         human_normalized_score=experiment.spec.human_normalized_score(mean),
         **others,
-        stop_reason="solved" if is_solved else "total_frames",
+        stop_reason=experiment.finish.stop_reason,
         **progress,
     )
     if cfg.callbacks.video:

@@ -19,12 +19,17 @@ import torch
 
 from triptych.replay.buffer import check_saved
 from triptych.report.runs import NOT_IDENTITY
+from triptych.types import ConfigurationError
 
 PACKAGES = ("triptych", "torch", "pytorch-lightning", "hydra-core", "gymnasium", "ale-py", "numpy")
 
 
 class FolderInUse(RuntimeError):
     """Another process runs in this folder."""
+
+
+class CannotGoOn(RuntimeError):
+    """A run's folder holds no checkpoint from which it could go on."""
 
 
 def identity_hash(identity: dict[str, Any]) -> str:
@@ -39,7 +44,10 @@ def identity_hash(identity: dict[str, Any]) -> str:
 
 
 def git_commit(directory: Path) -> str | None:
-    """Return the commit of the code, with ``+`` and a hash of what was changed since; ``None`` outside a checkout."""
+    """Return the commit of the code, with ``+`` and a hash of what was changed or added since.
+
+    ``None`` outside a checkout; ``docs`` are no code.
+    """
 
     def git(*arguments: str) -> str:
         return subprocess.run(
@@ -47,7 +55,12 @@ def git_commit(directory: Path) -> str | None:
         ).stdout.strip()
 
     try:
-        commit, changes = git("rev-parse", "HEAD"), git("diff", "HEAD")
+        code = ("--", ":(top)", ":(top,exclude)docs")
+        commit, changes = git("rev-parse", "HEAD"), git("diff", "HEAD", *code)
+        root = Path(git("rev-parse", "--show-toplevel"))
+        for name in git("ls-files", "--others", "--exclude-standard", "--full-name", *code).splitlines():
+            if name.endswith((".py", ".yaml")):
+                changes += name + (root / name).read_text(errors="replace")
         return commit + (f"+{hashlib.sha256(changes.encode()).hexdigest()[:8]}" if changes else "")
     except (OSError, subprocess.CalledProcessError):
         return None
@@ -85,6 +98,7 @@ class RunFolder:
     """The folder of one run, locked while this object lives.
 
     Raises:
+        ConfigurationError: ``fresh`` asks for what cannot be moved.
         FolderInUse: a second process asks for the same folder.
         OSError: it cannot be created or written.
     """
@@ -92,9 +106,14 @@ class RunFolder:
     def __init__(self, path: Path, *, fresh: bool = False) -> None:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
+        holds_a_run = any((path / name).exists() for name in ("summary.json", "train.log", "checkpoints"))
         self._lock = self._locked()
         self.moved_to: Path | None = None
-        if fresh and any(entry.name != ".lock" for entry in path.iterdir()):
+        if fresh and holds_a_run:  # anything else stays where it is
+            if Path.cwd().is_relative_to(path.resolve()):
+                raise ConfigurationError(
+                    f"run_dir={path} is where this command runs and cannot be moved aside; choose another run_dir."
+                )
             self.moved_to = self._move_aside()
             path.mkdir(parents=True)
             self._lock = self._locked()
@@ -140,6 +159,11 @@ class RunFolder:
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
+    @property
+    def has_history(self) -> bool:
+        """Say whether a run has left something here that starting another would lose."""
+        return (self.path / "metrics.csv").exists() or any(self.checkpoints.glob("*.ckpt"))
+
     def summary(self) -> dict[str, Any]:
         """Read ``summary.json``; empty where there is none that can be read."""
         try:
@@ -168,7 +192,7 @@ class RunFolder:
         with a word in the log.
 
         Raises:
-            OSError: there are checkpoints, and none can be read.
+            CannotGoOn: there are checkpoints and none can be read, or a finished run has lost them.
         """
         paths = [path for name in ("last.ckpt", "previous.ckpt") if (path := self.checkpoints / name).exists()]
         unreadable: list[Path] = []
@@ -185,7 +209,14 @@ class RunFolder:
                     os.replace(bad, bad.with_suffix(".unreadable"))
                 return path
         if paths:
-            raise OSError(f"No checkpoint in {self.checkpoints} can be read; start over with fresh=true.")
+            raise CannotGoOn(
+                f"No checkpoint in {self.checkpoints} can be read; fresh=true moves them aside and starts over."
+            )
+        if self.summary().get("status") == "finished":
+            raise CannotGoOn(
+                f"{self.path} holds a finished run whose checkpoints are gone; choose another run_dir, or move that "
+                "run aside with fresh=true."
+            )
         return None
 
     def best_checkpoint(self) -> Path:

@@ -75,7 +75,7 @@ def test_best_is_the_later_of_equals_and_does_not_wait_for_last(trainer):
 def test_a_continued_run_asks_the_file_which_is_the_best(trainer):
     trainer.frames = 20
     evaluate(trainer, 5.0)
-    again = RunCheckpoint(trainer.checkpoint.directory, period_frames=100)  # from a checkpoint before the best one
+    again = RunCheckpoint(trainer.checkpoint.directory, period_frames=100)  # from a checkpoint that does not know it
     trainer.checkpoint = again
     again.on_train_start(trainer, None)
     trainer.frames = 30
@@ -85,6 +85,20 @@ def test_a_continued_run_asks_the_file_which_is_the_best(trainer):
     again.on_train_start(trainer, None)
     evaluate(trainer, 4.0)
     assert frames_in(trainer, "best.ckpt") == 30
+
+
+@pytest.mark.parametrize("frames", [0, 19])
+def test_a_best_checkpoint_from_a_future_that_is_played_anew_is_dropped(trainer, frames):
+    trainer.frames = 20
+    evaluate(trainer, 5.0)
+    again = RunCheckpoint(trainer.checkpoint.directory, period_frames=100)
+    again.load_state_dict(trainer.checkpoint.state_dict())
+    trainer.checkpoint, trainer.frames = again, frames
+    again.on_train_start(trainer, None)
+    assert not (again.directory / "best.ckpt").exists()
+    trainer.frames = 20
+    evaluate(trainer, 4.0)
+    assert frames_in(trainer, "best.ckpt") == 20
 
 
 def test_an_evaluation_outside_training_changes_nothing(trainer):

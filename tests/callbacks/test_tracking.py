@@ -78,9 +78,9 @@ def test_tensorboard_writes_into_the_folder(tmp_path):
 
 
 def test_a_missing_tensorboard_is_told_with_the_way_to_get_it(tmp_path, monkeypatch):
-    def missing(**_):
+    def missing(*_, **__):
         raise ModuleNotFoundError("Neither `tensorboard` nor `tensorboardX` is available.")
 
-    monkeypatch.setattr(tracking, "TensorBoardLogger", missing)
+    monkeypatch.setattr(tracking.TensorBoardLogger, "__init__", missing)
     with pytest.raises(ConfigurationError, match=r"logger=tensorboard .* pip install .*\[tensorboard\]"):
         tracking.make_tensorboard_logger(tmp_path)

@@ -96,8 +96,8 @@ class Algorithm(pl.LightningModule):
         """Return all ``T · N`` steps of a rollout with what they should lead to (on-policy algorithms only)."""
         raise NotImplementedError
 
-    def loss(self, minibatch: Any) -> LossOutput:
-        """Return what one update minimises over a `Minibatch`, a `SegmentMinibatch` or a `RolloutSteps`."""
+    def loss(self, minibatch: Any) -> LossOutput | None:
+        """Return what an update minimises over a `Minibatch`, `SegmentMinibatch` or `RolloutSteps`, or ``None``."""
         raise NotImplementedError
 
     def after_update(self) -> None:
@@ -114,9 +114,11 @@ class Algorithm(pl.LightningModule):
         """Run the K updates of one turn."""
         self._decay_learning_rate(optimizer := self.optimizers())
         parameters = optimizer.param_groups[0]["params"]
-        priorities, output = [], None
+        priorities, latest = [], None
         for minibatch in self._minibatches(batch):
             output = self.loss(minibatch)
+            if output is None:
+                continue
             optimizer.zero_grad()
             self.manual_backward(output.loss)
             grad_norm = clip_gradients(parameters, self.max_grad_norm)
@@ -125,11 +127,12 @@ class Algorithm(pl.LightningModule):
             optimizer.step()
             self.updates += 1
             self.after_update()
+            latest = output, grad_norm, minibatch
             self.record(loss=output.loss, grad_norm=grad_norm, **output.metrics)
             if output.priorities is not None:
                 priorities.append(output.priorities.detach())
-        if output is not None:  # what is not finite spreads, so that a GPU need not wait at every update
-            self._check_finite(output, grad_norm, minibatch)
+        if latest is not None:  # what is not finite spreads, so that a GPU need not wait at every update
+            self._check_finite(*latest)
         self.env_steps = batch.env_steps
         self.after_turn(batch)
         if priorities:
@@ -178,17 +181,13 @@ class Algorithm(pl.LightningModule):
         if score is not None:
             metrics["eval/human_normalized_score"] = score
         metrics = {f"{name}_{mode}" if mode else name: value for name, value in metrics.items()}
-        # Not to the loggers: Lightning would file it under global_step; the metrics callback files it under frames.
-        self.log_dict(metrics, batch_size=1, logger=False)
+        # The loggers drop what Lightning files under global_step; the metrics callback files it under frames.
+        self.log_dict(metrics, batch_size=1)
 
     test_step = validation_step
 
     def get_extra_state(self) -> dict[str, Any]:
-        return {
-            "env_steps": self.env_steps,
-            "updates": self.updates,
-            "generator": self._generator.get_state(),
-        }
+        return {"env_steps": self.env_steps, "updates": self.updates, "generator": self._generator.get_state()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         self.env_steps, self.updates = state["env_steps"], state["updates"]

@@ -76,20 +76,22 @@ class REINFORCE(Algorithm):
         steps = rollout.steps(target=returns, advantage=returns - baseline)
         return steps._replace(extras={"has_return": is_of_ended_episode(rollout.is_last).flatten()})
 
-    def loss(self, minibatch: RolloutSteps) -> LossOutput:
+    def loss(self, minibatch: RolloutSteps) -> LossOutput | None:
+        has_return = minibatch.extras["has_return"]
+        if not has_return.any():
+            return None
         policy, value = self.network(minibatch.observation)
         log_prob = policy.log_prob(minibatch.action)  # [B]
-        has_return = minibatch.extras["has_return"]
-        share = has_return / has_return.sum().clamp(min=1)  # [B] of the mean over the steps that have a return
+        share = has_return / has_return.sum()  # [B] of the mean over the steps that have a return
         policy_loss = (share * policy_gradient_losses(log_prob, minibatch.advantage)).sum()
         entropy = (share * policy.entropy()).sum()
         loss = policy_loss - self.entropy_coef * entropy
-        metrics: dict[str, Tensor | float] = {"policy_loss": policy_loss, "entropy": entropy}
+        metrics = {"policy_loss": policy_loss, "entropy": entropy}
         if self.has_baseline:
             value_loss = (share * squared(minibatch.target - value)).sum()
             loss = loss + self.value_coef * value_loss
             metrics |= {"value_loss": value_loss, "value_mean": (share * value).sum()}
-        return LossOutput(loss, metrics if has_return.any() else {})
+        return LossOutput(loss, metrics)
 
     def after_turn(self, batch: Rollout) -> None:
         self.network.observe(batch.observation)

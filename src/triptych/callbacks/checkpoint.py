@@ -32,28 +32,38 @@ class RunCheckpoint(pl.Callback):
 
     def __init__(self, directory: str | Path, period_frames: int, monitor: str = "eval/return_mean") -> None:
         self.directory, self.period_frames, self.monitor = Path(directory), period_frames, monitor
-        self.best_value = -math.inf
+        self.best_value, self.best_frames = -math.inf, 0
         self._env_steps_of: dict[str, int] = {}  # of the replay that last and previous need
         self.after_save: Callable[[], None] = lambda: None
         self._next_frames = 0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best_value": self.best_value, "env_steps_of": dict(self._env_steps_of)}
+        return {
+            "best_value": self.best_value,
+            "best_frames": self.best_frames,
+            "env_steps_of": dict(self._env_steps_of),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best_value = state_dict["best_value"]
+        self.best_value, self.best_frames = state_dict["best_value"], state_dict.get("best_frames", 0)
         self._env_steps_of = dict(state_dict["env_steps_of"])
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._next_frames = trainer.datamodule.frames + self.period_frames
-        self.best_value = self._champion()  # the file knows better than a checkpoint from before it
+        self.best_value, self.best_frames = self._champion(trainer.datamodule.frames)
 
-    def _champion(self) -> float:
+    def _champion(self, frames: int) -> tuple[float, int]:
+        """Return value and frame of ``best.ckpt``; drop one from after ``frames``, a future that is played anew."""
         path = self.directory / "best.ckpt"
         try:
-            return torch.load(path, weights_only=True, mmap=True)["callbacks"][self.state_key]["best_value"]
+            state = torch.load(path, weights_only=True, mmap=True)["callbacks"][self.state_key]
+            value, found_at = state["best_value"], state["best_frames"]
         except Exception:  # absent, cut short or foreign: the next evaluation writes another
-            return -math.inf
+            return -math.inf, 0
+        if found_at > frames:
+            path.unlink()
+            return -math.inf, 0
+        return value, found_at
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -66,7 +76,7 @@ class RunCheckpoint(pl.Callback):
             return
         value = float(trainer.callback_metrics[self.monitor])
         if value >= self.best_value:
-            self.best_value = value
+            self.best_value, self.best_frames = value, trainer.datamodule.frames
             self._write(trainer, "best.ckpt")
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

@@ -8,17 +8,21 @@ import pytorch_lightning as pl
 
 
 class Finish(pl.Callback):
-    """Stops when the frames are used up, or when the game is solved.
+    """Stops when the frames are used up, or when the game is solved; another callback may stop a run too.
 
     Args:
         total_frames: the budget; a run that was solved goes on when it is raised.
         solved_return: mean evaluation return that counts as solved; ``None`` plays to the last frame.
         monitor: the metric compared with it.
+
+    Attributes:
+        stop_reason: ``solved``, ``total_frames``, or ``callback`` where another one asked for the end.
     """
 
     def __init__(self, total_frames: int, solved_return: float | None, monitor: str = "eval/return_mean") -> None:
         self.total_frames, self.solved_return, self.monitor = total_frames, solved_return, monitor
         self.is_solved = False
+        self.stop_reason = "total_frames"
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if self.is_solved:  # a continued run that was stopped after it was solved
@@ -28,7 +32,12 @@ class Finish(pl.Callback):
         value = trainer.callback_metrics.get(self.monitor)
         if self.solved_return is not None and value is not None:
             self.is_solved = float(value) >= self.solved_return
-        trainer.should_stop = self.is_solved or trainer.datamodule.is_finished
+        trainer.should_stop = trainer.should_stop or self.is_solved or trainer.datamodule.is_finished
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        # The final evaluation turns the counters back to the best checkpoint's.
+        is_stopped = not trainer.datamodule.is_finished
+        self.stop_reason = "solved" if self.is_solved else "callback" if is_stopped else "total_frames"
 
     def state_dict(self) -> dict[str, Any]:
         return {"is_solved": self.is_solved, "total_frames": self.total_frames}

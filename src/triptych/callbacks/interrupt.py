@@ -40,7 +40,7 @@ class Interrupt(pl.Callback):
                 return
             self._is_requested, self._requested_at = True, now
             print("\nStopping after this turn ...", flush=True)
-            if trainer.validating or trainer.testing:
+            if trainer.datamodule.is_evaluating:  # not while what came of an evaluation is being written
                 raise RunInterrupted
 
         for number in (signal.SIGINT, signal.SIGTERM):

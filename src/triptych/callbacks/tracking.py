@@ -15,6 +15,14 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 from triptych.types import ConfigurationError
 
 
+class FramesTensorBoardLogger(TensorBoardLogger):
+    """A `TensorBoardLogger` that drops what Lightning files under its own count of steps."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:  # type: ignore[override]
+        if "frames" in metrics:
+            super().log_metrics(metrics, step)
+
+
 def make_tensorboard_logger(run_dir: str | Path, **_: Any) -> Logger:
     """Write event files under ``tensorboard`` in the run's folder.
 
@@ -22,7 +30,7 @@ def make_tensorboard_logger(run_dir: str | Path, **_: Any) -> Logger:
         ConfigurationError: TensorBoard is not installed.
     """
     try:
-        return TensorBoardLogger(save_dir=str(run_dir), name="tensorboard", version="")
+        return FramesTensorBoardLogger(save_dir=str(run_dir), name="tensorboard", version="")
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             'logger=tensorboard needs TensorBoard: pip install -c requirements.lock -e ".[tensorboard]"'

@@ -126,6 +126,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         self.calendar = Calendar.make(turn.env_steps, spec.frame_skip, total_frames, eval_period_frames)
         self.turns = 0
         self.evaluated_turns = 0  # when the latest evaluation during training was played
+        self.is_evaluating = False  # right now
         self.ended_episodes: list[Episode] = []  # since a callback last took them
         self.evaluation_episodes: list[Episode] = []  # of the latest evaluation
         self._collector: Collector | None = None
@@ -181,11 +182,12 @@ class EnvironmentDataModule(pl.LightningDataModule):
     def evaluate(self, stream: int, num_episodes: int, mode: str = "") -> list[Episode]:
         """Play whole episodes on fresh environments, always the same ones for the same stream."""
         game = self.make_game(min(num_episodes, self.eval_num_envs))
-        self.actor.evaluation_mode = mode
+        self.actor.evaluation_mode, self.is_evaluating = mode, True
         try:
             seeds = [episode_seed(self.seed, stream, index) for index in range(num_episodes)]
             episodes = play_episodes(game, self.act, seeds)
         finally:
+            self.is_evaluating = False
             game.close()
             self.actor.evaluation_mode = ""
         if mode == "":
