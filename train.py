@@ -11,8 +11,9 @@ import shlex
 import sys
 from pathlib import Path
 
-# Before torch starts its threads: learner threads that wait yield their core to the emulators sooner.
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+# Before torch starts its threads. A learner thread that waits yields its core to the emulators in the end; one that
+# yields at once waits long to get it back where other processes want it too.
+os.environ.setdefault("GOMP_SPINCOUNT", "100000")
 
 import hydra
 from hydra.core.hydra_config import HydraConfig

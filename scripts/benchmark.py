@@ -1,4 +1,4 @@
-"""Measure collector, learner, whole training and the Trainer's cost on this machine, and print ratios.
+"""Measure collector, learner, whole training of DQN, PPO and A2C, and the Trainer's cost here, and print ratios.
 
 python scripts/benchmark.py --out docs/results/benchmark.json --make-sb3-venv .venv-sb3
 python scripts/benchmark.py --only collector,learner
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmark_worker import CAPACITY, LEARNING_STARTS, PARTS, TRAININGS, Rates, interleave
+from benchmark_worker import CAPACITY, LEARNING_STARTS, PARTS, POLICIES, TRAININGS, Rates, interleave
 from rich.console import Console
 from rich.table import Table
 
@@ -29,7 +29,12 @@ from triptych.run_folder import git_commit, versions, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 DONE, FAILED = 0, 1  # exit codes
-SB3_TRAININGS = {"SB3, 1 env": 1, "SB3, 8 envs": 8}
+VARIANTS = {"training": tuple(TRAININGS), "policies": tuple(POLICIES)}
+# What is measured beside them, with arguments of benchmark_sb3.py.
+SB3_VARIANTS = {
+    "training": {"SB3, 1 env": ("dqn", 1), "SB3, 8 envs": ("dqn", 8)},
+    "policies": {"SB3, PPO": ("ppo", 8), "SB3, A2C": ("a2c", 16)},
+}
 SB3_PACKAGES = ("stable-baselines3", "gymnasium[atari]", "ale-py", "opencv-python-headless")
 
 
@@ -55,34 +60,24 @@ def run_worker(part: str, options: argparse.Namespace, repeats: int, variant: st
     return last_json_line(command)
 
 
-def run_training(options: argparse.Namespace, found: dict[str, Any]) -> Rates:
+def run_training(part: str, options: argparse.Namespace, found: dict[str, Any]) -> Rates:
     """Measure whole training, ours and Stable-Baselines3's in turn."""
 
     def ours(variant: str) -> float:
-        return run_worker("training", options, 1, variant)[variant][0]
+        return run_worker(part, options, 1, variant)[variant][0]
 
-    def theirs(num_envs: int) -> float:
-        command = [
-            options.sb3_python,
-            str(ROOT / "scripts" / "benchmark_sb3.py"),
-            "--num-envs",
-            str(num_envs),
-        ]
-        command += ["--env-steps", str(options.env_steps)]
+    def theirs(algo: str, num_envs: int) -> float:
+        command = [options.sb3_python, str(ROOT / "scripts" / "benchmark_sb3.py")]
+        command += ["--algo", algo, "--num-envs", str(num_envs), "--env-steps", str(options.env_steps)]
         command += ["--start-env-steps", str(LEARNING_STARTS + options.warm_up_env_steps)]
-        command += [
-            "--learning-starts-env-steps",
-            str(LEARNING_STARTS),
-            "--capacity-env-steps",
-            str(CAPACITY),
-        ]
+        command += ["--learning-starts-env-steps", str(LEARNING_STARTS), "--capacity-env-steps", str(CAPACITY)]
         result = last_json_line(command)
         found["sb3"] = {key: result[key] for key in ("stable_baselines3", "torch", "threads")}
         return result["env_steps_per_second"]
 
-    measurements = {variant: partial(ours, variant) for variant in TRAININGS}
+    measurements = {variant: partial(ours, variant) for variant in VARIANTS[part]}
     if options.sb3_python is not None:
-        measurements |= {name: partial(theirs, num_envs) for name, num_envs in SB3_TRAININGS.items()}
+        measurements |= {name: partial(theirs, *arguments) for name, arguments in SB3_VARIANTS[part].items()}
     return interleave(measurements, options.repeats)
 
 
@@ -95,9 +90,11 @@ def ratios(part: str, rates: Rates) -> dict[str, float]:
         return {"samples/s at batch 128 / at batch 32": 4 * median["batch 128"] / median["batch 32"]}
     if part == "trainer":
         return {"Trainer / bare loop (target 0.95)": median["Trainer"] / median["bare loop"]}
-    if not all(name in median for name in SB3_TRAININGS):
+    if not all(name in median for name in SB3_VARIANTS[part]):
         return {}
-    fastest = max(median[name] for name in SB3_TRAININGS)
+    if part == "policies":
+        return {f"{name} / SB3": median[name] / median[f"SB3, {name}"] for name in POLICIES}
+    fastest = max(median[name] for name in SB3_VARIANTS[part])
     first, second = TRAININGS
     return {
         f"{first} / fastest SB3 (target 2.5)": median[first] / fastest,
@@ -174,12 +171,12 @@ def main(arguments: list[str]) -> int:
     try:
         if options.make_sb3_venv is not None:
             options.sb3_python = make_sb3_venv(options.make_sb3_venv)
-        if "training" in options.parts and options.sb3_python is None:
+        if options.sb3_python is None and not VARIANTS.keys().isdisjoint(options.parts):
             print("Stable-Baselines3 is left out: neither --sb3-python nor --make-sb3-venv is given.")
         for part in options.parts:
             print(f"Measuring {part} ...", flush=True)
-            if part == "training":
-                rates = run_training(options, found)
+            if part in VARIANTS:
+                rates = run_training(part, options, found)
             else:
                 rates = run_worker(part, options, options.repeats)
             compared = ratios(part, rates)

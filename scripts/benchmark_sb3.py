@@ -1,12 +1,13 @@
-"""Time DQN of Stable-Baselines3 on Pong; runs in a virtual environment of its own and prints one JSON line.
+"""Time Stable-Baselines3 on Pong; runs in a virtual environment of its own and prints one JSON line.
 
-Samples per env step are those of `python train.py algo=dqn env=pong`: one update of 32 per four env steps.
+The samples of DQN per env step are those of `python train.py algo=dqn env=pong`: one update of 32 per four env steps.
 """
 
 import argparse
 import json
 import os
 import time
+from typing import Any
 
 import ale_py
 import gymnasium
@@ -35,22 +36,10 @@ class Stopwatch(BaseCallback):
         return True
 
 
-def main() -> None:
-    """Train and print the steady speed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--num-envs", type=int, default=1)
-    parser.add_argument("--env-steps", type=int, default=8000, help="that are timed")
-    parser.add_argument("--start-env-steps", type=int, default=3000, help="before which nothing is timed")
-    parser.add_argument("--learning-starts-env-steps", type=int, default=1000)
-    parser.add_argument("--capacity-env-steps", type=int, default=20_000)
-    options = parser.parse_args()
-
-    # The cores of this process, whatever the environment's variables say: as train.py chooses.
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    gymnasium.register_envs(ale_py)
-    env = VecFrameStack(make_atari_env("PongNoFrameskip-v4", n_envs=options.num_envs, seed=0), 4)
+def make_dqn(env: Any, options: argparse.Namespace) -> stable_baselines3.DQN:
+    """Make a DQN with the rhythm of this project's."""
     has_one_env = options.num_envs == 1
-    model = stable_baselines3.DQN(
+    return stable_baselines3.DQN(
         "CnnPolicy",
         env,
         learning_rate=1e-4,
@@ -62,6 +51,37 @@ def main() -> None:
         target_update_interval=1000,
         exploration_fraction=0.1,
     )
+
+
+def make_ppo(env: Any, options: argparse.Namespace) -> stable_baselines3.PPO:
+    """Make the PPO that RL Baselines3 Zoo gives for Atari."""
+    return stable_baselines3.PPO("CnnPolicy", env, n_steps=128, n_epochs=4, batch_size=256)
+
+
+def make_a2c(env: Any, options: argparse.Namespace) -> stable_baselines3.A2C:
+    """Make the A2C that RL Baselines3 Zoo gives for Atari."""
+    return stable_baselines3.A2C("CnnPolicy", env, n_steps=5)
+
+
+MODELS = {"dqn": make_dqn, "ppo": make_ppo, "a2c": make_a2c}
+
+
+def main() -> None:
+    """Train and print the steady speed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--algo", choices=MODELS, default="dqn")
+    parser.add_argument("--num-envs", type=int, default=1)
+    parser.add_argument("--env-steps", type=int, default=8000, help="that are timed")
+    parser.add_argument("--start-env-steps", type=int, default=3000, help="before which nothing is timed")
+    parser.add_argument("--learning-starts-env-steps", type=int, default=1000)
+    parser.add_argument("--capacity-env-steps", type=int, default=20_000)
+    options = parser.parse_args()
+
+    # The cores of this process, whatever the environment's variables say: as train.py chooses.
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    gymnasium.register_envs(ale_py)
+    env = VecFrameStack(make_atari_env("PongNoFrameskip-v4", n_envs=options.num_envs, seed=0), 4)
+    model = MODELS[options.algo](env, options)
     stopwatch = Stopwatch(options.start_env_steps)
     model.learn(options.start_env_steps + options.env_steps, callback=stopwatch)
     assert stopwatch.first is not None

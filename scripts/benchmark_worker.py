@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 # As train.py does, before torch starts its threads.
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+os.environ.setdefault("GOMP_SPINCOUNT", "100000")
 
 import numpy as np
 import torch
@@ -34,10 +34,9 @@ from triptych.functional.gradients import clip_gradients
 from triptych.types import Minibatch, Transition
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("collector", "learner", "training", "trainer")
+PARTS = ("collector", "learner", "training", "policies", "trainer")
 LEARNING_STARTS, CAPACITY = 1000, 20_000  # env steps
 SETTINGS = (
-    "algo=dqn",
     "env=pong",
     "logger=csv",
     "callbacks.progress=false",
@@ -45,20 +44,34 @@ SETTINGS = (
     "eval.period_frames=1000000000",
     "eval.episodes=1",
     "checkpoint.period_frames=1000000000",
+)
+DQN = (
+    "algo=dqn",
     f"algo.learning_starts_env_steps={LEARNING_STARTS}",
     f"algo.replay.capacity_env_steps={CAPACITY}",
 )
 # Equal samples per env step: 32 / 4 = 128 / 16.
 TRAININGS = {
-    "batch 32 every 4": ("algo.batch_size=32", "algo.env_steps_per_update=4"),
-    "batch 128 every 16": ("algo.batch_size=128", "algo.env_steps_per_update=16"),
+    "batch 32 every 4": (*DQN, "algo.batch_size=32", "algo.env_steps_per_update=4"),
+    "batch 128 every 16": (*DQN, "algo.batch_size=128", "algo.env_steps_per_update=16"),
+}
+# The numbers that RL Baselines3 Zoo gives for Atari; `benchmark_sb3.py` has the same.
+POLICIES = {
+    "PPO": (
+        "algo=ppo",
+        "algo.num_envs=8",
+        "algo.rollout_length=128",
+        "algo.num_epochs=4",
+        "algo.num_minibatches=4",
+    ),
+    "A2C": ("algo=a2c", "algo.num_envs=16", "algo.rollout_length=5"),
 }
 
 Rates = dict[str, list[float]]  # what was measured -> one rate per repeat
 
 
 def make_experiment(run_dir: Path, *overrides: str) -> Experiment:
-    """Build the experiment that all parts measure."""
+    """Build what a part measures."""
     register_games(ROOT / "conf")
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return build(compose_config([*SETTINGS, *overrides], ROOT / "conf"), run_dir)
@@ -90,7 +103,7 @@ def update(experiment: Experiment, optimizer: torch.optim.Optimizer, minibatch: 
 
 def measure_collector(options: argparse.Namespace, run_dir: Path) -> Rates:
     """Measure env steps per second of 16 environments: with random actions, with the network acting."""
-    experiment = make_experiment(run_dir)
+    experiment = make_experiment(run_dir, *DQN)
     num_envs, num_actions = experiment.data.num_envs, experiment.spec.num_actions or 1
     device = experiment.trainer.strategy.root_device
     module, generator = experiment.module.to(device).train(), np.random.default_rng(0)
@@ -124,7 +137,7 @@ def measure_collector(options: argparse.Namespace, run_dir: Path) -> Rates:
 
 def measure_learner(options: argparse.Namespace, run_dir: Path) -> Rates:
     """Measure updates per second on fixed data at two batch sizes."""
-    experiment = make_experiment(run_dir)
+    experiment = make_experiment(run_dir, *DQN)
     device, spec = experiment.trainer.strategy.root_device, experiment.spec
     optimizer = experiment.module.to(device).train().configure_optimizers()
     num_updates = max(options.env_steps // 40, 1)
@@ -156,7 +169,7 @@ def measure_learner(options: argparse.Namespace, run_dir: Path) -> Rates:
 
 def measure_training(options: argparse.Namespace, run_dir: Path) -> Rates:
     """Measure env steps per second of one fit, once learning is under way."""
-    experiment = make_experiment(run_dir, *TRAININGS[options.variant])
+    experiment = make_experiment(run_dir, *(TRAININGS | POLICIES)[options.variant])
     stopwatch = Stopwatch(LEARNING_STARTS + options.warm_up_env_steps, options.env_steps)
     experiment.trainer.callbacks.append(stopwatch)  # type: ignore[attr-defined]
     experiment.trainer.fit(experiment.module, experiment.data)
@@ -165,7 +178,7 @@ def measure_training(options: argparse.Namespace, run_dir: Path) -> Rates:
 
 def measure_trainer(options: argparse.Namespace, run_dir: Path) -> Rates:
     """Measure the same turns through the Trainer, callbacks and all, and in a bare loop on the same objects."""
-    experiment = make_experiment(run_dir)
+    experiment = make_experiment(run_dir, *DQN)
     data, module, trainer = experiment.data, experiment.module, experiment.trainer
     assert isinstance(data, ReplayDataModule)
     bare: list[float] = []
@@ -199,6 +212,7 @@ WORKERS = {
     "collector": measure_collector,
     "learner": measure_learner,
     "training": measure_training,
+    "policies": measure_training,
     "trainer": measure_trainer,
 }
 
@@ -207,7 +221,7 @@ def main(arguments: list[str]) -> None:
     """Measure one part and print what came out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--variant", choices=TRAININGS, help="of the part training")
+    parser.add_argument("--variant", choices=TRAININGS | POLICIES, help="of the parts training and policies")
     parser.add_argument("--repeats", type=int, required=True)
     parser.add_argument("--env-steps", type=int, required=True)
     parser.add_argument("--warm-up-env-steps", type=int, required=True)

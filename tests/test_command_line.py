@@ -41,7 +41,7 @@ CASES = {
     "unknown precision": (["trainer.precision=half"], ["trainer.precision=half", "auto"]),
     "epsilon above one": (["algo.epsilon_end=1.5"], ["algo.epsilon_end=1.5", "from 0 to 1"]),
     "gradients clipped to nothing": (["algo.max_grad_norm=0"], ["algo.max_grad_norm=0", "a number from"]),
-    "an infinite rate": (["algo.learning_rate=.inf"], ["algo.learning_rate=inf", "a number from"]),
+    "an infinite rate": (["algo.learning_rate=inf"], ["algo.learning_rate=inf", "a number from"]),
     "more envs than any machine has": (["env.num_envs=100000"], ["env.num_envs=100000", "from 1 to 10,000"]),
     "no learning": (["algo.learning_rate=0"], ["algo.learning_rate=0", "a number from"]),
     "replay below the batch": (

@@ -21,7 +21,9 @@ from triptych.replay.buffer import check_saved
 from triptych.report.runs import NOT_IDENTITY
 from triptych.types import ConfigurationError
 
-PACKAGES = ("triptych", "torch", "pytorch-lightning", "hydra-core", "gymnasium", "ale-py", "numpy")
+PACKAGES = (
+    "triptych", "torch", "pytorch-lightning", "hydra-core", "gymnasium", "ale-py", "numpy", "mujoco", "minigrid",
+)  # fmt: skip
 
 
 class FolderInUse(RuntimeError):
@@ -67,13 +69,11 @@ def git_commit(directory: Path) -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Name the versions that a result depends on."""
+    """Name the versions that a result depends on, of what is installed."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "unknown"
     return found
 
 
