@@ -36,10 +36,17 @@ def main(arguments: list[str]) -> int:
         except ConfigurationError as error:
             print(f"error: {error}", file=sys.stderr)
             return BAD_INPUT
-    from triptych.run import FINISHED, INTERRUPTED, quiet_lightning, run  # torch is slow to import: names first
+    from triptych.run import (  # torch is slow to import: names first
+        FINISHED,
+        INTERRUPTED,
+        folder_of,
+        quiet_lightning,
+        run,
+    )
 
     quiet_lightning()
     exit_codes: dict[str, int] = {}
+    budgets: dict[Path, int] = {}  # of the jobs that ran, by their folder
 
     @hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="train")
     def job(cfg: DictConfig) -> None:
@@ -47,7 +54,18 @@ def main(arguments: list[str]) -> int:
         # The command that goes on with this run: `fresh` would start it over once more.
         kept = [override for override in hydra_cfg.overrides.task if override.partition("=")[0].strip("+") != "fresh"]
         command = shlex.join(["python", "train.py", *kept])
-        code = run(cfg, dict(hydra_cfg.runtime.choices), command)
+        choices = dict(hydra_cfg.runtime.choices)
+        folder = folder_of(cfg, choices)
+        if budgets.get(folder) == cfg.total_frames:
+            print(
+                f"error: {command}: a job before it ran in {folder}, and what tells them apart is no part of a run's "
+                "identity; give each a run_dir of its own.",
+                file=sys.stderr,
+            )
+            exit_codes[f"{command} (again)"] = BAD_INPUT
+            return
+        budgets[folder] = cfg.total_frames
+        code = run(cfg, choices, command)
         exit_codes[command] = code
         if code == INTERRUPTED:
             raise KeyboardInterrupt  # the rest of a sweep is not started
@@ -55,6 +73,9 @@ def main(arguments: list[str]) -> int:
     try:
         job()
     except KeyboardInterrupt:
+        if {"-m", "--multirun"} & set(arguments):
+            sweep = shlex.join(["python", "train.py", *(one for one in arguments if not one.startswith("fresh="))])
+            print(f"The rest of the sweep was not started; go on with: {sweep}")
         return INTERRUPTED
     if len(exit_codes) > 1:
         print(

@@ -20,13 +20,14 @@ from rich.console import Console
 from rich.table import Table
 
 from triptych.build import Experiment
+from triptych.callbacks.interrupt import RunInterrupted
 from triptych.callbacks.video import write_video
 from triptych.restore import load_checkpoint, load_config, prepare
 from triptych.run_folder import git_commit, versions, write_text
 from triptych.types import ConfigurationError, Episode
 
 ROOT = Path(__file__).resolve().parents[1]
-DONE, BAD_INPUT = 0, 2  # exit codes
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130  # exit codes
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -146,6 +147,9 @@ def main(arguments: list[str]) -> int:
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
+    except (RunInterrupted, KeyboardInterrupt):
+        print("Interrupted; nothing was written.")
+        return INTERRUPTED
     return DONE
 
 

@@ -48,6 +48,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
+    if options.episodes < 1 or options.seed < 0:
+        parser.error("--episodes takes a whole number from 1 up, --seed one from 0 up.")
+    if options.out is not None and not options.out.resolve().parent.is_dir():
+        parser.error(f"--out {options.out}: there is no folder {options.out.parent}.")
 
     register_games(ROOT / "conf")
     returns: dict[str, dict[str, float]] = {}

@@ -44,6 +44,12 @@ CASES = {
     "an infinite rate": (["algo.learning_rate=inf"], ["algo.learning_rate=inf", "a number from"]),
     "more envs than any machine has": (["env.num_envs=100000"], ["env.num_envs=100000", "from 1 to 10,000"]),
     "no learning": (["algo.learning_rate=0"], ["algo.learning_rate=0", "a number from"]),
+    "no folder": (["run_dir="], ["run_dir", "a text"]),
+    "a list for a group": (["env=[pong]"], ["env=[pong]", "one name"]),
+    "a group of patches": (["env=cartpole", "tuned=nonsense"], ["tuned=nonsense", "override single keys"]),
+    "a sweep over nothing": (["-m", "seed=range(0)"], ["seed=range(0)", "no value"]),
+    "a sweep over an interval": (["-m", "seed=interval(1,3)"], ["seed=interval(1,3)", "hydra/sweeper"]),
+    "a bad value in a sweep over a pattern": (["-m", "env=glob(c*)", "seed=-1"], ["seed=-1", "from 0"]),
     "replay below the batch": (
         ["algo.replay.capacity_env_steps=16"],
         ["algo.replay.capacity_env_steps=16", "algo.batch_size=32"],

@@ -484,6 +484,44 @@ def test_a_folder_is_named_after_the_environment(choice, env_id, name):
     assert env_name(OmegaConf.create({"env": {"id": env_id}}), {"env": choice}) == name
 
 
+def test_two_jobs_that_are_one_run_are_not_called_two(tmp_path):
+    arguments = [argument for argument in TINY if not argument.startswith("trainer.")]
+    result = train("-m", *arguments, "total_frames=100", "trainer.num_threads=1,2", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "run_dir of its own" in result.stderr
+    assert len(list(tmp_path.glob("outputs/*/*/*/*/summary.json"))) == 1
+
+
+def test_a_start_that_fails_leaves_the_results_of_the_run_before(finished, tmp_path):
+    folder = copy_of(finished, tmp_path)
+    before = summary(folder)
+    arguments = [argument for argument in TINY if argument != "logger=csv"]
+    environment = os.environ | {"WANDB_MODE": "nonsense"}
+    result = train(*arguments, "total_frames=5000", f"run_dir={folder}", env=environment)
+    assert result.returncode == 1
+    assert "Failed to start" in result.stdout
+    assert summary(folder) == before
+
+
+@pytest.mark.parametrize("content", ["[1]", '{"status": "finished"}', "{", "\xff"])
+def test_a_damaged_summary_costs_no_checkpoint(finished, tmp_path, content):
+    folder = copy_of(finished, tmp_path)
+    (folder / "summary.json").write_bytes(content.encode("latin-1"))
+    result = train(*TINY, "total_frames=4000", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert "last.ckpt" in result.stdout
+    assert summary(folder)["status"] == "finished"
+
+
+def test_a_file_that_is_no_checkpoint_gives_way_to_the_one_before(finished, tmp_path):
+    folder = copy_of(finished, tmp_path)
+    torch.save({"a": 1}, folder / "checkpoints" / "last.ckpt")
+    result = train(*TINY, "total_frames=4000", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr
+    assert "previous.ckpt" in result.stdout
+    assert summary(folder)["frames"] >= 4000
+
+
 def test_a_sweep_runs_every_job_in_a_folder_of_its_own(tmp_path):
     tiny = [argument for argument in TINY if not argument.startswith("env=")]
     result = train("-m", "algo=dqn,double_dqn", "env=catch,cartpole", "total_frames=400", *tiny, cwd=tmp_path)

@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -88,6 +88,11 @@ def _check_override(override: Override, conf: Path) -> None:
         raise ConfigurationError(f"{override.input_line}: {key} cannot be left out; it takes one of {options}.")
     if override.is_delete() and not any(fnmatchcase(key, pattern) for pattern in OPEN_KEYS):
         raise ConfigurationError(f"{override.input_line}: {key} cannot be left out; give it another value.")
+    if key == "tuned":
+        raise ConfigurationError(
+            f"{override.input_line}: tuned numbers follow from algo and env, as conf/tuned/<algo>-<env>.yaml; "
+            "override single keys instead."
+        )
     if key in ("protocol.name", "env.protocol"):
         raise ConfigurationError(
             f"{override.input_line} would only rename the protocol; choose another with protocol=..., or change one "
@@ -119,7 +124,12 @@ def compose_config(overrides: list[str], conf: Path) -> DictConfig:
     except ConfigCompositionException as error:
         key = _offending_key(str(error), overrides)
         components = [override for override in overrides if override.partition("=")[0] in GROUPS]
-        known = _writable(compose("train", overrides=components))
+        try:
+            known = _writable(compose("train", overrides=components))
+        except HydraException:  # the choice of a component is itself no name
+            raise ConfigurationError(
+                f"{' '.join(components)} cannot be composed; each group takes one name, as env=pong does."
+            ) from error
         groups = sorted(path.name for path in conf.iterdir() if path.is_dir())
         raise ConfigurationError(_unknown(key, key, [*known, *groups], what="a key")) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
@@ -160,10 +170,19 @@ def _unknown(text: str, name: str, known: list[str], what: str = "an option") ->
 
 def _sweep_jobs(parsed: list[Override]) -> list[list[str]]:
     choices: list[list[str]] = []
+    has_sweeper = any(override.key_or_group == "hydra/sweeper" for override in parsed)
     for override in parsed:
-        if override.is_sweep_override() and (override.is_choice_sweep() or override.is_range_sweep()):
+        if override.value_type in (ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP, ValueType.RANGE_SWEEP):
             key = override.get_key_element()
-            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+            values = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            if not values:
+                raise ConfigurationError(f"{override.input_line} stands for no value at all; give it one.")
+            choices.append(values)
+        elif override.value_type == ValueType.INTERVAL_SWEEP and not has_sweeper:
+            raise ConfigurationError(
+                f"{override.input_line} needs a sweeper that searches intervals, chosen by hydra/sweeper=...; "
+                f"without one list the values: {override.key_or_group}=a,b,c."
+            )
         elif override.is_sweep_override() or override.key_or_group.startswith("hydra"):
             continue  # only the sweeper knows what it stands for
         else:

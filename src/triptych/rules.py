@@ -32,7 +32,7 @@ class Rule(NamedTuple):
         if self.kind is bool or isinstance(value, bool):
             return self.kind is bool and isinstance(value, bool)
         if self.kind is str:
-            return isinstance(value, str) and not self.words
+            return isinstance(value, str) and value.strip() != "" and not self.words
         if self.kind is int:
             return isinstance(value, int) and self.low <= value <= self.high
         is_in_range = isinstance(value, int | float) and self.low <= value <= self.high
@@ -66,11 +66,11 @@ RULES = (
     Rule("*period_frames", int, 1),
     Rule("*period_updates", int, 1),
     Rule("*_frames", int, 1),
-    Rule("*max_frames_per_episode", int, 1),
+    Rule("*max_frames_per_episode", int, 1, MAX_SEED),
     Rule("trainer.num_threads", int, 1, 1024, words=("auto",)),
     Rule("env.num_threads", int, 0, 1024),
     Rule("*num_simulations", int, 0),
-    Rule("*_bins", int, 2),
+    Rule("*_bins", int, 2, 100_001),
     Rule("*num_envs", int, 1, 10_000),
     Rule("*num_*", int, 1),
     Rule("*episodes", int, 1),
@@ -91,9 +91,9 @@ RULES = (
     Rule("*frame_skip", int, 1, 1000),
     Rule("*frame_stack", int, 1, 255),
     Rule("*image_size", int, 1, 1024),
-    Rule("*noop_max", int, 0),
+    Rule("*noop_max", int, 0, 10_000),
     Rule("*learning_rate", float, MIN_POSITIVE),
-    Rule("*adam_epsilon", float, 0),
+    Rule("*adam_epsilon", float, MIN_POSITIVE),
     Rule("*max_grad_norm", float, MIN_POSITIVE, is_finite=False),
     Rule("*epsilon*", float, 0, 1),
     Rule("*discount", float, 0, 1),

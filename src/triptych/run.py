@@ -76,9 +76,10 @@ def _refuse(sentence: str, exit_code: int) -> int:
 def _is_finished(cfg: DictConfig, earlier: dict[str, Any]) -> bool:
     if earlier.get("status") != "finished":
         return False
-    was_stopped = earlier["stop_reason"] != "total_frames" and cfg.total_frames <= earlier["total_frames"]
-    goes_on_when_solved = earlier["stop_reason"] == "solved" and not cfg.stop_when_solved
-    return cfg.total_frames <= earlier["frames"] or (was_stopped and not goes_on_when_solved)
+    stop_reason = earlier.get("stop_reason")
+    was_stopped = stop_reason != "total_frames" and cfg.total_frames <= earlier.get("total_frames", 0)
+    goes_on_when_solved = stop_reason == "solved" and not cfg.stop_when_solved
+    return cfg.total_frames <= earlier.get("frames", 0) or (was_stopped and not goes_on_when_solved)
 
 
 def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command: str) -> int:
@@ -109,8 +110,9 @@ def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command
         "command": command,
         "git_commit": commit,
         "versions": versions(),
-        **dict.fromkeys(name for name in (*RESULTS, *earlier) if name in RESULTS or name.startswith("eval_return_")),
     }
+    of_other_modes = [name for name in earlier if name.startswith("eval_return_")]
+    no_results = dict.fromkeys([*RESULTS, *of_other_modes])
     try:
         checkpoint = folder.resume_checkpoint()
         experiment = build(cfg, folder.path, folder.log, room=storage_bytes)
@@ -122,12 +124,13 @@ def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command
     except Exception as error:  # what an environment or a logger says when it is made
         folder.log(f"Failed to start: {_sentence(error)} (traceback in {folder.path / 'train.log'})")
         folder.note(traceback.format_exc())
-        folder.update_summary(**fields, status="failed", error=f"{type(error).__name__}: {error}")
+        if not earlier:  # an earlier run is still what it was
+            folder.update_summary(**fields, **no_results, status="failed", error=f"{type(error).__name__}: {error}")
         return FAILED
 
     write_text(folder.path / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
     reached = {name: earlier.get(name, 0) if checkpoint else 0 for name in PROGRESS}
-    folder.update_summary(**fields, **reached, status="running", error=None, hardware=experiment.hardware)
+    folder.update_summary(**fields, **no_results, **reached, status="running", error=None, hardware=experiment.hardware)
     experiment.checkpoint.after_save = lambda: folder.update_summary(**_progress(experiment))
     _introduce(folder, cfg, experiment, checkpoint)
     exit_code, progress = FAILED, None

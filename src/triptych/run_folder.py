@@ -167,9 +167,10 @@ class RunFolder:
     def summary(self) -> dict[str, Any]:
         """Read ``summary.json``; empty where there is none that can be read."""
         try:
-            return json.loads((self.path / "summary.json").read_text())
-        except (OSError, json.JSONDecodeError):
+            found = json.loads((self.path / "summary.json").read_text())
+        except (OSError, ValueError):
             return {}
+        return found if isinstance(found, dict) else {}
 
     def update_summary(self, **fields: Any) -> None:
         """Change some fields of ``summary.json``."""
@@ -198,7 +199,10 @@ class RunFolder:
         unreadable: list[Path] = []
         for path in paths:
             try:
-                for value in _load(path).values():
+                checkpoint = _load(path)
+                if not {"state_dict", "pytorch-lightning_version"} <= checkpoint.keys():
+                    raise ValueError("it is no checkpoint")
+                for value in checkpoint.values():
                     if isinstance(value, dict) and value.get("replay") is not None:
                         check_saved(self.checkpoints / "replay", value["replay"])
             except Exception as error:

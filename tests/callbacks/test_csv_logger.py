@@ -26,7 +26,7 @@ def test_a_new_column_keeps_the_rows_before_it(tmp_path):
 
 def test_a_line_that_a_kill_cut_short_is_dropped(tmp_path):
     path = tmp_path / "metrics.csv"
-    path.write_text("frames,loss\n1,0.5\n2")
+    path.write_bytes(b"frames,loss\n1,0.5\nabc,0.5\n\xff\xfe,0.5\n2")
     assert read_rows(path)[1] == [{"frames": "1", "loss": "0.5"}]
     CSVFile(path, ["frames"]).append({"frames": 3, "loss": 0.25})
     assert [row["frames"] for row in read_rows(path)[1]] == ["1", "3"]

@@ -62,6 +62,22 @@ def test_a_network_that_is_down_costs_a_line_and_not_the_run(tmp_path, monkeypat
     assert "wandb sync" in lines[1]
 
 
+@pytest.mark.slow
+def test_a_server_that_is_not_there_costs_a_line_and_not_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(tracking, "_is_logged_in", lambda: True)
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://localhost:9")
+    wandb.teardown()  # its service would remember the settings from before
+    lines = []
+    logger = start(tmp_path / "run", lines)
+    logger.log_metrics({"frames": 4, "train/loss": 0.5})
+    logger.close_run(0)
+    wandb.teardown()
+    assert "wandb cannot be reached" in lines[0]
+    assert "wandb sync" in lines[1]
+    assert list((tmp_path / "run" / "wandb").glob("offline-run-*"))
+
+
 def test_the_exit_code_reaches_the_tracker(tmp_path, monkeypatch):
     logger = start(tmp_path / "run", [])
     codes = []
@@ -72,7 +88,7 @@ def test_the_exit_code_reaches_the_tracker(tmp_path, monkeypatch):
 
 def test_tensorboard_writes_into_the_folder(tmp_path):
     logger = tracking.make_tensorboard_logger(tmp_path, config={}, write_line=print)
-    logger.log_metrics({"train/loss": 0.5}, step=4)
+    logger.log_metrics({"frames": 4, "train/loss": 0.5}, step=4)
     logger.finalize("success")
     assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
 

@@ -22,12 +22,13 @@ def write_rows(path: Path, columns: list[str], rows: list[dict[str, Any]]) -> No
 
 
 def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Read columns and rows; a last line that a kill cut short is dropped."""
+    """Read columns and rows; a line that is cut short, or damaged so that it tells no frame, is dropped."""
     if not path.exists():
         return [], []
-    with path.open(newline="") as file:
+    with path.open(newline="", errors="replace") as file:
         reader = csv.DictReader(file)
-        rows = [row for row in reader if None not in row and None not in row.values()]
+        whole = [row for row in reader if None not in row and None not in row.values()]
+        rows = [row for row in whole if row.get("frames", "").isdecimal()]
         return list(reader.fieldnames or []), rows
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run between two turns, with everything saved."""
+"""Ctrl-C, SIGTERM and a closed terminal end a run between two turns, with everything saved."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Interrupt(pl.Callback):
             if trainer.datamodule.is_evaluating:  # not while what came of an evaluation is being written
                 raise RunInterrupted
 
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._earlier[number] = signal.signal(number, handle)
 
     def on_train_batch_end(

@@ -98,6 +98,7 @@ def make_wandb_logger(
                 return FramesWandbLogger(wandb.init(**keywords), None, write_line)
             except Exception as error:  # a tracker that cannot be reached must not cost a run
                 write_line(f"wandb cannot be reached ({type(error).__name__}); this run is tracked offline.")
+                wandb.teardown()  # its service still holds the id for the run that it could not start
         mode = os.environ.get("WANDB_MODE", "offline")
         run = wandb.init(**keywords, mode="disabled" if mode == "disabled" else "offline")
     # Every stretch of the run has a directory of its own; all of them make up the curve.
