@@ -124,7 +124,7 @@ def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command
     except Exception as error:  # what an environment or a logger says when it is made
         folder.log(f"Failed to start: {_sentence(error)} (traceback in {folder.path / 'train.log'})")
         folder.note(traceback.format_exc())
-        if not earlier:  # an earlier run is still what it was
+        if not folder.has_history:  # an earlier run is still what it was
             folder.update_summary(**fields, **no_results, status="failed", error=f"{type(error).__name__}: {error}")
         return FAILED
 

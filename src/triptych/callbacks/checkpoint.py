@@ -57,7 +57,7 @@ class RunCheckpoint(pl.Callback):
         path = self.directory / "best.ckpt"
         try:
             state = torch.load(path, weights_only=True, mmap=True)["callbacks"][self.state_key]
-            value, found_at = state["best_value"], state["best_frames"]
+            value, found_at = state["best_value"], state.get("best_frames", 0)
         except Exception:  # absent, cut short or foreign: the next evaluation writes another
             return -math.inf, 0
         if found_at > frames:

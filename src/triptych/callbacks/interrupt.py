@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal end a run between two turns, with everything saved."""
+"""Ctrl-C and SIGTERM end a run between two turns, with everything saved."""
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ class Interrupt(pl.Callback):
                 return
             self._is_requested, self._requested_at = True, now
             print("\nStopping after this turn ...", flush=True)
-            if trainer.datamodule.is_evaluating:  # not while what came of an evaluation is being written
+            # Not while what came of an evaluation is being written.
+            if getattr(trainer.datamodule, "is_evaluating", False):
                 raise RunInterrupted
 
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             self._earlier[number] = signal.signal(number, handle)
 
     def on_train_batch_end(
