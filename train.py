@@ -36,13 +36,8 @@ def main(arguments: list[str]) -> int:
         except ConfigurationError as error:
             print(f"error: {error}", file=sys.stderr)
             return BAD_INPUT
-    from triptych.run import (  # torch is slow to import: names first
-        FINISHED,
-        INTERRUPTED,
-        folder_of,
-        quiet_lightning,
-        run,
-    )
+    # Torch is slow to import: names first.
+    from triptych.run import FINISHED, INTERRUPTED, folder_of, quiet_lightning, run
 
     quiet_lightning()
     exit_codes: dict[str, int] = {}

@@ -68,6 +68,12 @@ def frames_of(folder, name="metrics.csv"):
     return [int(row["frames"]) for row in rows(folder, name)]
 
 
+def replay_chunks(folder, name):
+    """List what the saved replay of this name is made of: files with the rows that they hold."""
+    index = torch.load(folder / "checkpoints" / "replay" / f"index-{name}.pt", weights_only=True)
+    return json.loads(index["chunks"])
+
+
 def start_and_wait_for_rows(folder, num_rows, *arguments):
     process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
@@ -245,8 +251,8 @@ def test_kill_and_the_same_command_goes_on(tmp_path):
     kill_after_rows(folder, 12, *arguments)
     saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     module_state = next(value for key, value in saved["state_dict"].items() if key.endswith("_extra_state"))
-    replay_files = {path.name for path in (folder / "checkpoints" / "replay").glob("frames-*")}
-    assert replay_files
+    chunks_before = replay_chunks(folder, saved["ReplayDataModule"]["replay"])
+    assert chunks_before
 
     result = train(*arguments)
     assert result.returncode == 0, result.stderr
@@ -266,8 +272,9 @@ def test_kill_and_the_same_command_goes_on(tmp_path):
     episodes = [(row["env_index"], row["episode_index"]) for row in rows(folder, "episodes.csv")]
     assert len(set(episodes)) == len(episodes)
     assert summary(folder)["status"] == "finished"
-    index = torch.load(next((folder / "checkpoints" / "replay").glob("index-12000.pt")), weights_only=True)
-    assert sum(index["cursor"]) > 12_000, "the replay still holds what was played before the kill"
+    chunks_after = replay_chunks(folder, "12000")
+    assert chunks_after[: len(chunks_before)] == chunks_before, "the replay still holds what was played before the kill"
+    assert len(chunks_after) > len(chunks_before)
 
 
 def test_ctrl_c_saves_and_names_the_command_that_goes_on(tmp_path):

@@ -31,7 +31,7 @@ from triptych.types import ConfigurationError
 
 GROUPS = ("algo", "env", "protocol", "trainer", "logger", "callbacks")  # of components; the others only patch them
 # What the configuration need not name beforehand: keywords for others, loggers and callbacks of one's own.
-OPEN_KEYS = ("*kwargs*", "*wrappers*", "logger.*", "callbacks.extra*")
+OPEN_KEYS = ("*kwargs*", "*wrappers*", "logger.*", "callbacks.extra", "callbacks.extra.*")
 
 
 def register_games(conf: Path) -> None:

@@ -280,7 +280,7 @@ class Rollout(NamedTuple):
 
 
 class LossOutput(NamedTuple):
-    """What an algorithm's ``loss`` returns."""
+    """What an algorithm's ``loss`` returns; ``None`` in its place leaves the update out."""
 
     loss: Tensor  # scalar
     metrics: dict[str, Tensor | float]  # scalars, on the device, averaged over a log interval
