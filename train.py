@@ -23,7 +23,7 @@ from triptych.config import check_command_line, register_games
 from triptych.types import ConfigurationError
 
 ROOT = Path(__file__).resolve().parent
-BAD_INPUT = 2  # exit code
+BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
 
 
 def main(arguments: list[str]) -> int:
@@ -37,11 +37,11 @@ def main(arguments: list[str]) -> int:
             print(f"error: {error}", file=sys.stderr)
             return BAD_INPUT
     # Torch is slow to import: names first.
-    from triptych.run import FINISHED, INTERRUPTED, folder_of, quiet_lightning, run
+    from triptych.run import FINISHED, folder_of, identity_of, quiet_lightning, run
 
     quiet_lightning()
     exit_codes: dict[str, int] = {}
-    budgets: dict[Path, int] = {}  # of the jobs that ran, by their folder
+    budgets: dict[tuple[Path, str], int] = {}  # of the jobs that ran, by their folder and identity
 
     @hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="train")
     def job(cfg: DictConfig) -> None:
@@ -50,8 +50,8 @@ def main(arguments: list[str]) -> int:
         kept = [override for override in hydra_cfg.overrides.task if override.partition("=")[0].strip("+") != "fresh"]
         command = shlex.join(["python", "train.py", *kept])
         choices = dict(hydra_cfg.runtime.choices)
-        folder = folder_of(cfg, choices)
-        if budgets.get(folder) == cfg.total_frames:
+        folder, identity = folder_of(cfg, choices), identity_of(cfg)
+        if budgets.get((folder, identity)) == cfg.total_frames:
             print(
                 f"error: {command}: a job before it ran in {folder}, and what tells them apart is no part of a run's "
                 "identity; give each a run_dir of its own.",
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
             )
             exit_codes[f"{command} (again)"] = BAD_INPUT
             return
-        budgets[folder] = cfg.total_frames
+        budgets[folder, identity] = cfg.total_frames
         code = run(cfg, choices, command)
         exit_codes[command] = code
         if code == INTERRUPTED:
@@ -80,4 +80,9 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        exit_code = main(sys.argv[1:])
+    except KeyboardInterrupt:  # before anything ran
+        print("Interrupted before the start.", file=sys.stderr)
+        exit_code = INTERRUPTED
+    sys.exit(exit_code)

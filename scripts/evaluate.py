@@ -24,10 +24,10 @@ from triptych.callbacks.interrupt import RunInterrupted
 from triptych.callbacks.video import write_video
 from triptych.restore import load_checkpoint, load_config, prepare
 from triptych.run_folder import git_commit, versions, write_text
-from triptych.types import ConfigurationError, Episode
+from triptych.types import ConfigurationError, Episode, NotFinite
 
 ROOT = Path(__file__).resolve().parents[1]
-DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130  # exit codes
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -127,8 +127,8 @@ def evaluate(options: argparse.Namespace) -> None:
         data = experiment.data
         experiment.trainer.test(experiment.module, data, ckpt_path=path, weights_only=True, verbose=False)
         result = summarize(experiment, path)
+        print_table(result)  # first: it shows what was played where no file can be written
         write_text(folder / "evaluation.json", json.dumps(result, indent=2) + "\n")
-        print_table(result)
         print(f"Written to {folder / 'evaluation.json'}.")
         if options.video:
             video, game = folder / "videos" / f"evaluate-{path.stem}.mp4", data.make_game(1)
@@ -138,7 +138,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Evaluate and return the exit code: 2 for input that cannot be used."""
+    """Evaluate and return the exit code: 2 for input that cannot be used, 1 for what went wrong on the way."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     for text in ("does not have many workers", "isinstance.treespec", "`IterableDataset` has `__len__`"):
         warnings.filterwarnings("ignore", f".*{text}.*")
@@ -147,6 +147,9 @@ def main(arguments: list[str]) -> int:
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
+    except (OSError, NotFinite) as error:  # no room for the file, or an observation that is no number
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
     except (RunInterrupted, KeyboardInterrupt):
         print("Interrupted; nothing was written.")
         return INTERRUPTED

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import re
 import sys
 from pathlib import Path
 
 from triptych.report.curves import draw_curves
-from triptych.report.runs import Run, collect_runs, find_runs, group_runs
+from triptych.report.runs import Run, collect_runs, find_runs, group_runs, tell_protocols_apart
 from triptych.report.table import markdown_tables
 
 DONE, BAD_INPUT = 0, 2  # exit codes
@@ -25,8 +26,9 @@ def write_curves(runs: list[Run], directory: Path) -> None:
     def place(run: Run) -> tuple[str, str]:
         return run.env, run.protocol
 
-    for (env, protocol), members in itertools.groupby(sorted(runs, key=place), key=place):
-        path = directory / f"{env}-{protocol}.png"
+    for (env, protocol), members in itertools.groupby(sorted(tell_protocols_apart(runs), key=place), key=place):
+        slug = re.sub(r"[^\w.=]+", "-", protocol).strip("-")
+        path = directory / f"{env}-{slug}.png"
         draw_curves([run.folder for run in members], path)
         print(f"Curves: {path}")
 

@@ -54,6 +54,10 @@ CASES = {
     "a sweep over nothing": (["-m", "seed=range(0)"], ["seed=range(0)", "no value"]),
     "a sweep over an interval": (["-m", "seed=interval(1,3)"], ["seed=interval(1,3)", "hydra/sweeper"]),
     "a bad value in a sweep over a pattern": (["-m", "env=glob(c*)", "seed=-1"], ["seed=-1", "from 0"]),
+    "one folder for a sweep over a pattern": (
+        ["-m", "env=glob(c*)", "run_dir=one"],
+        ["run_dir=one", "leave run_dir out"],
+    ),
     "replay below the batch": (
         ["algo.replay.capacity_env_steps=16"],
         ["algo.replay.capacity_env_steps=16", "algo.batch_size=32"],

@@ -186,6 +186,32 @@ def test_fresh_leaves_the_old_run_where_it_is_if_the_new_one_cannot_start(finish
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
 
 
+def test_fresh_puts_the_old_run_back_where_the_environment_cannot_be_made(finished, tmp_path):
+    folder = copy_of(finished, tmp_path)
+    before = summary(folder)
+    make = ["env=gym", "env.id=LunarLander-v3", "+env.make_kwargs.gravity=5"]  # it must be negative
+    result = train(*make, "logger=csv", f"run_dir={folder}", "fresh=true")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stdout + result.stderr
+    assert "Failed to start" in result.stdout
+    assert "is back in" in result.stdout
+    assert summary(folder) == before
+    assert "Traceback" in (folder / "train.log").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
+def test_a_file_that_an_environment_misses_fails_its_start_alone(tmp_path):
+    make = ["env=gym", "env.id=Hopper-v5", "+env.make_kwargs.xml_file=/nowhere/level7.xml"]
+    result = train("algo=ppo", *make, "logger=csv", cwd=tmp_path)
+    assert result.returncode == 1
+    assert "Failed to start" in result.stdout
+    (path,) = tmp_path.glob("outputs/*/*/*/*/summary.json")
+    assert summary(path.parent)["status"] == "failed"
+    assert summary(path.parent)["frames"] == summary(path.parent)["updates"] == 0
+    assert "level7" in summary(path.parent)["error"]
+    assert "Traceback" in (path.parent / "train.log").read_text()
+
+
 def test_what_an_environment_says_when_it_is_made_is_told_in_a_sentence(tmp_path):
     tiny = [argument for argument in TINY if not argument.startswith("env=")]
     gravity = "+env.make_kwargs.gravity=5,-10"  # LunarLander's must lie between 0 and -12

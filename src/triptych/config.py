@@ -63,6 +63,9 @@ def check_command_line(arguments: Sequence[str], conf: Path) -> None:
         if swept:
             raise ConfigurationError(f"{swept[0].input_line} asks for several values; add -m to run them as a sweep.")
         jobs = [overrides]
+    # A folder that is the same for values which only Hydra's sweeper knows.
+    is_shared = any(override.key_or_group == "run_dir" and "${" not in str(override.input_line) for override in parsed)
+    is_shared = is_shared and any(_is_left_to_hydra(override) for override in parsed)
     run_dirs: set[str] = set()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
@@ -71,7 +74,7 @@ def check_command_line(arguments: Sequence[str], conf: Path) -> None:
             check_values(cfg)
             if "id" in cfg.env:
                 require_extra(cfg.env.id)
-            if cfg.run_dir in run_dirs:
+            if cfg.run_dir in run_dirs or is_shared:
                 raise ConfigurationError(
                     f"run_dir={cfg.run_dir} is the folder of one run and the sweep has several; leave run_dir out, "
                     "each job has its own."
@@ -166,6 +169,11 @@ def _unknown(text: str, name: str, known: list[str], what: str = "an option") ->
         near = [key for key in known if key.rsplit(".", 1)[-1] == name.rsplit(".", 1)[-1]][:3]
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(known)[:12])}, ..."
     return f"{text} is not {what}; {hint}"
+
+
+def _is_left_to_hydra(override: Override) -> bool:
+    """Say whether only Hydra's sweeper knows what an override stands for: a glob, or an interval."""
+    return override.value_type in (ValueType.GLOB_CHOICE_SWEEP, ValueType.INTERVAL_SWEEP)
 
 
 def _sweep_jobs(parsed: list[Override]) -> list[list[str]]:

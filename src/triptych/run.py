@@ -119,13 +119,17 @@ def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command
     except ConfigurationError as error:
         folder.discard_if_new()
         return _refuse(str(error), BAD_INPUT)
-    except (CannotGoOn, OSError):
+    except CannotGoOn:
         raise
     except Exception as error:  # what an environment or a logger says when it is made
+        if folder.moved_to is not None:
+            folder.discard_if_new()
+            folder.log(f"The earlier run is back in {folder.path}.")
         folder.log(f"Failed to start: {_sentence(error)} (traceback in {folder.path / 'train.log'})")
         folder.note(traceback.format_exc())
         if not folder.has_history:  # an earlier run is still what it was
-            folder.update_summary(**fields, **no_results, status="failed", error=f"{type(error).__name__}: {error}")
+            what = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+            folder.update_summary(**fields, **no_results, **dict.fromkeys(PROGRESS, 0), **what)
         return FAILED
 
     write_text(folder.path / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))

@@ -154,6 +154,8 @@ class RunFolder:
             shutil.rmtree(self.path)
             if self.moved_to is not None:
                 self.moved_to.rename(self.path)
+                self.moved_to, self._is_new = None, False
+                self._lock = self._locked()
 
     @property
     def checkpoints(self) -> Path:

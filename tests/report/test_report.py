@@ -97,6 +97,22 @@ def test_protocols_never_share_a_table(tmp_path: Path) -> None:
     assert len(group_runs(find_runs([tmp_path])[0])) == 3
 
 
+def test_a_protocol_with_a_setting_changed_is_another(tmp_path: Path) -> None:
+    for name, prob in (("stock", 0.0), ("sticky", 0.25)):
+        folder = write_run(tmp_path / name, algo="dqn" if name == "stock" else "ppo")
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        config["protocol"] |= {"repeat_action_prob": 0.0, "frame_skip": 4}
+        config["env"]["repeat_action_prob"] = prob
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    text = table_of(tmp_path)
+    assert text.count("### Protocol") == 2
+    assert "### Protocol nature (repeat_action_prob=0.25)" in text
+    result = report(tmp_path, "--curves", tmp_path / "curves")
+    assert result.returncode == 0, result.stderr
+    names = sorted(path.name for path in (tmp_path / "curves").iterdir())
+    assert names == ["pong-nature-repeat_action_prob=0.0.png", "pong-nature-repeat_action_prob=0.25.png"]
+
+
 def test_runs_with_other_settings_are_not_averaged(tmp_path: Path) -> None:
     write_run(tmp_path / "a", seed=1)
     write_run(tmp_path / "b", seed=2, batch_size=64)

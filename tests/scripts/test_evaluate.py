@@ -89,6 +89,15 @@ def check_bad_input(process: subprocess.CompletedProcess[str], *words: str) -> N
         assert word in line
 
 
+def test_shows_what_was_played_where_it_cannot_be_written(run_copy: Path) -> None:
+    (run_copy / "evaluation.json").mkdir()
+    process = run_script("scripts/evaluate.py", run_copy, "--episodes", 2)
+    assert process.returncode == 1
+    assert "mean return" in process.stdout
+    assert "evaluation.json" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
 def test_names_a_folder_that_is_no_run(tmp_path: Path) -> None:
     check_bad_input(run_script("scripts/evaluate.py", tmp_path / "nowhere"), "nowhere", "is not a folder")
     check_bad_input(run_script("scripts/evaluate.py", tmp_path), "config.yaml")

@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,12 @@ class Run:
     def settings_hash(self) -> str:
         """Eight hexadecimal digits that differ where the settings do."""
         return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """The settings that a protocol names, as this run had them."""
+        keys = [key.removeprefix("protocol.") for key in self.settings if key.startswith("protocol.")]
+        return {key: self.settings.get(f"env.{key}", self.settings[f"protocol.{key}"]) for key in keys if key != "name"}
 
     def curve(self, name: str) -> tuple[list[int], list[float]]:
         """Return the frames and values of the rows of ``metrics.csv`` that have this metric."""
@@ -155,12 +161,27 @@ def find_runs(folders: Iterable[Path]) -> tuple[list[Run], list[str]]:
     return list(runs.values()), notes
 
 
-def group_runs(runs: Iterable[Run]) -> list[list[Run]]:
+def tell_protocols_apart(runs: Sequence[Run]) -> list[Run]:
+    """Add to a protocol's name the settings in which runs under it differ, such as sticky actions in some."""
+    values: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for run in runs:
+        for key, value in run.preprocessing.items():
+            values[run.protocol, key].add(json.dumps(value))
+    told = []
+    for run in runs:
+        differing = {key: value for key, value in run.preprocessing.items() if len(values[run.protocol, key]) > 1}
+        name = ", ".join(f"{key}={value}" for key, value in sorted(differing.items()))
+        told.append(replace(run, protocol=f"{run.protocol} ({name})" if name else run.protocol))
+    return told
+
+
+def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
     """Group runs that differ in their seed alone, sorted by protocol, env and algorithm.
 
     Runs of one name whose settings differ come into groups of their own, their names told apart by the
     settings in which they differ.
     """
+    runs = tell_protocols_apart(runs)
     named: dict[tuple[str, str, str], dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         named[run.protocol, run.env, run.algo][run.settings_hash].append(run)
