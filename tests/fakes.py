@@ -106,7 +106,7 @@ class ScriptedGame:
             self.seeds[env_index].append(seed)
             self._scripts[env_index] = self.script_of(env_index, self.episode_index[env_index], seed)
             self._time[env_index], self._is_over[env_index] = 0, False
-        return self._observe(), self._lives()
+        return self._observe(), np.where(mask, self._lives(), 0)  # as Gymnasium's: nothing of the others
 
     def send(self, action: np.ndarray) -> None:
         assert self._action is None, "two sends in a row"

@@ -94,7 +94,8 @@ class Game(Protocol):
     def reset(self, seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Start an episode from each seed, in the environments where ``mask [N]`` is true.
 
-        ``seeds`` has one entry per true entry of ``mask``. Return observations ``[N, ...]`` and lives ``[N]``.
+        ``seeds`` has one entry per true entry of ``mask``. Return observations ``[N, ...]`` of all, and lives ``[N]``
+        that mean something where ``mask`` is true.
         """
         ...
 
@@ -238,7 +239,7 @@ class RolloutSteps(NamedTuple):
     observation: Tensor  # [B, *observation_shape]
     action: Tensor  # [B, *action_shape]
     target: Tensor  # [B] the return, as far as it is known, completed by a value
-    advantage: Tensor  # [B] how much better than expected the action was
+    advantage: Tensor  # [B] how much better than expected the action was; 0 where no policy learns from it
     extras: dict[str, Tensor]  # each [B, ...], as the actor gave them
 
     def at(self, rows: Tensor) -> RolloutSteps:
@@ -267,14 +268,14 @@ class Rollout(NamedTuple):
         is_cut[-1:] = True
         return is_cut
 
-    def steps(self, target: Tensor, advantage: Tensor) -> RolloutSteps:
+    def steps(self, target: Tensor, advantage: Tensor | None = None) -> RolloutSteps:
         """Flatten ``[T, N]`` to ``[T · N]``, with targets and advantages ``[T, N]``."""
         extras = {name: value.flatten(0, 1) for name, value in self.extras.items()}
         return RolloutSteps(
             self.observation.flatten(0, 1),
             self.action.flatten(0, 1),
             target.flatten(),
-            advantage.flatten(),
+            (target.new_zeros(target.shape) if advantage is None else advantage).flatten(),
             extras,
         )
 

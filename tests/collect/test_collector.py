@@ -56,6 +56,15 @@ def test_neither_a_life_gained_nor_the_lives_of_the_next_episode_close_a_window(
     assert values(steps, "is_last") == [False, True, False]
 
 
+def test_a_life_lost_while_another_environment_begins_anew_closes_the_window():
+    short = Script([0.0, 0.0], lives=(3, 3), first_lives=3)
+    long = Script([0.0] * 4, lives=(3, 3, 2, 2), first_lives=3)
+    game = ScriptedGame(lambda env_index, episode_index, seed: (short, long)[env_index], num_envs=2)
+    steps = collect(Collector(game, RandomAct(), 0, life_loss_is_terminal=True), 4)
+    assert [step.discount.tolist() for step in steps] == [[1, 1], [0, 1], [1, 0], [0, 0]]
+    assert [step.is_first.tolist() for step in steps] == [[True, True], [False, False], [True, False], [False, False]]
+
+
 def test_rewards_are_clipped_for_learning_and_whole_in_the_statistics():
     game = ScriptedGame(scripts_in_order([Script([5.0, -0.5, 0.0, -7.0])]))
     collector = Collector(game, RandomAct(), seed=0, clip_rewards=True)

@@ -3,7 +3,7 @@ import torch
 from jaxtyping import TypeCheckError
 from torch.nn.functional import huber_loss
 
-from triptych.functional.q_learning import epsilon_greedy, huber, q_learning_target, select, squared
+from triptych.functional.q_learning import epsilon_greedy, half_squared, huber, q_learning_target, select
 
 ERRORS = torch.tensor([-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0])
 
@@ -61,7 +61,7 @@ def test_the_gradient_of_huber_is_the_clipped_error():
 
 def test_the_gradient_of_squared_is_the_error():
     errors = ERRORS.clone().requires_grad_()
-    losses = squared(errors)
+    losses = half_squared(errors)
     losses.sum().backward()
     assert losses.tolist() == [4.5, 0.5, 0.125, 0.0, 0.125, 0.5, 4.5]
     torch.testing.assert_close(errors.grad, ERRORS)

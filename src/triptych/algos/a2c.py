@@ -10,6 +10,7 @@ Differences from the paper:
  3. The network is Nature's, with 512 hidden units (paper: two convolutions and 256).
  4. The gradient norm is clipped to 0.5 (paper: none).
  5. A truncated episode keeps the value of its last observation.
+ 6. The critic's loss is a quarter of the squared error: half of the halved one (paper: the whole).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from triptych.algos.base import Algorithm
 from triptych.functional.policy_gradient import policy_gradient_losses, sample
-from triptych.functional.q_learning import squared
+from triptych.functional.q_learning import half_squared
 from triptych.functional.returns import lambda_returns, successor_values
 from triptych.networks.actor_critic import ActorCritic
 from triptych.types import ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
@@ -73,7 +74,7 @@ class A2C(Algorithm):
         policy, value = self.network(minibatch.observation)
         log_prob = policy.log_prob(minibatch.action)  # [B]
         policy_loss = policy_gradient_losses(log_prob, minibatch.advantage).mean()
-        value_loss = squared(minibatch.target - value).mean()
+        value_loss = half_squared(minibatch.target - value).mean()
         entropy = policy.entropy().mean()
         loss = policy_loss + self.value_coef * value_loss - self.entropy_coef * entropy
         metrics = {

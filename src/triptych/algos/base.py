@@ -111,7 +111,7 @@ class Algorithm(pl.LightningModule):
         return torch.optim.Adam(parameters, lr=self.learning_rate, eps=self.adam_epsilon, fused=True)
 
     def training_step(self, batch: Batch, batch_index: int) -> None:
-        """Run the K updates of one turn."""
+        """Run the K updates of one turn; raise `NotFinite` where a loss or its gradient is no finite number."""
         self._decay_learning_rate(optimizer := self.optimizers())
         parameters = optimizer.param_groups[0]["params"]
         priorities, latest = [], None

@@ -26,12 +26,12 @@ import torch
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
-from triptych.functional.q_learning import epsilon_greedy, huber, q_learning_target, select, squared
+from triptych.functional.q_learning import epsilon_greedy, half_squared, huber, q_learning_target, select
 from triptych.functional.schedules import linear_schedule
 from triptych.networks.q_network import QNetwork
 from triptych.types import ActorOutput, EnvSpec, LossOutput, Minibatch
 
-LOSSES = {"huber": huber, "squared": squared}
+LOSSES = {"huber": huber, "squared": half_squared}
 
 
 class DQN(Algorithm):

@@ -20,7 +20,7 @@ from typing import Any
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
-from triptych.functional.q_learning import epsilon_greedy, select, squared
+from triptych.functional.q_learning import epsilon_greedy, half_squared, select
 from triptych.functional.returns import lambda_returns, successor_values
 from triptych.functional.schedules import linear_schedule
 from triptych.networks.q_network import QNetwork
@@ -76,10 +76,10 @@ class PQN(Algorithm):
         bootstrap_value = self.online_network(rollout.next_observation[rollout.is_cut]).amax(dim=-1)
         next_value = successor_values(value, rollout.is_cut, bootstrap_value)
         returns = lambda_returns(rollout.reward, rollout.discount, next_value, rollout.is_cut, self.q_lambda)
-        return rollout.steps(target=returns, advantage=returns - value)
+        return rollout.steps(target=returns)
 
     def loss(self, minibatch: RolloutSteps) -> LossOutput:
         q_values = self.online_network(minibatch.observation)  # [B, A]
         td_error = minibatch.target - select(q_values, minibatch.action)  # [B]
-        loss = squared(td_error).mean()
+        loss = half_squared(td_error).mean()
         return LossOutput(loss, {"q_value_mean": q_values.mean(), "epsilon": self.epsilon})

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from triptych.algos.base import Algorithm
 from triptych.functional.policy_gradient import policy_gradient_losses, sample
-from triptych.functional.q_learning import squared
+from triptych.functional.q_learning import half_squared
 from triptych.functional.returns import is_of_ended_episode, lambda_returns, successor_values
 from triptych.networks.actor_critic import ActorCritic
 from triptych.types import ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
@@ -88,7 +88,7 @@ class REINFORCE(Algorithm):
         loss = policy_loss - self.entropy_coef * entropy
         metrics = {"policy_loss": policy_loss, "entropy": entropy}
         if self.has_baseline:
-            value_loss = (share * squared(minibatch.target - value)).sum()
+            value_loss = (share * half_squared(minibatch.target - value)).sum()
             loss = loss + self.value_coef * value_loss
             metrics |= {"value_loss": value_loss, "value_mean": (share * value).sum()}
         return LossOutput(loss, metrics)

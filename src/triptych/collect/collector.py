@@ -71,15 +71,15 @@ class Collector:
 
         # Truncation cuts the window and keeps the future's worth; termination takes it away.
         is_over = received.terminated | received.truncated
-        is_worthless = received.terminated
+        is_terminal = received.terminated
         if self.life_loss_is_terminal:
-            is_worthless = is_worthless | (received.lives < self._lives)
+            is_terminal = is_terminal | (received.lives < self._lives)
         step = Step(
             observation=self._observation,
             action=self._action,
             reward=np.sign(received.reward) if self.clip_rewards else received.reward,
-            discount=1.0 - is_worthless.astype(np.float32),
-            is_last=is_over | is_worthless,
+            discount=1.0 - is_terminal.astype(np.float32),
+            is_last=is_over | is_terminal,
             is_first=self._is_first,
             next_observation=received.observation,
             extras=self._extras,
@@ -113,8 +113,9 @@ class Collector:
             ended.append(episode)
             self._running[env_index] = self._new_episode(env_index)
         seeds = np.array([self._running[episode.env_index].seed for episode in ended])
-        # A copy: the step just made still refers to the last observations.
-        self._observation, self._lives = (array.copy() for array in self.game.reset(seeds, is_over))
+        observation, lives = self.game.reset(seeds, is_over)
+        self._observation = observation.copy()  # the step just made still refers to the last observations
+        self._lives = np.where(is_over, lives, self._lives)
         self._check("observation", self._observation)
         return ended
 

@@ -34,7 +34,7 @@ def huber(td_error: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
     return quadratic * (magnitude - 0.5 * quadratic)
 
 
-def squared(td_error: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
+def half_squared(td_error: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
     """Return ½δ²."""
     return 0.5 * td_error.square()
 

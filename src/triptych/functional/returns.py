@@ -29,7 +29,7 @@ def lambda_returns(
 ) -> Float[Tensor, "T N"]:
     """Return G = r + γ ((1 - λ) V(s') + λ G'), and G = r + γ V(s') where the return is cut.
 
-    Sutton & Barto 2018, equation 12.20. With λ = 1 it is the n-step return up to the cut (Mnih et al. 2016,
+    Sutton & Barto 2018, equation 12.18. With λ = 1 it is the n-step return up to the cut (Mnih et al. 2016,
     algorithm S3), with λ = 0 the one-step target; G - V(s) is the generalized advantage estimate (Schulman
     et al. 2016, equation 16). ``discount_t`` is 0 after termination; a truncated return keeps γ V(s').
     """

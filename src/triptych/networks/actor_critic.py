@@ -65,6 +65,9 @@ class ActorCritic(nn.Module):
     Args:
         spec: of the environments.
         normalize_observations: bring vectors to mean 0 and variance 1 as seen so far (`RunningNormalization`).
+
+    Raises:
+        ConfigurationError: images were to be normalised.
     """
 
     def __init__(self, spec: EnvSpec, *, normalize_observations: bool = False) -> None:
