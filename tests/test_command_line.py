@@ -194,3 +194,11 @@ def test_a_large_sweep_may_name_its_folders_itself():
     check_command_line(sweep, ROOT / "conf")
     with pytest.raises(ConfigurationError, match="run_dir=run-0"):
         check_command_line([*sweep, "algo=dqn,a2c"], ROOT / "conf")
+
+
+def test_an_interrupt_while_torch_is_imported_is_no_traceback(tmp_path):
+    (tmp_path / "torch.py").write_text("raise KeyboardInterrupt\n")
+    result = train("env=catch", cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert result.returncode == 130
+    assert "Traceback" not in result.stderr
+    assert "before the start" in result.stderr
