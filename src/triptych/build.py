@@ -130,7 +130,7 @@ def build(
     )
 
     if room is not None:
-        data.check_room(room)
+        data.check_room(room, cfg.checkpoint.period_frames)
 
     metrics = Metrics(run_dir, **plain(cfg.callbacks.metrics))
     checkpoint = RunCheckpoint(run_dir / "checkpoints", cfg.checkpoint.period_frames)

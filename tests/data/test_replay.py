@@ -312,6 +312,23 @@ def test_describe_foretells_the_size(make_data):
     assert make_data(Actor()).describe()["replay"] == "400 env steps, 0.00 GB when full, in memory"
 
 
+@pytest.mark.parametrize("storage", ["memory", "disk"])
+@pytest.mark.parametrize(("capacity", "period", "frames_saved"), [(400, 1000, 1200), (400, 100, 600), (400, 150, 750)])
+def test_the_disk_must_hold_all_that_is_saved_of_a_long_run(make_data, storage, capacity, period, frames_saved):
+    data = make_data(Actor(), total_frames=2 * 10**6, replay={"capacity_env_steps": capacity, "storage": storage})
+    frame, arrays = 5, 8 + 4 + 4 + 1 + 1  # bytes of a step
+    needed = frames_saved * frame + 3 * capacity * arrays + (storage == "disk") * capacity * frame
+
+    def room(nbytes):
+        return lambda asked, directory: (nbytes if asked == "disk" else 10**9, asked)
+
+    data.check_room(room(needed), 2 * period)
+    with pytest.raises(ConfigurationError, match=rf"algo\.replay\.capacity_env_steps={capacity} takes .* of disk"):
+        data.check_room(room(needed - 1), 2 * period)
+    short = make_data(Actor(), total_frames=2 * 100, replay={"capacity_env_steps": capacity, "storage": storage})
+    short.check_room(room(needed - (frames_saved - 100) * frame), 2 * period)
+
+
 @pytest.mark.parametrize("is_prioritized", [True, False])
 @pytest.mark.parametrize(("capacity", "num_envs"), [(60, 2), (61, 2), (100, 3), (1000, 7)])
 def test_a_replay_that_does_not_fit_names_the_largest_that_does(capacity, num_envs, is_prioritized):

@@ -214,6 +214,6 @@ def test_a_long_episode_over_many_rollouts_is_cut_by_none(tmp_path):
 def test_a_rollout_larger_than_the_memory_is_refused_with_the_largest_that_fits(tmp_path):
     data = make_data(Actor(), scripted, tmp_path)
     nbytes = 3 * 4 * data.num_envs * int(np.prod(data.spec.observation_shape))  # uint8, three copies of four steps
-    data.check_room(lambda storage, directory: (nbytes, storage))
+    data.check_room(lambda storage, directory: (nbytes, storage), 100)
     with pytest.raises(ConfigurationError, match=r"algo\.rollout_length=4 .* of memory.* algo\.rollout_length=3\."):
-        data.check_room(lambda storage, directory: (nbytes - 1, storage))
+        data.check_room(lambda storage, directory: (nbytes - 1, storage), 100)

@@ -14,7 +14,7 @@ from tests.fakes import (
     scripts_in_order,
 )
 from triptych.collect.collector import Collector
-from triptych.replay.buffer import ReplayBuffer, frames_nbytes, prune
+from triptych.replay.buffer import NUM_SAVES, ReplayBuffer, frames_nbytes, prune, saved_steps
 from triptych.types import ConfigurationError, EnvSpec
 
 DISCOUNT = 0.9
@@ -338,14 +338,26 @@ class TestSaving:
         with pytest.raises(OSError):
             make().load(tmp_path, "5")
 
-    def test_pruning_bounds_what_lies_on_disk(self, make, tmp_path):
-        replay, collector = make(), None
-        for name in range(30):
-            collector = fill(replay, 5, game=self.game, collector=collector)
-            replay.save(tmp_path, str(name))
+    @pytest.mark.parametrize("steps_between", [1, 3, 7, 11, 19, 20, 21, 30, 90])
+    def test_the_room_foretold_for_saves_is_what_lies_on_disk_at_most(self, tmp_path, steps_between):
+        game = ScriptedGame(lambda *_: Script(np.arange(999.0)), 2, frame_stack=1, is_image=False)
+        replay, collector = make_replay(game), None
+        most = 0
+        for name in range(80 // steps_between + 5):
+            collector = fill(replay, steps_between, game=game, collector=collector)
+            replay.save(tmp_path, str(name))  # while the two saves before it are still needed
+            if not (tmp_path / "frames-0.bin").exists():  # the first holds a frame more, of the first observation
+                most = max(most, sum(path.stat().st_size for path in tmp_path.glob("frames-*")))
+            assert len(list(tmp_path.glob("index-*"))) <= NUM_SAVES
             prune(tmp_path, {str(name - 1), str(name)})
-        nbytes = sum(path.stat().st_size for path in tmp_path.glob("frames-*"))
-        assert nbytes <= 2 * replay.store.nbytes
+        capacity = 2 * replay.rows_per_env
+        assert most == frames_nbytes(saved_steps(capacity, 2 * steps_between), 2, game.spec)
+
+    def test_the_room_of_saves_grows_with_the_capacity(self):
+        for period in (0, 1, 7, 50, 1000):
+            steps = [saved_steps(capacity, period) for capacity in range(200)]
+            assert steps == sorted(steps)
+            assert all(steps[capacity] >= capacity for capacity in range(200))
 
     @pytest.mark.parametrize("fraction", [0.0, 0.5, 0.99])
     @pytest.mark.parametrize("pattern", ["frames-1.bin", "index-1.pt"])

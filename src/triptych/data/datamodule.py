@@ -206,10 +206,11 @@ class EnvironmentDataModule(pl.LightningDataModule):
         """Say what a run should print about its data before it starts."""
         return {}
 
-    def check_room(self, room: Callable[[str, Path], tuple[int, str]]) -> None:
+    def check_room(self, room: Callable[[str, Path], tuple[int, str]], save_period_frames: int) -> None:
         """Raise `ConfigurationError` if training needs more bytes than ``room(storage, directory)`` has.
 
-        ``room`` returns the bytes and what they are bytes of. Evaluation needs none, so nobody asks before one.
+        ``room`` returns the bytes and what they are bytes of; data are saved every ``save_period_frames``.
+        Evaluation needs none, so nobody asks before one.
         """
 
     def save_data(self) -> None:

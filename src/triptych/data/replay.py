@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from triptych.data.datamodule import EnvironmentDataModule, check_fits
 from triptych.data.turns import make_turn
-from triptych.replay.buffer import ReplayBuffer, check_holds, frames_nbytes, prune
+from triptych.replay.buffer import NUM_SAVES, ReplayBuffer, check_holds, frames_nbytes, prune, saved_steps
 from triptych.types import ReplayBatch, Transition
 
 
@@ -73,24 +74,28 @@ class ReplayDataModule(EnvironmentDataModule):
         nbytes = self._nbytes(capacity)
         return {"replay": f"{capacity:,} env steps, {nbytes / 1e9:.2f} GB when full, in {storage}"}
 
-    def check_room(self, room: Callable[[str, Path], tuple[int, str]]) -> None:
+    def check_room(self, room: Callable[[str, Path], tuple[int, str]], save_period_frames: int) -> None:
         key, storage = "algo.replay.capacity_env_steps", self.replay_kwargs["storage"]
         capacity = self.replay_kwargs["capacity_env_steps"]
         check_holds(capacity, self.num_envs, self.spec, self.buffer_class.reach(**self.replay_kwargs))
         if storage != "disk":
             check_fits(key, capacity, self._nbytes, *room(storage, self.directory))
-        check_fits(key, capacity, self._disk_nbytes, *room("disk", self.directory))
+        nbytes = functools.partial(self._disk_nbytes, save_period_env_steps=save_period_frames // self.spec.frame_skip)
+        check_fits(key, capacity, nbytes, *room("disk", self.directory))
 
     def _nbytes(self, capacity_env_steps: int) -> int:
         is_prioritized = self.replay_kwargs["is_prioritized"]
         return self.buffer_class.nbytes(capacity_env_steps, self.num_envs, self.spec, is_prioritized)
 
-    def _disk_nbytes(self, capacity_env_steps: int) -> int:
+    def _disk_nbytes(self, capacity_env_steps: int, save_period_env_steps: int) -> int:
         """Return the bytes of what checkpoints keep of the replay, and of the replay itself where it is on disk."""
-        played = min(capacity_env_steps, self.total_frames // self.spec.frame_skip)
+        frames = frames_nbytes(capacity_env_steps, self.num_envs, self.spec)
+        steps = saved_steps(capacity_env_steps, save_period_env_steps)
+        played = min(steps, self.total_frames // self.spec.frame_skip)
         saved = frames_nbytes(played, self.num_envs, self.spec)
+        indices = NUM_SAVES * (self._nbytes(capacity_env_steps) - frames)
         is_on_disk = self.replay_kwargs["storage"] == "disk"
-        return saved + is_on_disk * self._nbytes(capacity_env_steps)
+        return saved + indices + is_on_disk * frames
 
     def play_turn(self) -> Any:
         replay, collector = self.replay, self.collector

@@ -55,7 +55,7 @@ class RolloutDataModule(EnvironmentDataModule):
         self._reward_scaling = RewardScaling(num_envs, discount) if normalize_rewards else None
         self._generator = torch.Generator().manual_seed(self.seed)
 
-    def check_room(self, room: Callable[[str, Path], tuple[int, str]]) -> None:
+    def check_room(self, room: Callable[[str, Path], tuple[int, str]], save_period_frames: int) -> None:
         observation_nbytes = math.prod(self.spec.observation_shape) * np.dtype(self.spec.observation_dtype).itemsize
         # As they come, and again as the observations and the next observations of the rollout.
         nbytes = 3 * self.num_envs * observation_nbytes

@@ -18,6 +18,8 @@ from triptych.replay.samplers import PrioritizedSampler, Sampler, UniformSampler
 from triptych.replay.sum_tree import SumTree
 from triptych.types import ConfigurationError, EnvSpec, Segment, Step, Transition
 
+NUM_SAVES = 3  # on disk at once: the last, the one before it, and the next until it is whole
+
 
 class Draw(NamedTuple):
     """What was drawn from replay; leading axis B."""
@@ -37,6 +39,15 @@ def frames_nbytes(capacity_env_steps: int, num_envs: int, spec: EnvSpec) -> int:
     frame_size = math.prod(spec.observation_shape) // spec.frame_stack
     itemsize = np.dtype(spec.observation_dtype).itemsize
     return rows_per_env(capacity_env_steps, num_envs) * num_envs * frame_size * itemsize
+
+
+def saved_steps(capacity_env_steps: int, save_period_env_steps: int) -> int:
+    """Return the env steps whose frames saves keep on disk at most, where one follows another after a period.
+
+    A save reaches back over the capacity in whole files of one period; each save after it adds a file.
+    """
+    per_file = max(min(save_period_env_steps, capacity_env_steps), 1)
+    return per_file * (math.ceil(capacity_env_steps / per_file) + NUM_SAVES - 1)
 
 
 def check_holds(capacity_env_steps: int, num_envs: int, spec: EnvSpec, reach: int) -> None:
