@@ -101,6 +101,73 @@ def test_a_best_checkpoint_from_a_future_that_is_played_anew_is_dropped(trainer,
     assert frames_in(trainer, "best.ckpt") == 20
 
 
+def bests(trainer):
+    return {path.name: frames_in(trainer, path.name) for path in trainer.checkpoint.directory.glob("best*.ckpt")}
+
+
+def go_on_from(trainer, name):
+    """Continue as after a kill: from what this checkpoint knows."""
+    state = torch.load(trainer.checkpoint.directory / name, weights_only=True)
+    again = RunCheckpoint(trainer.checkpoint.directory, period_frames=100)
+    again.load_state_dict(state["callbacks"][again.state_key])
+    trainer.checkpoint, trainer.frames = again, state["frames"]
+    again.on_train_start(trainer, None)
+
+
+def play(trainer, values):
+    for frames, value in values.items():
+        play_to(trainer, frames)
+        evaluate(trainer, value)
+
+
+@pytest.mark.parametrize(
+    ("values", "start", "best"),
+    [
+        ({60: 1.0, 100: 0.0, 150: 2.0}, "last.ckpt", 60),
+        ({60: 1.0, 100: 0.0, 150: 2.0, 160: 3.0}, "last.ckpt", 60),
+        ({60: 1.0, 100: 2.0, 150: 0.0}, "last.ckpt", 100),
+        ({60: 1.0, 100: 0.0, 150: 2.0, 200: 0.0, 210: 0.0}, "last.ckpt", 150),
+        ({60: 1.0, 100: 0.0, 150: 2.0, 200: 0.0, 210: 0.0}, "previous.ckpt", 60),
+        ({60: 1.0, 100: 0.0, 150: 2.0, 200: 0.0, 210: 3.0}, "last.ckpt", 150),
+        ({60: 1.0, 100: 0.0, 150: 2.0, 200: 0.0, 210: 3.0}, "previous.ckpt", 60),
+        ({60: 1.0, 100: 0.0, 150: 2.0, 200: 3.0, 210: 4.0}, "last.ckpt", 200),
+        ({60: 3.0, 100: 0.0, 150: 2.0, 200: 1.0}, "previous.ckpt", 60),
+        ({100: 0.0, 150: 2.0, 200: 0.0, 300: 0.0, 310: 5.0, 320: 6.0}, "previous.ckpt", 150),
+    ],
+)
+def test_going_on_returns_to_the_best_of_that_time(trainer, values, start, best):
+    play(trainer, values)
+    go_on_from(trainer, start)
+    assert bests(trainer)["best.ckpt"] == best
+    assert trainer.checkpoint.best_value == values[best]
+    evaluate(trainer, values[best] - 0.5)
+    assert bests(trainer)["best.ckpt"] == best
+
+
+def test_earlier_bests_go_when_no_start_would_return_to_them(trainer):
+    play(trainer, {60: 1.0, 100: 0.0, 150: 2.0})
+    assert bests(trainer) == {"best.ckpt": 150, "best-60.ckpt": 60}
+    play(trainer, {200: 0.0, 250: 3.0, 260: 4.0})
+    assert bests(trainer) == {"best.ckpt": 260, "best-60.ckpt": 60, "best-150.ckpt": 150}
+    play(trainer, {300: 0.0})
+    assert bests(trainer) == {"best.ckpt": 260, "best-150.ckpt": 150}
+    play(trainer, {400: 0.0})
+    assert bests(trainer) == {"best.ckpt": 260}
+
+
+def test_a_best_without_its_clock_is_kept(trainer):
+    trainer.frames = 20
+    evaluate(trainer, 5.0)
+    path = trainer.checkpoint.directory / "best.ckpt"
+    saved = torch.load(path, weights_only=True)
+    del saved["callbacks"][trainer.checkpoint.state_key]["best_env_steps"]
+    torch.save(saved, path)
+    trainer.checkpoint.on_train_start(trainer, None)
+    trainer.frames = 30
+    evaluate(trainer, 4.0)
+    assert frames_in(trainer, "best.ckpt") == 20
+
+
 def test_an_evaluation_outside_training_changes_nothing(trainer):
     trainer.state.fn = "validate"
     evaluate(trainer, 9.0)

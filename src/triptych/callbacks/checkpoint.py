@@ -11,12 +11,16 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from triptych.callbacks.interrupt import RunInterrupted
 
 
 class RunCheckpoint(pl.Callback):
     """Keeps ``last.ckpt``, ``previous.ckpt`` and ``best.ckpt``, on the clock of frames.
+
+    A run that goes on from one of the first two drops a best that came after it, as that future is played anew; so
+    the best from before stays beside it, as ``best-<env_steps>.ckpt``, until neither would drop the newer one.
 
     Lightning's own `ModelCheckpoint` counts optimizer steps and ties ``last`` to the monitored value; it can be
     used beside this one.
@@ -32,38 +36,59 @@ class RunCheckpoint(pl.Callback):
 
     def __init__(self, directory: str | Path, period_frames: int, monitor: str = "eval/return_mean") -> None:
         self.directory, self.period_frames, self.monitor = Path(directory), period_frames, monitor
-        self.best_value, self.best_frames = -math.inf, 0
-        self._env_steps_of: dict[str, int] = {}  # of the replay that last and previous need
+        self.best_value, self.best_env_steps = -math.inf, 0
+        self._env_steps_of: dict[str, int] = {}  # when last and previous were saved
         self.after_save: Callable[[], None] = lambda: None
         self._next_frames = 0
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "best_value": self.best_value,
-            "best_frames": self.best_frames,
+            "best_env_steps": self.best_env_steps,
             "env_steps_of": dict(self._env_steps_of),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best_value, self.best_frames = state_dict["best_value"], state_dict.get("best_frames", 0)
         self._env_steps_of = dict(state_dict["env_steps_of"])
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self._next_frames = trainer.datamodule.frames + self.period_frames
-        self.best_value, self.best_frames = self._champion(trainer.datamodule.frames)
+        data = trainer.datamodule
+        self._next_frames = data.frames + self.period_frames
+        self._find_best(data.env_steps)
 
-    def _champion(self, frames: int) -> tuple[float, int]:
-        """Return value and frame of ``best.ckpt``; drop one from after ``frames``, a future that is played anew."""
-        path = self.directory / "best.ckpt"
+    def _find_best(self, env_steps: int) -> None:
+        """Make the newest best from up to ``env_steps`` the best; drop those from later."""
+        best = self.directory / "best.ckpt"
+        self.best_value, self.best_env_steps = self._best_in(best)
+        if self.best_env_steps > env_steps:
+            best.unlink()
+        kept = self._kept_bests()
+        for at in [at for at in kept if at > env_steps]:
+            kept.pop(at).unlink()
+        if kept and not best.exists():
+            os.replace(kept[max(kept)], best)
+        self.best_value, self.best_env_steps = self._best_in(best)
+
+    def _best_in(self, path: Path) -> tuple[float, int]:
+        """Return the value of a best checkpoint and the env steps at which it was found."""
         try:
             state = torch.load(path, weights_only=True, mmap=True)["callbacks"][self.state_key]
-            value, found_at = state["best_value"], state.get("best_frames", 0)
+            return state["best_value"], state.get("best_env_steps", 0)
         except Exception:  # absent, cut short or foreign: the next evaluation writes another
             return -math.inf, 0
-        if found_at > frames:
-            path.unlink()
-            return -math.inf, 0
-        return value, found_at
+
+    def _kept_bests(self) -> dict[int, Path]:
+        """Return the earlier bests, by the env steps at which they were found."""
+        paths = self.directory.glob("best-*.ckpt")
+        return {int(number): path for path in paths if (number := path.stem.removeprefix("best-")).isdecimal()}
+
+    def _prune_bests(self) -> None:
+        """Delete the earlier bests to which going on from last or previous would not return."""
+        kept = self._kept_bests()
+        found = [*kept, self.best_env_steps]
+        needed = {max((at for at in found if at <= start), default=None) for start in self._env_steps_of.values()}
+        for at in kept.keys() - (needed - {self.best_env_steps}):
+            kept[at].unlink()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -76,22 +101,28 @@ class RunCheckpoint(pl.Callback):
             return
         value = float(trainer.callback_metrics[self.monitor])
         if value >= self.best_value:
-            self.best_value, self.best_frames = value, trainer.datamodule.frames
+            best = self.directory / "best.ckpt"
+            if best.exists():
+                _copy(best, self.directory / f"best-{self.best_env_steps}.ckpt")
+            self.best_value, self.best_env_steps = value, trainer.datamodule.env_steps
             self._write(trainer, "best.ckpt")
+            self._prune_bests()
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.save_last(trainer)
 
     def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
-        # After an error the state may be broken: the last good checkpoint stays.
-        if isinstance(exception, RunInterrupted) and trainer.state.fn == "fit":
+        # After an error the state may be broken: the last good checkpoint stays. Lightning's own exception on SIGTERM,
+        # which comes first at the end of an epoch, also waits for a turn's end.
+        is_whole = isinstance(exception, (RunInterrupted, SIGTERMException))
+        if is_whole and trainer.state.fn == "fit":
             self.save_last(trainer)
 
     def save_last(self, trainer: pl.Trainer) -> None:
         """Save the data, then the checkpoint that refers to it, then drop what nothing refers to."""
         data = trainer.datamodule
         self._next_frames = data.frames + self.period_frames
-        last, previous = self.directory / "last.ckpt", self.directory / "previous.ckpt"
+        last = self.directory / "last.ckpt"
         if self._env_steps_of.get("last") == data.env_steps and last.exists():
             self._write(trainer, "last.ckpt")  # only what the evaluation added has changed
             self.after_save()
@@ -101,11 +132,11 @@ class RunCheckpoint(pl.Callback):
         if "last" in self._env_steps_of:
             self._env_steps_of["previous"] = self._env_steps_of["last"]
         self._env_steps_of["last"] = data.env_steps
-        if last.exists():  # a copy: there is a last checkpoint at every moment
-            shutil.copyfile(last, self.directory / "previous.tmp")
-            os.replace(self.directory / "previous.tmp", previous)
+        if last.exists():
+            _copy(last, self.directory / "previous.ckpt")
         self._write(trainer, "last.ckpt")
         data.prune_data(set(self._env_steps_of.values()))
+        self._prune_bests()
         self.after_save()
 
     def _write(self, trainer: pl.Trainer, name: str) -> None:
@@ -116,3 +147,10 @@ class RunCheckpoint(pl.Callback):
             os.replace(temporary, self.directory / name)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy, so that there is a ``source`` at every moment."""
+    temporary = target.with_suffix(".tmp")
+    shutil.copyfile(source, temporary)
+    os.replace(temporary, target)

@@ -20,8 +20,8 @@ class RunInterrupted(Exception):
 class Interrupt(pl.Callback):
     """Turns the first signal into `RunInterrupted` at the next moment when the state is whole.
 
-    While an evaluation plays, that moment is now; within a turn it is the turn's end. A second Ctrl-C is the
-    ordinary one.
+    While an evaluation plays and after training, that moment is now; within a turn it is the turn's end. A second
+    Ctrl-C is the ordinary one.
     """
 
     def __init__(self) -> None:
@@ -29,6 +29,8 @@ class Interrupt(pl.Callback):
         self._earlier: dict[int, Any] = {}
 
     def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
+        if self._is_requested:  # training ended before its turn did: the final evaluation is not played
+            raise RunInterrupted
         if threading.current_thread() is not threading.main_thread():
             return
 
@@ -40,8 +42,8 @@ class Interrupt(pl.Callback):
                 return
             self._is_requested, self._requested_at = True, now
             print("\nStopping after this turn ...", flush=True)
-            # Not while what came of an evaluation is being written.
-            if getattr(trainer.datamodule, "is_evaluating", False):
+            # In training not while what came of an evaluation is being written.
+            if trainer.state.fn != "fit" or getattr(trainer.datamodule, "is_evaluating", False):
                 raise RunInterrupted
 
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,0 +1,62 @@
+"""Signals at moments that only a callback can choose, on the real command line."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class SignalAt(pl.Callback):
+    """Sends a signal to its own process at one hook, in training once ``frames`` are played."""
+
+    def __init__(self, hook, number, frames):
+        def send(trainer, *_, **__):
+            if trainer.datamodule.frames >= frames or trainer.state.fn != "fit":
+                signal.raise_signal(number)
+
+        setattr(self, hook, send)
+
+
+def train(folder, *arguments):
+    settings = ["algo=dqn", "env=catch", "debug=tiny", "total_frames=800", "eval.period_frames=400",
+                "eval.episodes=2", f"run_dir={folder}"]  # fmt: skip
+    command = [sys.executable, "train.py", *settings, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+
+
+def summary(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("hook", "number", "frames"),
+    [
+        ("on_train_batch_start", signal.SIGTERM, 8),
+        ("on_validation_end", signal.SIGTERM, 400),
+        ("on_validation_end", signal.SIGINT, 800),
+        ("on_train_end", signal.SIGTERM, 800),
+        ("on_test_start", signal.SIGTERM, 800),
+        ("on_test_epoch_end", signal.SIGINT, 800),
+    ],
+)
+def test_a_signal_is_never_forgotten(tmp_path, hook, number, frames):
+    folder = tmp_path / "run"
+    when = f"hook:{hook},number:{number.value},frames:{frames}"
+    extra = f"+callbacks.extra.stop={{_target_:tests.callbacks.test_interrupt.SignalAt,{when}}}"
+    result = train(folder, extra)
+    assert result.returncode == 130, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    found = summary(folder)
+    assert found["status"] == "interrupted"
+    assert found["eval_returns"] is None
+    assert found["frames"] == frames
+    assert (folder / "checkpoints" / "last.ckpt").exists()
+    assert train(folder).returncode == 0
+    found = summary(folder)
+    assert (found["status"], found["frames"], len(found["eval_returns"])) == ("finished", 800, 2)
