@@ -24,7 +24,7 @@ from triptych.callbacks.interrupt import RunInterrupted
 from triptych.callbacks.video import write_video
 from triptych.restore import load_checkpoint, load_config, prepare
 from triptych.run_folder import git_commit, versions, write_text
-from triptych.types import ConfigurationError, Episode, NotFinite
+from triptych.types import ConfigurationError, Episode, NoPicture, NotFinite
 
 ROOT = Path(__file__).resolve().parents[1]
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130  # exit codes
@@ -132,8 +132,10 @@ def evaluate(options: argparse.Namespace) -> None:
         print(f"Written to {folder / 'evaluation.json'}.")
         if options.video:
             video, game = folder / "videos" / f"evaluate-{path.stem}.mp4", data.make_game(1)
-            write_video(video, game, median_episode(data.evaluation_episodes))
-            game.close()
+            try:
+                write_video(video, game, median_episode(data.evaluation_episodes))
+            finally:
+                game.close()
             print(f"The median episode is in {video}.")
 
 
@@ -147,7 +149,7 @@ def main(arguments: list[str]) -> int:
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
-    except (OSError, NotFinite) as error:  # no room for the file, or an observation that is no number
+    except (OSError, NotFinite, NoPicture) as error:  # no room for a file, an observation that is no number
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     except (RunInterrupted, KeyboardInterrupt):

@@ -20,7 +20,7 @@ from triptych.data.datamodule import EVALUATE_STREAM
 from triptych.report.trees import TreePicture, draw_tree
 from triptych.restore import load_checkpoint, load_config, prepare
 from triptych.run import quiet_lightning
-from triptych.types import ConfigurationError
+from triptych.types import ConfigurationError, NoPicture
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2  # exit codes
 PICTURES = (".png", ".pdf", ".svg")
@@ -120,6 +120,9 @@ def main(arguments: list[str]) -> int:
         return BAD_INPUT
     except OSError as error:
         print(f"error: the picture cannot be written: {error}", file=sys.stderr)
+        return FAILED
+    except NoPicture as error:
+        print(f"error: {error}", file=sys.stderr)
         return FAILED
     return DONE
 

@@ -1,4 +1,6 @@
-"""An environment that gives what is not a number: env=gym env.id=tests.broken_env:Broken-v0."""
+"""Environments that trouble a run: env=gym env.id=tests.broken_env:Broken-v0, or Uneven-v0, or a wrapper of them."""
+
+import time
 
 import gymnasium
 import numpy as np
@@ -31,3 +33,31 @@ class Broken(gymnasium.Env):
 
 
 gymnasium.register("Broken-v0", entry_point="tests.broken_env:Broken")
+
+
+class Uneven(gymnasium.Env):
+    """Takes up to 60 milliseconds for a step, each time another while."""
+
+    def __init__(self, render_mode=None):
+        self.observation_space, self.action_space = Box(-1, 1, (3,), np.float32), Discrete(2)
+        self.time, self.render_mode = 0, render_mode
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time = 0
+        return np.zeros(3, np.float32), {}
+
+    def step(self, action):
+        time.sleep(self.np_random.uniform(0, 0.06))
+        self.time += 1
+        return np.zeros(3, np.float32), 1.0, self.time == 10, False, {}
+
+
+class Undrawable(gymnasium.Wrapper):
+    """Has no pictures."""
+
+    def render(self):
+        raise ConnectionError("there is no display\nand no second line")
+
+
+gymnasium.register("Uneven-v0", entry_point="tests.broken_env:Uneven")

@@ -374,6 +374,30 @@ def test_an_evaluation_that_was_cut_off_is_played_after_all(tmp_path):
     assert summary(folder)["status"] == "finished"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_evaluation_in_processes_can_be_cut_off(tmp_path, number):
+    """What a terminal and some schedulers do: the signal reaches the workers, too."""
+    folder = tmp_path / "run"
+    arguments = [*TINY[2:], "env=gym", "env.id=tests.broken_env:Uneven-v0", "env.use_processes=true", "env.num_envs=2",
+                 "total_frames=1000", "eval.period_frames=40", "callbacks.metrics.period_frames=40",
+                 "eval.episodes=3000", f"run_dir={folder}"]  # fmt: skip
+    process = subprocess.Popen(
+        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not (folder / "metrics.csv").exists() or not frames_of(folder):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(2)  # into the evaluation
+    os.killpg(process.pid, number)
+    output, _ = process.communicate(timeout=60)  # also waits for the workers, who could still write
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert output.count("Stopping") == 1
+    assert summary(folder)["status"] == "interrupted"
+    assert (folder / "checkpoints" / "last.ckpt").exists()
+
+
 def test_a_solved_run_stops_and_goes_on_only_when_asked(tmp_path):
     folder = tmp_path / "run"
     solved = [*TINY, "stop_when_solved=true", "env.solved_return=-1.0", f"run_dir={folder}"]

@@ -20,6 +20,10 @@ class ConfigurationError(ValueError):
     """A setting cannot work; the message is one sentence that names the key, the value and the way out."""
 
 
+class NoPicture(RuntimeError):
+    """An environment cannot be drawn on this machine."""
+
+
 class NotFinite(ArithmeticError):
     """A number that must be finite is not.
 
@@ -108,7 +112,11 @@ class Game(Protocol):
         ...
 
     def replay(self, seed: int, actions: Sequence[object]) -> Iterator[tuple[np.ndarray, float]]:
-        """Play an episode again: yield ``(frame [H, W, 3] uint8, reward)``, the first frame with reward 0."""
+        """Play an episode again: yield ``(frame [H, W, 3] uint8, reward)``, the first frame with reward 0.
+
+        Raises:
+            NoPicture: nothing can be drawn.
+        """
         ...
 
     def measure_frame_skip(self) -> int:

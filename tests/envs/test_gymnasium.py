@@ -11,7 +11,7 @@ from tests.fakes import RandomAct, collect, random_act
 from triptych.collect.collector import Collector
 from triptych.collect.evaluation import play_episodes
 from triptych.envs.gymnasium import Gymnasium
-from triptych.types import ConfigurationError
+from triptych.types import ConfigurationError, NoPicture
 
 # id, the module it needs, observations, discrete actions or None, bound and shape of continuous ones, solved return
 WORLDS = {
@@ -321,6 +321,14 @@ def test_an_episode_can_be_shown_again():
     assert sum(rewards) == episode.episode_return
     first, _ = game.reset(np.array([episode.seed]), np.array([True, False]))
     np.testing.assert_array_equal(frames[0][8::16, 8::16, 0], first[0, -1])
+
+
+def test_what_cannot_be_drawn_says_so():
+    game = Gymnasium("Catch-v0", 1, wrappers=["tests.broken_env.Undrawable"])
+    with pytest.raises(NoPicture, match=r"^Catch-v0 cannot be drawn here: ConnectionError: there is no display$"):
+        next(game.replay(1, [0]))
+    with pytest.raises(NoPicture, match=r"Spaces-v0 cannot be drawn here: TypeError: .*render_mode"):
+        next(with_spaces().replay(1, [0]))
 
 
 def test_wrappers_are_put_around_from_the_inside_out():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from triptych.collect.collector import episode_seed
 from triptych.data.datamodule import EVALUATE_STREAM, TEST_STREAM, VALIDATION_STREAM
@@ -96,6 +97,18 @@ def test_shows_what_was_played_where_it_cannot_be_written(run_copy: Path) -> Non
     assert "mean return" in process.stdout
     assert "evaluation.json" in process.stderr
     assert "Traceback" not in process.stderr
+
+
+def test_says_in_a_sentence_that_no_picture_can_be_drawn(run_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    config = run_copy / "config.yaml"
+    cfg = OmegaConf.load(config)
+    cfg.env.wrappers = ["tests.broken_env.Undrawable"]
+    OmegaConf.save(cfg, config)
+    process = run_script("scripts/evaluate.py", run_copy, "--episodes", 2, "--video")
+    assert process.returncode == 1
+    assert process.stderr == "error: Catch-v0 cannot be drawn here: ConnectionError: there is no display\n"
+    assert len(json.loads((run_copy / "evaluation.json").read_text())["returns"]) == 2
 
 
 def test_names_a_folder_that_is_no_run(tmp_path: Path) -> None:

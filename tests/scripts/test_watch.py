@@ -1,10 +1,12 @@
 """scripts/watch.py on the real command line, on a tiny run."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +46,17 @@ def test_what_cannot_be_drawn_is_told_in_a_sentence(planner, arguments, sentence
     assert process.returncode == 2
     assert sentence in process.stderr
     assert "Traceback" not in process.stderr
+
+
+def test_a_game_that_has_no_pictures_is_told_in_a_sentence(planner, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    folder = Path(shutil.copytree(planner, tmp_path / "run"))
+    cfg = OmegaConf.load(folder / "config.yaml")
+    cfg.env.wrappers = ["tests.broken_env.Undrawable"]
+    OmegaConf.save(cfg, folder / "config.yaml")
+    process = run_script("scripts/watch.py", folder)
+    assert process.returncode == 1
+    assert process.stderr == "error: Catch-v0 cannot be drawn here: ConnectionError: there is no display\n"
 
 
 def test_evaluation_tells_what_the_search_is_worth(planner):

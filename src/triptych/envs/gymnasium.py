@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -9,14 +10,15 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Discrete
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import FrameStackObservation, TransformObservation
 
 import triptych.envs.catch  # noqa: F401  (registers Catch-v0)
 from triptych.envs import mujoco
 from triptych.envs.extras import require_extra
 from triptych.envs.off_screen import off_screen
-from triptych.types import ConfigurationError, EnvSpec, Received
+from triptych.envs.processes import ProcessVectorEnv
+from triptych.types import ConfigurationError, EnvSpec, NoPicture, Received
 
 Wrapper = Callable[[gymnasium.Env], gymnasium.Env]
 
@@ -34,7 +36,7 @@ class Gymnasium:
         wrappers: dotted names of what is put around each copy, the first one innermost, such as
             ``gymnasium.wrappers.FlattenObservation``; each is called with the environment alone.
         frame_stack: last frames that make one observation; for images ``[H, W]`` without a channel axis.
-        use_processes: one process per copy (`AsyncVectorEnv`); pays only for slow environments.
+        use_processes: one process per copy (`ProcessVectorEnv`); pays only for slow environments.
         solved_return: mean evaluation return from which the environment counts as solved; by default the
             ``reward_threshold`` of its registration.
         make_kwargs: further keywords of ``gymnasium.make``.
@@ -72,7 +74,7 @@ class Gymnasium:
                 f"env.frame_stack={frame_stack} is for images without a channel axis, but env.id={id} shows "
                 f"{single_space}; use env.frame_stack=1."
             )
-        vector_class = AsyncVectorEnv if use_processes else SyncVectorEnv
+        vector_class = ProcessVectorEnv if use_processes else SyncVectorEnv
         self._envs = vector_class([self._make] * num_envs, autoreset_mode=AutoresetMode.NEXT_STEP)
         self.num_envs = num_envs
         self._sent: np.ndarray | None = None
@@ -136,13 +138,13 @@ class Gymnasium:
 
     def send(self, action: np.ndarray) -> None:
         action = self._within_bounds(action)
-        if isinstance(self._envs, AsyncVectorEnv):
+        if isinstance(self._envs, ProcessVectorEnv):
             self._envs.step_async(action)
         else:
             self._sent = action
 
     def receive(self) -> Received:
-        if isinstance(self._envs, AsyncVectorEnv):
+        if isinstance(self._envs, ProcessVectorEnv):
             observation, reward, terminated, truncated, info = self._envs.step_wait()
         else:
             observation, reward, terminated, truncated, info = self._envs.step(self._sent)
@@ -170,17 +172,33 @@ class Gymnasium:
         return np.asarray(info.get("lives", np.zeros(self.num_envs)), dtype=np.int64)
 
     def replay(self, seed: int, actions: Sequence[object]) -> Iterator[tuple[np.ndarray, float]]:
-        env = self._wrap(gymnasium.make(self._id, **self._make_kwargs, render_mode="rgb_array"))
+        with self._drawing():
+            env = self._wrap(gymnasium.make(self._id, **self._make_kwargs, render_mode="rgb_array"))
         try:
             env.reset(seed=seed)
             with off_screen():
-                first = np.asarray(env.render())
+                first = self._picture(env)
             yield first, 0.0
             for action in actions:
                 _, reward, *_ = env.step(self._within_bounds(action))
-                yield np.asarray(env.render()), float(np.float32(reward))  # as rounded as in `receive`
+                yield self._picture(env), float(np.float32(reward))  # as rounded as in `receive`
         finally:
             env.close()
+
+    def _picture(self, env: gymnasium.Env) -> np.ndarray:
+        with self._drawing():
+            picture = np.asarray(env.render())
+            if picture.ndim != 3:
+                raise ValueError(f"render() returns no picture [H, W, 3] but {picture}")
+            return picture
+
+    @contextlib.contextmanager
+    def _drawing(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # every renderer has errors of its own
+            sentence = (str(error).strip().splitlines() or ["no message"])[0]
+            raise NoPicture(f"{self.spec.name} cannot be drawn here: {type(error).__name__}: {sentence}") from error
 
     def measure_frame_skip(self) -> int:
         return 1

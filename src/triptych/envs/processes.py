@@ -1,0 +1,73 @@
+"""Gymnasium's environments in processes of their own, in a run that a signal may stop at any moment."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.process import BaseProcess
+from multiprocessing.util import Finalize
+from typing import Any
+
+import gymnasium
+from gymnasium.vector import AsyncVectorEnv
+from gymnasium.vector.async_vector_env import AsyncState
+
+
+class ProcessVectorEnv(AsyncVectorEnv):
+    """`AsyncVectorEnv` that can be closed after a signal has cut off the reading of its workers' answers.
+
+    Ctrl-C in a terminal, and what many schedulers send, reaches every process of a run. The workers leave it to the
+    run, which needs them until its turn ends. Answers that were read in part cannot be waited for again, so then,
+    and where nobody closes them, the workers are killed.
+
+    Args:
+        env_fns: each makes the environment of one worker.
+        The rest: see `AsyncVectorEnv`.
+    """
+
+    def __init__(self, env_fns: Sequence[Callable[[], gymnasium.Env]], **kwargs: Any) -> None:
+        self._is_reading = False
+        super().__init__([functools.partial(_make, env_fn, os.getpid()) for env_fn in env_fns], **kwargs)
+        # At exit Python only terminates what still runs, and waits for it.
+        Finalize(self, _kill, (self.processes,), exitpriority=0)
+
+    def reset_wait(self, *args: Any, **kwargs: Any) -> Any:
+        with self._reading():
+            return super().reset_wait(*args, **kwargs)
+
+    def step_wait(self, *args: Any, **kwargs: Any) -> Any:
+        with self._reading():
+            return super().step_wait(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        self._is_reading = True
+        try:
+            yield
+        except (EOFError, ConnectionError) as error:
+            raise RuntimeError("a process of an environment has ended by itself, or was killed") from error
+        self._is_reading = False
+
+    def close_extras(self, timeout: float | None = None, terminate: bool = False) -> None:
+        is_cut_off = self._is_reading and self._state is not AsyncState.DEFAULT  # an error of a worker is no cut
+        if is_cut_off or terminate:
+            _kill(self.processes)
+            self._state, terminate = AsyncState.DEFAULT, True
+        elif self._state is AsyncState.WAITING_STEP:
+            self.step_wait(timeout)  # a run ends with a step under way
+        super().close_extras(timeout, terminate)
+
+
+def _make(env_fn: Callable[[], gymnasium.Env], run_process: int) -> gymnasium.Env:
+    if os.getpid() != run_process:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+    return env_fn()
+
+
+def _kill(processes: Sequence[BaseProcess]) -> None:
+    for process in processes:
+        process.kill()
