@@ -125,18 +125,19 @@ def evaluate(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         experiment = prepare(cfg, state_dict, Path(scratch), options.episodes, options.num_envs)
         data = experiment.data
-        experiment.trainer.test(experiment.module, data, ckpt_path=path, weights_only=True, verbose=False)
-        result = summarize(experiment, path)
-        print_table(result)  # first: it shows what was played where no file can be written
-        write_text(folder / "evaluation.json", json.dumps(result, indent=2) + "\n")
-        print(f"Written to {folder / 'evaluation.json'}.")
-        if options.video:
-            video, game = folder / "videos" / f"evaluate-{path.stem}.mp4", data.make_game(1)
-            try:
-                write_video(video, game, median_episode(data.evaluation_episodes))
-            finally:
-                game.close()
-            print(f"The median episode is in {video}.")
+        with experiment.interrupt:
+            experiment.trainer.test(experiment.module, data, ckpt_path=path, weights_only=True, verbose=False)
+            result = summarize(experiment, path)
+            print_table(result)  # first: it shows what was played where no file can be written
+            write_text(folder / "evaluation.json", json.dumps(result, indent=2) + "\n")
+            print(f"Written to {folder / 'evaluation.json'}.")
+            if options.video:
+                video, game = folder / "videos" / f"evaluate-{path.stem}.mp4", data.make_game(1)
+                try:
+                    write_video(video, game, median_episode(data.evaluation_episodes))
+                finally:
+                    game.close()
+                print(f"The median episode is in {video}.")
 
 
 def main(arguments: list[str]) -> int:
@@ -153,7 +154,7 @@ def main(arguments: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     except (RunInterrupted, KeyboardInterrupt):
-        print("Interrupted; nothing was written.")
+        print("Interrupted.")
         return INTERRUPTED
     return DONE
 

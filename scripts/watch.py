@@ -22,7 +22,7 @@ from triptych.restore import load_checkpoint, load_config, prepare
 from triptych.run import quiet_lightning
 from triptych.types import ConfigurationError, NoPicture
 
-DONE, FAILED, BAD_INPUT = 0, 1, 2  # exit codes
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130  # exit codes
 PICTURES = (".png", ".pdf", ".svg")
 
 
@@ -124,6 +124,9 @@ def main(arguments: list[str]) -> int:
     except NoPicture as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
+    except KeyboardInterrupt:
+        print("Interrupted.")
+        return INTERRUPTED
     return DONE
 
 

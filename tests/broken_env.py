@@ -1,5 +1,7 @@
 """Environments that trouble a run: env=gym env.id=tests.broken_env:Broken-v0, or Uneven-v0, or a wrapper of them."""
 
+import os
+import signal
 import time
 
 import gymnasium
@@ -58,6 +60,15 @@ class Undrawable(gymnasium.Wrapper):
 
     def render(self):
         raise ConnectionError("there is no display\nand no second line")
+
+
+class Signalling(gymnasium.Wrapper):
+    """Sends SIGTERM to its own process where it is to be drawn, if the environment variable says so."""
+
+    def render(self):
+        if "SIGNAL_IN_RENDER" in os.environ:
+            signal.raise_signal(signal.SIGTERM)
+        return self.env.render()
 
 
 gymnasium.register("Uneven-v0", entry_point="tests.broken_env:Uneven")

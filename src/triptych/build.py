@@ -45,6 +45,7 @@ class Experiment:
     metrics: Metrics
     checkpoint: RunCheckpoint
     finish: Finish
+    interrupt: Interrupt
     hardware: dict[str, Any]
 
     def close_loggers(self, exit_code: int) -> None:
@@ -135,12 +136,13 @@ def build(
     metrics = Metrics(run_dir, **plain(cfg.callbacks.metrics))
     checkpoint = RunCheckpoint(run_dir / "checkpoints", cfg.checkpoint.period_frames)
     finish = Finish(data.total_frames, spec.solved_return if cfg.stop_when_solved else None)
+    interrupt = Interrupt()
     callbacks = [
         metrics,
         Progress(metrics, write_line=write_line, is_shown=cfg.callbacks.progress),
         checkpoint,
         finish,
-        Interrupt(),
+        interrupt,
         Inspection(run_dir, write_line),
         *(instantiate(node, _convert_="all") for node in cfg.callbacks.extra.values()),
     ]
@@ -168,4 +170,6 @@ def build(
         "precision": precision,
         "threads": torch.get_num_threads(),
     }
-    return Experiment(spec, measured_frame_skip, module, data, trainer, metrics, checkpoint, finish, hardware)
+    return Experiment(
+        spec, measured_frame_skip, module, data, trainer, metrics, checkpoint, finish, interrupt, hardware
+    )

@@ -139,9 +139,10 @@ def _run_in(folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command
     _introduce(folder, cfg, experiment, checkpoint)
     exit_code, progress = FAILED, None
     try:
-        experiment.trainer.fit(experiment.module, experiment.data, ckpt_path=checkpoint, weights_only=True)
-        progress = _progress(experiment)  # before the best checkpoint turns the counters back
-        _evaluate(folder, cfg, experiment, progress)
+        with experiment.interrupt:
+            experiment.trainer.fit(experiment.module, experiment.data, ckpt_path=checkpoint, weights_only=True)
+            progress = _progress(experiment)  # before the best checkpoint turns the counters back
+            _evaluate(folder, cfg, experiment, progress)
         exit_code = FINISHED
     except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
         progress = progress or _progress(experiment)

@@ -16,7 +16,7 @@ class FakeTrainer:
         self.sanity_checking = False
         self.callback_metrics = {}
         self.datamodule = self
-        self.checkpoint = None
+        self.checkpoint, self.weights = None, None
 
     @property
     def env_steps(self):
@@ -30,7 +30,7 @@ class FakeTrainer:
 
     def save_checkpoint(self, path):
         callbacks = {self.checkpoint.state_key: self.checkpoint.state_dict()}
-        torch.save({"frames": self.frames, "callbacks": callbacks}, path)
+        torch.save({"frames": self.frames, "callbacks": callbacks, "weights": self.weights}, path)
 
 
 @pytest.fixture
@@ -142,6 +142,30 @@ def test_going_on_returns_to_the_best_of_that_time(trainer, values, start, best)
     assert trainer.checkpoint.best_value == values[best]
     evaluate(trainer, values[best] - 0.5)
     assert bests(trainer)["best.ckpt"] == best
+
+
+def test_an_earlier_best_takes_the_place_of_one_that_cannot_be_read(trainer):
+    play(trainer, {60: 5.0, 100: 0.0, 150: 6.0})
+    (trainer.checkpoint.directory / "best.ckpt").write_bytes(b"cut short")
+    go_on_from(trainer, "last.ckpt")
+    evaluate(trainer, 4.0)
+    assert bests(trainer) == {"best.ckpt": 60}
+
+
+def test_a_best_checkpoint_of_a_gpu_is_read_without_one(trainer, monkeypatch):
+    torch.serialization.register_package(0, lambda _: "cuda:0", lambda *_: None)  # tags what is saved
+    try:
+        trainer.weights = torch.zeros(3)
+        play(trainer, {60: 5.0, 100: 0.0})
+    finally:
+        torch.serialization._package_registry = [
+            entry for entry in torch.serialization._package_registry if entry[0] != 0
+        ]
+    if not torch.cuda.is_available():
+        with pytest.raises(RuntimeError, match="CUDA"):
+            torch.load(trainer.checkpoint.directory / "best.ckpt", weights_only=True)
+    trainer.checkpoint.on_train_start(trainer, None)
+    assert trainer.checkpoint.best_value == 5.0
 
 
 def test_earlier_bests_go_when_no_start_would_return_to_them(trainer):

@@ -4,10 +4,13 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
+
+from triptych.callbacks.interrupt import Interrupt
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,3 +63,34 @@ def test_a_signal_is_never_forgotten(tmp_path, hook, number, frames):
     assert train(folder).returncode == 0
     found = summary(folder)
     assert (found["status"], found["frames"], len(found["eval_returns"])) == ("finished", 800, 2)
+
+
+def test_a_signal_while_the_video_is_drawn_is_not_forgotten(tmp_path, monkeypatch):
+    folder, wrapper = tmp_path / "run", "env.wrappers=[tests.broken_env.Signalling]"
+    monkeypatch.setenv("SIGNAL_IN_RENDER", "1")
+    result = train(folder, wrapper)
+    assert result.returncode == 130, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    assert summary(folder)["status"] == "interrupted"
+    monkeypatch.delenv("SIGNAL_IN_RENDER")
+    assert train(folder, wrapper).returncode == 0
+    assert summary(folder)["status"] == "finished"
+
+
+def test_after_a_run_signals_mean_what_they_meant_before():
+    earlier = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with Interrupt():
+        assert all(signal.getsignal(number) not in earlier for number in (signal.SIGINT, signal.SIGTERM))
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as Lightning puts back, after an error, what it found
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == earlier
+
+
+def test_a_second_signal_of_the_same_key_is_one_and_a_later_one_is_the_ordinary_one(monkeypatch, capsys):
+    times = iter([10.0, 10.5, 12.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    with Interrupt():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert capsys.readouterr().out.count("Stopping") == 1

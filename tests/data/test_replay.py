@@ -313,7 +313,7 @@ def test_describe_foretells_the_size(make_data):
 
 
 @pytest.mark.parametrize("storage", ["memory", "disk"])
-@pytest.mark.parametrize(("capacity", "period", "frames_saved"), [(400, 1000, 1200), (400, 100, 600), (400, 150, 750)])
+@pytest.mark.parametrize(("capacity", "period", "frames_saved"), [(400, 1000, 1600), (400, 100, 700), (400, 150, 850)])
 def test_the_disk_must_hold_all_that_is_saved_of_a_long_run(make_data, storage, capacity, period, frames_saved):
     data = make_data(Actor(), total_frames=2 * 10**6, replay={"capacity_env_steps": capacity, "storage": storage})
     frame, arrays = 5, 8 + 4 + 4 + 1 + 1  # bytes of a step

@@ -30,6 +30,8 @@ class Sleeper(gymnasium.Env):
         return np.zeros(1, np.float32), {}
 
     def step(self, action):
+        if isinstance(action, Exception):
+            raise action
         time.sleep(action / 10)
         return np.zeros(1, np.float32), 1.0, False, False, {"process": os.getpid()}
 
@@ -90,37 +92,68 @@ def test_workers_leave_signals_to_the_run(envs, number):
     assert info["process"].tolist() == workers
 
 
-def test_an_error_of_one_environment_arrives_and_the_others_are_closed(stop_after, tmp_path):
-    envs = ProcessVectorEnv([lambda: Sleeper(tmp_path)] * ENVIRONMENTS)
+@pytest.mark.parametrize("error", [ValueError("a bad move"), ConnectionError("no server"), EOFError("no level")])
+def test_an_error_of_one_environment_arrives_and_the_others_are_closed(envs, stop_after, tmp_path, error):
+    stop_after(20.0)
+    with pytest.raises(type(error), match=str(error)):
+        envs.step(np.array([0, error]))
+    envs.close()
+    assert {f"closed-{process.pid}" for process in envs.processes} < {path.name for path in tmp_path.iterdir()}
+    assert not any(process.is_alive() for process in envs.processes)
+
+
+@pytest.mark.parametrize("when", ["before it is asked", "while it steps"])
+def test_a_worker_that_was_killed_is_told_in_a_sentence(envs, stop_after, when):
+    stop_after(20.0)
+    if when == "while it steps":
+        envs.step_async(np.array([1, 5]))
+    envs.processes[1].kill()
+    envs.processes[1].join()
+    with pytest.raises(RuntimeError, match="a process of an environment has ended"):
+        envs.step_wait() if when == "while it steps" else envs.step(np.array([1, 1]))
+    envs.close()
+    assert not any(process.is_alive() for process in envs.processes)
+
+
+def test_a_worker_that_was_killed_between_two_calls_is_closed(envs, stop_after):
+    stop_after(20.0)
+    envs.processes[0].kill()
+    envs.processes[0].join()
+    envs.close()
+    assert not any(process.is_alive() for process in envs.processes)
+
+
+class Server(Sleeper):
+    """Starts a program, and ends it where it is closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.program = subprocess.Popen(["sleep", "60"])
+
+    def close(self):
+        self.program.terminate()
+        self.program.wait()
+
+
+def test_what_an_environment_started_can_be_terminated(stop_after):
+    envs = ProcessVectorEnv([Server] * ENVIRONMENTS)
     envs.reset()
     stop_after(20.0)
-    with pytest.raises(TypeError):
-        envs.step(np.array(["never", "never"], dtype=object))
     envs.close()
-    assert not any(process.is_alive() for process in envs.processes)
 
 
-def test_a_worker_that_was_killed_is_told_in_a_sentence(envs, stop_after):
-    envs.processes[1].kill()
-    stop_after(20.0)
-    envs.step_async(np.array([1, 1]))
-    with pytest.raises(RuntimeError, match="a process of an environment has ended"):
-        envs.step_wait()
-    envs.close()
-    assert not any(process.is_alive() for process in envs.processes)
-
-
-@pytest.mark.parametrize("ending", ["", "raise ValueError", "signal.raise_signal(signal.SIGINT)", "sys.exit(1)"])
-def test_a_program_that_closes_nothing_still_ends(ending):
+@pytest.mark.parametrize(("ending", "exit_code"), [("", 0), ("raise ValueError", 1), ("sys.exit(3)", 3)])
+def test_a_program_that_closes_nothing_still_ends(ending, exit_code):
     program = (
-        "import signal, sys\n"
+        "import sys\n"
         "import numpy as np\n"
         "from triptych.envs.gymnasium import Gymnasium\n"
         "game = Gymnasium('CartPole-v1', 2, use_processes=True)\n"
         "game.reset(np.arange(2), np.ones(2, bool))\n"
         f"game.send(np.zeros(2, np.int64))\n{ending}\n"
     )
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, timeout=60)
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, timeout=60)
+    assert result.returncode == exit_code, result.stderr
 
 
 def test_a_game_in_processes_can_be_closed_after_an_interrupted_reset(stop_after):

@@ -338,20 +338,22 @@ class TestSaving:
         with pytest.raises(OSError):
             make().load(tmp_path, "5")
 
-    @pytest.mark.parametrize("steps_between", [1, 3, 7, 11, 19, 20, 21, 30, 90])
-    def test_the_room_foretold_for_saves_is_what_lies_on_disk_at_most(self, tmp_path, steps_between):
-        game = ScriptedGame(lambda *_: Script(np.arange(999.0)), 2, frame_stack=1, is_image=False)
-        replay, collector = make_replay(game), None
-        most = 0
-        for name in range(80 // steps_between + 5):
-            collector = fill(replay, steps_between, game=game, collector=collector)
+    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("period", [1, 3, 8, 12, 19, 24, 25, 60])
+    def test_the_room_foretold_for_saves_is_what_lies_on_disk_at_most(self, tmp_path, period, seed):
+        game = ScriptedGame(lambda *_: Script(np.arange(9999.0)), 2, frame_stack=1, is_image=False)
+        replay, collector, rng = make_replay(game), None, np.random.default_rng(seed)
+        most, room = 0, frames_nbytes(saved_steps(2 * replay.rows_per_env, 2 * period), 2, game.spec)
+        for name in range(200):
+            is_stopped = rng.random() < 0.2
+            steps = rng.integers(1, period + 1) if is_stopped else period
+            collector = fill(replay, steps, game=game, collector=collector)
             replay.save(tmp_path, str(name))  # while the two saves before it are still needed
-            if not (tmp_path / "frames-0.bin").exists():  # the first holds a frame more, of the first observation
+            if not (tmp_path / "frames-0.bin").exists():  # it holds a frame more, of the first observation
                 most = max(most, sum(path.stat().st_size for path in tmp_path.glob("frames-*")))
             assert len(list(tmp_path.glob("index-*"))) <= NUM_SAVES
             prune(tmp_path, {str(name - 1), str(name)})
-        capacity = 2 * replay.rows_per_env
-        assert most == frames_nbytes(saved_steps(capacity, 2 * steps_between), 2, game.spec)
+        assert 0.8 * room < most <= room
 
     def test_the_room_of_saves_grows_with_the_capacity(self):
         for period in (0, 1, 7, 50, 1000):

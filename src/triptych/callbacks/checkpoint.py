@@ -59,20 +59,20 @@ class RunCheckpoint(pl.Callback):
     def _find_best(self, env_steps: int) -> None:
         """Make the newest best from up to ``env_steps`` the best; drop those from later."""
         best = self.directory / "best.ckpt"
-        self.best_value, self.best_env_steps = self._best_in(best)
-        if self.best_env_steps > env_steps:
+        value, found_at = self._best_in(best)
+        if found_at > env_steps:
             best.unlink()
         kept = self._kept_bests()
         for at in [at for at in kept if at > env_steps]:
             kept.pop(at).unlink()
-        if kept and not best.exists():
+        if kept and (found_at > env_steps or value == -math.inf):
             os.replace(kept[max(kept)], best)
         self.best_value, self.best_env_steps = self._best_in(best)
 
     def _best_in(self, path: Path) -> tuple[float, int]:
         """Return the value of a best checkpoint and the env steps at which it was found."""
         try:
-            state = torch.load(path, weights_only=True, mmap=True)["callbacks"][self.state_key]
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["callbacks"][self.state_key]
             return state["best_value"], state.get("best_env_steps", 0)
         except Exception:  # absent, cut short or foreign: the next evaluation writes another
             return -math.inf, 0
@@ -102,7 +102,7 @@ class RunCheckpoint(pl.Callback):
         value = float(trainer.callback_metrics[self.monitor])
         if value >= self.best_value:
             best = self.directory / "best.ckpt"
-            if best.exists():
+            if best.exists() and self.best_value > -math.inf:
                 _copy(best, self.directory / f"best-{self.best_env_steps}.ckpt")
             self.best_value, self.best_env_steps = value, trainer.datamodule.env_steps
             self._write(trainer, "best.ckpt")
@@ -151,6 +151,9 @@ class RunCheckpoint(pl.Callback):
 
 def _copy(source: Path, target: Path) -> None:
     """Copy, so that there is a ``source`` at every moment."""
-    temporary = target.with_suffix(".tmp")
-    shutil.copyfile(source, temporary)
-    os.replace(temporary, target)
+    temporary = target.with_name("copy.tmp")
+    try:
+        shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)

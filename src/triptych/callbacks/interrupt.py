@@ -13,55 +13,53 @@ import pytorch_lightning as pl
 SAME_KEY_S = 1.0  # a wrapper such as `timeout` passes on the signal that the terminal sent already
 
 
-class RunInterrupted(Exception):
-    """Someone asked the run to stop."""
+class RunInterrupted(BaseException):
+    """Someone asked the run to stop; like `KeyboardInterrupt` no error, so that nobody takes it for one."""
 
 
 class Interrupt(pl.Callback):
-    """Turns the first signal into `RunInterrupted` at the next moment when the state is whole.
+    """Turns the first signal within its context into `RunInterrupted` at the next moment when the state is whole.
 
-    While an evaluation plays and after training, that moment is now; within a turn it is the turn's end. A second
+    While an evaluation plays and outside training, that moment is now; within a turn it is the turn's end. A second
     Ctrl-C is the ordinary one.
     """
 
     def __init__(self) -> None:
         self._is_requested, self._requested_at = False, 0.0
+        self._trainer: pl.Trainer | None = None
         self._earlier: dict[int, Any] = {}
 
-    def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
-        if self._is_requested:  # training ended before its turn did: the final evaluation is not played
-            raise RunInterrupted
-        if threading.current_thread() is not threading.main_thread():
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._earlier[number] = signal.signal(number, self._handle)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._earlier.items():
+            signal.signal(number, handler)
+        self._earlier.clear()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._is_requested:
+            if now - self._requested_at > SAME_KEY_S:
+                raise KeyboardInterrupt
             return
+        self._is_requested, self._requested_at = True, now
+        trainer = self._trainer
+        # Within `fit` a checkpoint is read and what came of an evaluation is written: neither is to be cut off.
+        is_training = trainer is None or (trainer.state.fn == "fit" and not trainer.datamodule.is_evaluating)
+        print("\nStopping after this turn ..." if is_training else "\nStopping ...", flush=True)
+        if not is_training:
+            raise RunInterrupted
 
-        def handle(number: int, frame: FrameType | None) -> None:
-            now = time.monotonic()
-            if self._is_requested:
-                if now - self._requested_at > SAME_KEY_S:
-                    raise KeyboardInterrupt
-                return
-            self._is_requested, self._requested_at = True, now
-            print("\nStopping after this turn ...", flush=True)
-            # In training not while what came of an evaluation is being written.
-            if trainer.state.fn != "fit" or getattr(trainer.datamodule, "is_evaluating", False):
-                raise RunInterrupted
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._earlier[number] = signal.signal(number, handle)
+    def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
+        self._trainer = trainer
+        if self._is_requested and stage != "fit":  # after the last turn of training
+            raise RunInterrupted
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if self._is_requested:
             raise RunInterrupted
-
-    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
-        self._restore()
-
-    def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._earlier.items():
-            signal.signal(number, handler)
-        self._earlier.clear()

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from multiprocessing.util import Finalize
+from types import FrameType
 from typing import Any
 
 import gymnasium
@@ -29,31 +30,49 @@ class ProcessVectorEnv(AsyncVectorEnv):
     """
 
     def __init__(self, env_fns: Sequence[Callable[[], gymnasium.Env]], **kwargs: Any) -> None:
-        self._is_reading = False
+        self._is_cut_off = False
         super().__init__([functools.partial(_make, env_fn, os.getpid()) for env_fn in env_fns], **kwargs)
         # At exit Python only terminates what still runs, and waits for it.
         Finalize(self, _kill, (self.processes,), exitpriority=0)
 
+    def reset_async(self, *args: Any, **kwargs: Any) -> None:
+        with self._exchange():
+            super().reset_async(*args, **kwargs)
+
     def reset_wait(self, *args: Any, **kwargs: Any) -> Any:
-        with self._reading():
+        with self._exchange():
             return super().reset_wait(*args, **kwargs)
 
+    def step_async(self, *args: Any, **kwargs: Any) -> None:
+        with self._exchange():
+            super().step_async(*args, **kwargs)
+
     def step_wait(self, *args: Any, **kwargs: Any) -> Any:
-        with self._reading():
+        with self._exchange():
             return super().step_wait(*args, **kwargs)
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        self._is_reading = True
+    def _exchange(self) -> Iterator[None]:
+        self._is_cut_off = True
         try:
             yield
-        except (EOFError, ConnectionError) as error:
-            raise RuntimeError("a process of an environment has ended by itself, or was killed") from error
-        self._is_reading = False
+        except Exception as error:
+            if self._has_told_an_error:
+                self._is_cut_off = False
+            elif isinstance(error, (EOFError, ConnectionError)):
+                raise RuntimeError("a process of an environment has ended by itself, or was killed") from error
+            raise
+        self._is_cut_off = False
+
+    @property
+    def _has_told_an_error(self) -> bool:
+        """Say whether an environment raised an error: all answers were read then, and its worker has ended."""
+        return None in self.parent_pipes
 
     def close_extras(self, timeout: float | None = None, terminate: bool = False) -> None:
-        is_cut_off = self._is_reading and self._state is not AsyncState.DEFAULT  # an error of a worker is no cut
-        if is_cut_off or terminate:
+        workers = zip(self.processes, self.parent_pipes, strict=False)
+        is_one_dead = any(pipe is not None and not process.is_alive() for process, pipe in workers)
+        if terminate or self._is_cut_off or is_one_dead:
             _kill(self.processes)
             self._state, terminate = AsyncState.DEFAULT, True
         elif self._state is AsyncState.WAITING_STEP:
@@ -64,8 +83,12 @@ class ProcessVectorEnv(AsyncVectorEnv):
 def _make(env_fn: Callable[[], gymnasium.Env], run_process: int) -> gymnasium.Env:
     if os.getpid() != run_process:
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, _leave_to_the_run)
     return env_fn()
+
+
+def _leave_to_the_run(number: int, frame: FrameType | None) -> None:
+    """Do nothing. Unlike ``SIG_IGN`` a handler is not handed on to programs that an environment starts."""
 
 
 def _kill(processes: Sequence[BaseProcess]) -> None:

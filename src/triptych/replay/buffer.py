@@ -42,12 +42,12 @@ def frames_nbytes(capacity_env_steps: int, num_envs: int, spec: EnvSpec) -> int:
 
 
 def saved_steps(capacity_env_steps: int, save_period_env_steps: int) -> int:
-    """Return the env steps whose frames saves keep on disk at most, where one follows another after a period.
+    """Return the env steps whose frames lie on disk at most, where no two saves are more than a period apart.
 
-    A save reaches back over the capacity in whole files of one period; each save after it adds a file.
+    A save reaches back over the capacity, its oldest file by up to a period more, and two saves come after it. Each
+    episode adds the ``frame_stack`` rows of its first stack.
     """
-    per_file = max(min(save_period_env_steps, capacity_env_steps), 1)
-    return per_file * (math.ceil(capacity_env_steps / per_file) + NUM_SAVES - 1)
+    return capacity_env_steps + NUM_SAVES * min(save_period_env_steps, capacity_env_steps)
 
 
 def check_holds(capacity_env_steps: int, num_envs: int, spec: EnvSpec, reach: int) -> None:
