@@ -153,14 +153,11 @@ def test_an_earlier_best_takes_the_place_of_one_that_cannot_be_read(trainer):
 
 
 def test_a_best_checkpoint_of_a_gpu_is_read_without_one(trainer, monkeypatch):
-    torch.serialization.register_package(0, lambda _: "cuda:0", lambda *_: None)  # tags what is saved
-    try:
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "_package_registry", [*torch.serialization._package_registry])
+        torch.serialization.register_package(0, lambda _: "cuda:0", lambda *_: None)  # tags what is saved
         trainer.weights = torch.zeros(3)
         play(trainer, {60: 5.0, 100: 0.0})
-    finally:
-        torch.serialization._package_registry = [
-            entry for entry in torch.serialization._package_registry if entry[0] != 0
-        ]
     if not torch.cuda.is_available():
         with pytest.raises(RuntimeError, match="CUDA"):
             torch.load(trainer.checkpoint.directory / "best.ckpt", weights_only=True)
