@@ -19,37 +19,51 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from triptych.config import check_command_line, register_games
-from triptych.types import ConfigurationError
+from triptych.command.compose import compose_jobs, register_options
+from triptych.types.errors import ConfigurationError, ExitCode
 
-ROOT = Path(__file__).resolve().parent
-BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
+CONF = Path(__file__).resolve().parent / "conf"
 
 
 def main(arguments: list[str]) -> int:
     """Check the command line, run its jobs, return the worst exit code."""
-    register_games(ROOT / "conf")
-    asks_hydra = any(argument.startswith("-") and argument not in ("-m", "--multirun") for argument in arguments)
-    if not asks_hydra:
-        try:
-            check_command_line(arguments, ROOT / "conf")
-        except ConfigurationError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return BAD_INPUT
-    # Torch is slow to import: names first.
-    from triptych.run import FINISHED, folder_of, identity_of, quiet_lightning, run
+    register_options(CONF)
+    if any(argument.startswith("-") and argument not in ("-m", "--multirun") for argument in arguments):
+        return run_jobs(arguments)  # Hydra answers a flag of its own, such as --help or --cfg job
+    try:
+        configs = compose_jobs(arguments, CONF)  # names first: torch is slow to import
+        from triptych.command.check import check_job
 
-    quiet_lightning()
+        for cfg in configs:
+            check_job(cfg)
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.BAD_INPUT
+    return run_jobs(arguments)
+
+
+def run_jobs(arguments: list[str]) -> int:
+    """Run every job that Hydra makes of the command line, print a table of several, return the worst exit code."""
     exit_codes: dict[str, int] = {}
     budgets: dict[tuple[Path, str], int] = {}  # of the jobs that ran, by their folder and identity
 
-    @hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="train")
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
     def job(cfg: DictConfig) -> None:
+        from triptych.command.check import check_job
+        from triptych.run.job import folder_of, identity_of, quiet_lightning, run
+
+        quiet_lightning()
         hydra_cfg = HydraConfig.get()
         # The command that goes on with this run: `fresh` would start it over once more.
         kept = [override for override in hydra_cfg.overrides.task if override.partition("=")[0].strip("+") != "fresh"]
         command = shlex.join(["python", "train.py", *kept])
         choices = dict(hydra_cfg.runtime.choices)
+        try:
+            check_job(cfg)  # where only Hydra's sweeper knew the values
+        except ConfigurationError as error:
+            print(f"error: {error}", file=sys.stderr)
+            exit_codes[command] = ExitCode.BAD_INPUT
+            return
         folder, identity = folder_of(cfg, choices), identity_of(cfg)
         if budgets.get((folder, identity)) == cfg.total_frames:
             print(
@@ -57,12 +71,11 @@ def main(arguments: list[str]) -> int:
                 "identity; give each a run_dir of its own.",
                 file=sys.stderr,
             )
-            exit_codes[f"{command} (again)"] = BAD_INPUT
+            exit_codes[f"{command} (again)"] = ExitCode.BAD_INPUT
             return
         budgets[folder, identity] = cfg.total_frames
-        code = run(cfg, choices, command)
-        exit_codes[command] = code
-        if code == INTERRUPTED:
+        exit_codes[command] = run(cfg, choices, command)
+        if exit_codes[command] == ExitCode.INTERRUPTED:
             raise KeyboardInterrupt  # the rest of a sweep is not started
 
     try:
@@ -71,12 +84,11 @@ def main(arguments: list[str]) -> int:
         if {"-m", "--multirun"} & set(arguments):
             sweep = shlex.join(["python", "train.py", *(one for one in arguments if not one.startswith("fresh="))])
             print(f"The rest of the sweep was not started; go on with: {sweep}")
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     if len(exit_codes) > 1:
-        print(
-            "\n".join(f"{'ok' if code == FINISHED else f'exit {code}':>8}  {name}" for name, code in exit_codes.items())
-        )
-    return max(exit_codes.values(), default=FINISHED)
+        lines = (f"{f'exit {code}' if code else 'ok':>8}  {name}" for name, code in exit_codes.items())
+        print("\n".join(lines))
+    return max(exit_codes.values(), default=ExitCode.DONE)
 
 
 if __name__ == "__main__":
@@ -84,5 +96,5 @@ if __name__ == "__main__":
         exit_code = main(sys.argv[1:])
     except KeyboardInterrupt:  # before anything ran
         print("Interrupted before the start.", file=sys.stderr)
-        exit_code = INTERRUPTED
+        exit_code = ExitCode.INTERRUPTED
     sys.exit(exit_code)

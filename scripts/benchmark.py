@@ -24,8 +24,9 @@ from benchmark_worker import CAPACITY, LEARNING_STARTS, PARTS, POLICIES, TRAININ
 from rich.console import Console
 from rich.table import Table
 
-from triptych.hardware import choose_accelerator, processor_name
-from triptych.run_folder import git_commit, versions, write_text
+from triptych.files import write_text
+from triptych.provenance.code import git_commit, versions
+from triptych.provenance.hardware import processor_name
 
 ROOT = Path(__file__).resolve().parents[1]
 DONE, FAILED = 0, 1  # exit codes
@@ -117,14 +118,14 @@ def make_sb3_venv(directory: Path) -> str:
 
 def describe_machine() -> dict[str, Any]:
     """Name what the numbers depend on."""
-    has_gpu = choose_accelerator("auto") == "cuda"
+    has_gpu = torch.cuda.is_available()
     return {
         "machine": processor_name(),
         "cores": len(os.sched_getaffinity(0)),
         "gpu": torch.cuda.get_device_name() if has_gpu else None,
         "torch": torch.__version__,
         "date": time.strftime("%Y-%m-%d %H:%M:%S%z"),
-        "git_commit": git_commit(ROOT),
+        "git_commit": git_commit(),
         "versions": versions(),
     }
 
@@ -183,7 +184,6 @@ def main(arguments: list[str]) -> int:
             found[part] = {"rates": rates, "ratios": compared}
             print_part(part, rates, compared)
             if options.out is not None:
-                options.out.parent.mkdir(parents=True, exist_ok=True)
                 write_text(options.out, json.dumps(found, indent=2) + "\n")
     except (RuntimeError, subprocess.CalledProcessError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -130,7 +130,7 @@ def main(arguments: list[str]) -> int:
 
     import torch
 
-    from triptych.run_folder import write_measurement
+    from triptych.provenance.code import write_measurement
 
     torch.set_num_threads(options.threads)
     inputs = make_inputs(options.batch_size, options.num_actions, options.num_units)

@@ -28,7 +28,7 @@ from pytorch_lightning.utilities import move_data_to_device
 from triptych.build import Experiment, build
 from triptych.callbacks.stopwatch import Stopwatch
 from triptych.collect.collector import Collector
-from triptych.config import compose_config, register_games
+from triptych.command.compose import compose_config, register_options
 from triptych.data.replay import ReplayDataModule
 from triptych.functional.gradients import clip_gradients
 from triptych.types import Minibatch, Transition
@@ -72,14 +72,14 @@ Rates = dict[str, list[float]]  # what was measured -> one rate per repeat
 
 def make_experiment(run_dir: Path, *overrides: str) -> Experiment:
     """Build what a part measures."""
-    register_games(ROOT / "conf")
+    register_options(ROOT / "conf")
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return build(compose_config([*SETTINGS, *overrides], ROOT / "conf"), run_dir)
 
 
 def autocast(experiment: Experiment) -> AbstractContextManager:
     """Do what the Trainer's precision plugin does."""
-    if experiment.hardware["precision"] == "32-true":
+    if experiment.hardware.precision == "32-true":
         return nullcontext()
     device_type = experiment.trainer.strategy.root_device.type
     return torch.autocast(device_type, dtype=torch.bfloat16, cache_enabled=False)
@@ -185,13 +185,13 @@ def measure_trainer(options: argparse.Namespace, run_dir: Path) -> Rates:
 
     def bare_loop() -> None:
         optimizer, device = trainer.optimizers[0], trainer.strategy.root_device
-        first, started = data.env_steps, time.perf_counter()
-        while data.env_steps < first + options.env_steps:
+        first, started = data.clock.env_steps, time.perf_counter()
+        while data.clock.env_steps < first + options.env_steps:
             batch = move_data_to_device(data.play_turn(), device)
             for index in range(len(batch.weight)):
                 update(experiment, optimizer, batch.minibatch(index))
             module.env_steps = batch.env_steps
-        bare.append((data.env_steps - first) / (time.perf_counter() - started))
+        bare.append((data.clock.env_steps - first) / (time.perf_counter() - started))
 
     stopwatch = Stopwatch(LEARNING_STARTS + options.warm_up_env_steps, options.env_steps, options.repeats, bare_loop)
     trainer.callbacks.append(stopwatch)  # type: ignore[attr-defined]

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import statistics
 import sys
 import tempfile
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +20,11 @@ from rich.table import Table
 from triptych.build import Experiment
 from triptych.callbacks.interrupt import RunInterrupted
 from triptych.callbacks.video import write_video
-from triptych.restore import load_checkpoint, load_config, prepare
-from triptych.run_folder import git_commit, versions, write_text
-from triptych.types import ConfigurationError, Episode, NoPicture, NotFinite
-
-ROOT = Path(__file__).resolve().parents[1]
-DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130  # exit codes
+from triptych.files import write_text
+from triptych.provenance.code import git_commit, versions
+from triptych.run.job import quiet_lightning
+from triptych.run.restore import load_checkpoint, load_config, prepare
+from triptych.types import ConfigurationError, Episode, ExitCode, NoPicture, NotFinite
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -54,7 +51,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 
 def summarize(experiment: Experiment, checkpoint: Path) -> dict[str, Any]:
     """Put what came out of an evaluation into plain data."""
-    episodes, spec = experiment.data.evaluation_episodes, experiment.spec
+    episodes, spec = experiment.data.evaluator.episodes, experiment.spec
     returns = [episode.episode_return for episode in episodes]
     mean = statistics.fmean(returns)
     # Of ways to play besides the one that counts, such as a planner's without its search.
@@ -66,7 +63,7 @@ def summarize(experiment: Experiment, checkpoint: Path) -> dict[str, Any]:
         "env": spec.name,
         "protocol": spec.protocol,
         "checkpoint": checkpoint.name,
-        "frames": experiment.data.frames,
+        "frames": experiment.data.clock.frames,
         "num_episodes": len(episodes),
         "mean": mean,
         "std": statistics.pstdev(returns),
@@ -79,9 +76,9 @@ def summarize(experiment: Experiment, checkpoint: Path) -> dict[str, Any]:
         "lengths": [episode.length for episode in episodes],
         "seeds": [episode.seed for episode in episodes],
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "git_commit": git_commit(ROOT),
+        "git_commit": git_commit(),
         "versions": versions(),
-        "hardware": experiment.hardware,
+        "hardware": experiment.hardware.describe(),
     }
 
 
@@ -134,7 +131,7 @@ def evaluate(options: argparse.Namespace) -> None:
             if options.video:
                 video, game = folder / "videos" / f"evaluate-{path.stem}.mp4", data.make_game(1)
                 try:
-                    write_video(video, game, median_episode(data.evaluation_episodes))
+                    write_video(video, game, median_episode(data.evaluator.episodes))
                 finally:
                     game.close()
                 print(f"The median episode is in {video}.")
@@ -142,21 +139,19 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str]) -> int:
     """Evaluate and return the exit code: 2 for input that cannot be used, 1 for what went wrong on the way."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    for text in ("does not have many workers", "isinstance.treespec", "`IterableDataset` has `__len__`"):
-        warnings.filterwarnings("ignore", f".*{text}.*")
+    quiet_lightning()
     try:
         evaluate(parse_arguments(arguments))
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return ExitCode.BAD_INPUT
     except (OSError, NotFinite, NoPicture) as error:  # no room for a file, an observation that is no number
         print(f"error: {error}", file=sys.stderr)
-        return FAILED
+        return ExitCode.FAILED
     except (RunInterrupted, KeyboardInterrupt):
         print("Interrupted.")
-        return INTERRUPTED
-    return DONE
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE
 
 
 if __name__ == "__main__":

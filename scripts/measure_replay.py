@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from triptych.replay.buffer import ReplayBuffer, frames_nbytes
-from triptych.run_folder import write_measurement
+from triptych.provenance.code import write_measurement
+from triptych.replay.buffer import ReplayBuffer
 from triptych.types import EnvSpec, Step
 
 NUM_ENVS = 16
@@ -35,7 +35,7 @@ def fill(replay: ReplayBuffer, env_steps: int) -> None:
     never = np.zeros(NUM_ENVS, dtype=bool)
     for vector_step in range(env_steps // NUM_ENVS):
         is_first = np.full(NUM_ENVS, vector_step == 0)
-        replay.add(Step(observation, zeros, ones, ones, never, is_first, observation, {}))
+        replay.add(Step(observation, zeros, ones, never, never, is_first, observation, {}))
 
 
 def peak_while_saving(replay: ReplayBuffer, directory: Path) -> int:
@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
     found = {
         "env_steps": options.env_steps,
         "transitions": len(replay),
-        "frames_gb": frames_nbytes(options.env_steps, NUM_ENVS, SPEC) / 1e9,
+        "frames_gb": options.env_steps * SPEC.observation_size // SPEC.frame_stack / 1e9,
         "resident_memory_added_gb": (filled - before) / 1e9,
         "resident_memory_added_by_saving_gb": (peak - filled) / 1e9,
     }

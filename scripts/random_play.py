@@ -15,8 +15,8 @@ from hydra import initialize_config_dir
 
 from triptych.build import make_game_factory
 from triptych.collect.evaluation import play_episodes
-from triptych.config import compose_config, register_games
-from triptych.run_folder import write_measurement
+from triptych.command.compose import compose_config, register_options
+from triptych.provenance.code import write_measurement
 from triptych.types import ConfigurationError, EnvSpec
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
     if options.out is not None and not options.out.resolve().parent.is_dir():
         parser.error(f"--out {options.out}: there is no folder {options.out.parent}.")
 
-    register_games(ROOT / "conf")
+    register_options(ROOT / "conf")
     returns: dict[str, dict[str, float]] = {}
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         for env in options.envs:

@@ -16,8 +16,7 @@ from pathlib import Path
 from triptych.report.curves import draw_curves
 from triptych.report.runs import Run, collect_runs, find_runs, group_runs, tell_protocols_apart
 from triptych.report.table import markdown_tables
-
-DONE, BAD_INPUT = 0, 2  # exit codes
+from triptych.types import ExitCode
 
 
 def write_curves(runs: list[Run], directory: Path) -> None:
@@ -43,7 +42,7 @@ def main(arguments: list[str]) -> int:
     for folder in options.folders:
         if not folder.is_dir():
             print(f"error: {folder} is not a folder.", file=sys.stderr)
-            return BAD_INPUT
+            return ExitCode.BAD_INPUT
     runs, notes = find_runs(options.folders)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
@@ -53,7 +52,7 @@ def main(arguments: list[str]) -> int:
             f"error: Nothing to report: no run (summary.json and metrics.csv) below {places}.",
             file=sys.stderr,
         )
-        return BAD_INPUT
+        return ExitCode.BAD_INPUT
     print(markdown_tables(group_runs(runs)), end="")
     for run in runs:
         if run.return_mean is None:
@@ -66,11 +65,11 @@ def main(arguments: list[str]) -> int:
                 print(f"Collected: {copy}")
     except ModuleNotFoundError as error:
         print(f"error: --curves needs {error.name}: pip install 'triptych[plots]'.", file=sys.stderr)
-        return BAD_INPUT
+        return ExitCode.BAD_INPUT
     except OSError as error:
         print(f"error: {error}.", file=sys.stderr)
-        return BAD_INPUT
-    return DONE
+        return ExitCode.BAD_INPUT
+    return ExitCode.DONE
 
 
 if __name__ == "__main__":

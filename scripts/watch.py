@@ -16,13 +16,12 @@ import torch
 
 from triptych.build import Experiment
 from triptych.collect.collector import episode_seed
-from triptych.data.datamodule import EVALUATE_STREAM
+from triptych.data.evaluation import EVALUATE_STREAM
 from triptych.report.trees import TreePicture, draw_tree
-from triptych.restore import load_checkpoint, load_config, prepare
-from triptych.run import quiet_lightning
-from triptych.types import ConfigurationError, NoPicture
+from triptych.run.job import quiet_lightning
+from triptych.run.restore import load_checkpoint, load_config, prepare
+from triptych.types import EVALUATE, ConfigurationError, ExitCode, NoPicture
 
-DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130  # exit codes
 PICTURES = (".png", ".pdf", ".svg")
 
 
@@ -70,14 +69,14 @@ def play_and_search(experiment: Experiment, options: argparse.Namespace, seed: i
     try:
         observation, _ = game.reset(np.array([seed]), np.array([True]))
         for step in range(options.step):
-            action = module.act(torch.from_numpy(observation)).action.numpy()
+            action = module.act(torch.from_numpy(observation), EVALUATE).action.numpy()
             game.send(action)
             actions.append(action[0])
             received = game.receive()
             if received.terminated[0] or received.truncated[0]:
                 raise ConfigurationError(f"--step {options.step} is beyond the end: this game has {step + 1} steps.")
             observation = received.observation
-        output = plan(torch.from_numpy(observation), options.num_simulations or module.num_simulations)
+        output = plan(torch.from_numpy(observation), options.num_simulations or module.num_simulations, EVALUATE)
         frame, _ = deque(game.replay(seed, actions), maxlen=1)[0]
     finally:
         game.close()
@@ -117,17 +116,17 @@ def main(arguments: list[str]) -> int:
         watch(parse_arguments(arguments))
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return ExitCode.BAD_INPUT
     except OSError as error:
         print(f"error: the picture cannot be written: {error}", file=sys.stderr)
-        return FAILED
+        return ExitCode.FAILED
     except NoPicture as error:
         print(f"error: {error}", file=sys.stderr)
-        return FAILED
+        return ExitCode.FAILED
     except KeyboardInterrupt:
         print("Interrupted.")
-        return INTERRUPTED
-    return DONE
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE
 
 
 if __name__ == "__main__":

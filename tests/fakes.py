@@ -56,17 +56,26 @@ class ScriptedGame:
     such as stepping an ended episode, fails.
     """
 
-    def __init__(self, script_of: ScriptOf, num_envs: int = 1, *, frame_stack: int = 1, is_image: bool = True) -> None:
+    def __init__(
+        self,
+        script_of: ScriptOf,
+        num_envs: int = 1,
+        *,
+        frame_stack: int = 1,
+        is_image: bool = True,
+        num_channels: int = 1,
+    ) -> None:
         self.script_of, self.num_envs, self.frame_stack, self.is_image = (
             script_of,
             num_envs,
             frame_stack,
             is_image,
         )
+        self.num_channels = num_channels
         self.spec = EnvSpec(
             name="scripted",
             protocol="none",
-            observation_shape=(frame_stack, 1, 5) if is_image else (5,),
+            observation_shape=(frame_stack * num_channels, 1, 5) if is_image else (5,),
             observation_dtype="uint8" if is_image else "float32",
             num_actions=3,
             frame_stack=frame_stack,
@@ -81,9 +90,9 @@ class ScriptedGame:
         self._is_over = [True] * num_envs
         self._action: np.ndarray | None = None
 
-    def _frame(self, env_index: int, time: int) -> list[int]:
+    def _frame(self, env_index: int, time: int) -> list[list[int]]:
         high, low = divmod(self.episode_index[env_index], 256)
-        return [env_index, high, low, START + time, 7]
+        return [[env_index, high, low, START + time, 7 + channel] for channel in range(self.num_channels)]
 
     def _observe(self) -> np.ndarray:
         stacks = [
@@ -187,7 +196,7 @@ class Window(NamedTuple):
 
 def reference_window(
     rewards: Sequence[float],
-    discounts: Sequence[float],
+    is_terminal: Sequence[bool],
     is_last: Sequence[bool],
     start: int,
     n_step: int,
@@ -197,7 +206,7 @@ def reference_window(
     total, factor = 0.0, 1.0
     for num_steps, step in enumerate(range(start, len(rewards)), start=1):
         total += factor * rewards[step]
-        factor *= discount * discounts[step]
+        factor *= 0.0 if is_terminal[step] else discount
         if is_last[step] or num_steps == n_step:
             return Window(num_steps, total, factor)
     return None

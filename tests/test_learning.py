@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.front_door import rows, start, summary
 
 
 def final_return(folder, *arguments):
-    command = [sys.executable, str(ROOT / "train.py"), "logger=csv", "callbacks.video=false", f"run_dir={folder}"]
-    result = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=600)
+    result = start("logger=csv", "callbacks.video=false", f"run_dir={folder}", *arguments, timeout=600)
     assert result.returncode == 0, result.stderr + result.stdout
-    return json.loads((folder / "summary.json").read_text())["eval_return_mean"]
+    return summary(folder)["eval_return_mean"]
 
 
 @pytest.mark.learning
@@ -34,9 +27,9 @@ def test_it_learns_cartpole_from_vectors(algo, tmp_path):
 
 @pytest.mark.learning
 def test_a_planner_learns_catch_and_its_search_is_ahead_of_its_prior(tmp_path):
+    folder = tmp_path / "run"
     arguments = ["algo=muzero", "env=catch", "total_frames=20000", "eval.final_episodes=100"]
-    assert final_return(tmp_path / "run", *arguments) >= 0.15  # of a policy that ends at 1 with 30,000 frames
-    with (tmp_path / "run" / "metrics.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["eval/return_mean"]]
-    gains = [float(row["eval/return_mean"]) - float(row["eval/return_mean_without_search"]) for row in rows]
+    assert final_return(folder, *arguments) >= 0.15  # of a policy that ends at 1 with 30,000 frames
+    evaluations = [row for row in rows(folder) if row["eval/return_mean"]]
+    gains = [float(row["eval/return_mean"]) - float(row["eval/return_mean_without_search"]) for row in evaluations]
     assert sum(gains) / len(gains) >= 0.1

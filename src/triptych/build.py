@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-import math
+import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import Logger
 
 from triptych.algos.base import Algorithm
 from triptych.callbacks.checkpoint import RunCheckpoint
@@ -21,16 +20,15 @@ from triptych.callbacks.inspection import Inspection
 from triptych.callbacks.interrupt import Interrupt
 from triptych.callbacks.metrics import Metrics
 from triptych.callbacks.progress import Progress
+from triptych.command.check import algo_settings
+from triptych.command.signatures import deal, find, signature_of
 from triptych.data.datamodule import EnvironmentDataModule
-from triptych.hardware import (
-    choose_accelerator,
-    choose_num_threads,
-    choose_precision,
-    processor_name,
-)
-from triptych.types import ConfigurationError, EnvSpec, Game
+from triptych.data.evaluation import EvaluationPlan
+from triptych.data.room import check_room
+from triptych.provenance.hardware import Hardware
+from triptych.types import ConfigurationError, EnvSpec, GameFactory
 
-Room = Callable[[str, Path], tuple[int, str]]  # storage, directory -> bytes, and of what
+WriteLine = Callable[[str], None]
 
 
 @dataclass
@@ -46,42 +44,20 @@ class Experiment:
     checkpoint: RunCheckpoint
     finish: Finish
     interrupt: Interrupt
-    hardware: dict[str, Any]
+    loggers: list[Logger]
+    hardware: Hardware
 
     def close_loggers(self, exit_code: int) -> None:
         """Let every logger end with the run's true status."""
-        for logger in self.trainer.loggers:
+        for logger in self.loggers:
             logger.finalize("success" if exit_code == 0 else "failed")
             close = getattr(logger, "close_run", None)
             if close is not None:
                 close(exit_code)
 
 
-def plain(node: Any) -> Any:
-    """Turn a config node into plain Python data."""
-    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-
-
-def make_game_factory(cfg: DictConfig) -> Callable[[int], Game]:
-    """Return what makes fresh environments."""
-    return lambda num_envs: make(cfg.env, "env", num_envs=num_envs)
-
-
-def make(node: DictConfig, name: str, **keywords: Any) -> Any:
-    """Call a ``_target_`` with its keywords and these; a keyword it does not have is a `ConfigurationError`."""
-    partial = instantiate(node, _partial_=True, _convert_="all")
-    try:
-        inspect.signature(partial.func).bind_partial(**(partial.keywords | keywords))
-    except TypeError as error:
-        raise ConfigurationError(f"{name} cannot be built: {error}.") from error
-    return partial(**keywords)
-
-
 def build(
-    cfg: DictConfig,
-    run_dir: Path,
-    write_line: Callable[[str], None] = print,
-    room: Room | None = None,
+    cfg: DictConfig, run_dir: Path, write_line: WriteLine = print, available: dict[str, int] | None = None
 ) -> Experiment:
     """Build environments, module, data and trainer.
 
@@ -89,70 +65,88 @@ def build(
         cfg: the resolved configuration.
         run_dir: the run's folder.
         write_line: where lines about the progress go.
-        room: where there is training to come, what tells the bytes there are for its data.
+        available: where there is training to come, the bytes of memory, disk and device that its data may take.
 
     Raises:
         ConfigurationError: a setting cannot work.
     """
     make_game = make_game_factory(cfg)
-    probe = make_game(1)
-    spec, measured_frame_skip = probe.spec, probe.measure_frame_skip()
-    probe.close()
-
-    accelerator = choose_accelerator(cfg.trainer.accelerator)
-    image_size = math.prod(spec.observation_shape) if spec.is_image else 0
-    precision = choose_precision(cfg.trainer.precision, accelerator, image_size)
-    torch.set_num_threads(choose_num_threads(cfg.trainer.num_threads))
+    spec, measured_frame_skip = make_spec(make_game)
+    hardware = Hardware(**plain(cfg.trainer)).chosen_for(spec)
+    torch.set_num_threads(int(hardware.num_threads))
     torch.set_flush_denormal(True)  # Adam's averages of idle weights decay into numbers that take a slow path
     pl.seed_everything(cfg.seed, workers=False, verbose=False)
 
-    algorithm: Any = get_class(cfg.algo.module._target_)
-    algorithm.check(spec)
-    module = make(cfg.algo.module, "algo.module", spec=spec, seed=cfg.seed)
-    if spec.is_image:
-        module = module.to(memory_format=torch.channels_last)
-
-    data = make(
-        cfg.algo.data,
-        "algo.data",
-        make_game=make_game,
-        actor=module,
-        spec=spec,
-        seed=cfg.seed,
-        num_envs=cfg.env.num_envs,
-        total_frames=cfg.total_frames,
-        eval_period_frames=cfg.eval.period_frames,
-        eval_episodes=cfg.eval.episodes,
-        final_episodes=cfg.eval.final_episodes,
-        eval_num_envs=cfg.eval.num_envs,
-        clip_rewards=cfg.protocol.clip_rewards,
-        life_loss_is_terminal=cfg.protocol.life_loss_is_terminal,
-        directory=run_dir / "checkpoints" / "replay",
+    module = make_module(cfg, spec)
+    data = make_data(cfg, make_game, module, spec, run_dir)
+    if available is not None:
+        check_room(data.needs(cfg.checkpoint.period_frames), available)
+    metrics = Metrics(run_dir, **plain(cfg.callbacks.metrics))
+    checkpoint = RunCheckpoint(run_dir / "checkpoints", **plain(cfg.checkpoint))
+    finish = Finish(data.clock.total_frames, spec.solved_return if cfg.stop_when_solved else None)
+    interrupt = Interrupt()
+    progress = Progress(metrics, write_line=write_line, is_shown=cfg.callbacks.progress)
+    callbacks = [metrics, progress, checkpoint, finish, interrupt, Inspection(run_dir, write_line)]
+    callbacks += [make(node, f"callbacks.extra.{name}") for name, node in cfg.callbacks.extra.items()]
+    about = {"run_dir": str(run_dir), "save_dir": str(run_dir), "config": plain(cfg), "write_line": write_line}
+    loggers = [make(node, f"logger.{name}", **about) for name, node in cfg.logger.items()]
+    trainer = make_trainer(hardware, callbacks, loggers, run_dir)
+    return Experiment(
+        spec, measured_frame_skip, module, data, trainer, metrics, checkpoint, finish, interrupt, loggers, hardware
     )
 
-    if room is not None:
-        data.check_room(room, cfg.checkpoint.period_frames)
 
-    metrics = Metrics(run_dir, **plain(cfg.callbacks.metrics))
-    checkpoint = RunCheckpoint(run_dir / "checkpoints", cfg.checkpoint.period_frames)
-    finish = Finish(data.total_frames, spec.solved_return if cfg.stop_when_solved else None)
-    interrupt = Interrupt()
-    callbacks = [
-        metrics,
-        Progress(metrics, write_line=write_line, is_shown=cfg.callbacks.progress),
-        checkpoint,
-        finish,
-        interrupt,
-        Inspection(run_dir, write_line),
-        *(instantiate(node, _convert_="all") for node in cfg.callbacks.extra.values()),
-    ]
-    about = {"run_dir": str(run_dir), "config": plain(cfg), "write_line": write_line}
-    loggers = [instantiate(node, _partial_=True, _convert_="all")(**about) for node in cfg.logger.values()]
-    trainer = pl.Trainer(
-        accelerator=accelerator,
-        devices=cfg.trainer.devices,
-        precision=precision,  # type: ignore[arg-type]
-        max_epochs=-1,  # the budget is in frames: `Finish` ends the run
+def make_game_factory(cfg: DictConfig) -> GameFactory:
+    """Return what makes fresh environments."""
+    constructor, keywords = find(cfg.env._target_, "env._target_"), plain(cfg.env)
+    del keywords["_target_"]
+    return lambda num_envs: constructor(**keywords | {"num_envs": num_envs})
+
+
+def make_spec(make_game: GameFactory) -> tuple[EnvSpec, int]:
+    """Ask an environment what it is, and how many frames one step takes when it is measured."""
+    probe = make_game(1)
+    try:
+        return probe.spec, probe.measure_frame_skip()
+    finally:
+        probe.close()
+
+
+def make_module(cfg: DictConfig, spec: EnvSpec) -> Algorithm:
+    """Make the algorithm from those of its settings that its constructor takes."""
+    algorithm = find(cfg.algo.module, "algo.module")
+    algorithm.check(spec)
+    module = algorithm(**deal(algorithm, algo_settings(cfg)) | {"spec": spec, "seed": cfg.seed})
+    return module.to(memory_format=torch.channels_last) if spec.is_image else module
+
+
+def make_data(
+    cfg: DictConfig, make_game: GameFactory, module: Algorithm, spec: EnvSpec, run_dir: Path
+) -> EnvironmentDataModule:
+    """Make the data module from those of the algorithm's settings that its constructor takes."""
+    constructor = find(cfg.algo.data, "algo.data")
+    given = {
+        "make_game": make_game,
+        "actor": module,
+        "spec": spec,
+        "seed": cfg.seed,
+        "num_envs": cfg.env.num_envs,
+        "total_frames": cfg.total_frames,
+        "evaluation": EvaluationPlan(**plain(cfg.eval)),
+        "clip_rewards": cfg.protocol.clip_rewards,
+        "life_loss_is_terminal": cfg.protocol.life_loss_is_terminal,
+        "directory": run_dir / "checkpoints" / "replay",
+    }
+    return constructor(**deal(constructor, algo_settings(cfg)) | given)
+
+
+def make_trainer(hardware: Hardware, callbacks: list[Any], loggers: list[Any], run_dir: Path) -> pl.Trainer:
+    """Make the Trainer; the budget is in frames, so `Finish` ends the run."""
+    return pl.Trainer(
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        precision=hardware.precision,  # type: ignore[arg-type]
+        max_epochs=-1,
         logger=loggers,
         callbacks=callbacks,
         default_root_dir=run_dir,
@@ -161,15 +155,32 @@ def build(
         enable_model_summary=False,
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1,  # an epoch's length is known when it starts
-        log_every_n_steps=2**31,
+        log_every_n_steps=1,  # what callbacks log through Lightning is theirs to space
         use_distributed_sampler=False,
     )
-    hardware = {
-        "accelerator": accelerator,
-        "device": torch.cuda.get_device_name() if accelerator in ("cuda", "gpu") else processor_name(),
-        "precision": precision,
-        "threads": torch.get_num_threads(),
-    }
-    return Experiment(
-        spec, measured_frame_skip, module, data, trainer, metrics, checkpoint, finish, interrupt, hardware
-    )
+
+
+def make(node: DictConfig, key: str, **offered: Any) -> Any:
+    """Call the ``_target_`` of a node with its keywords, and with those offered that it takes and the node leaves out.
+
+    Raises:
+        ConfigurationError: a package that it needs is not installed, or its constructor refuses a keyword.
+    """
+    keywords = plain(node)
+    constructor = find(keywords.pop("_target_"), f"{key}._target_")
+    known = signature_of(constructor).keywords
+    try:
+        return constructor(**{name: value for name, value in offered.items() if name in known} | keywords)
+    except ModuleNotFoundError as error:
+        extra = key.rpartition(".")[2]
+        extras = importlib.metadata.metadata("triptych").get_all("Provides-Extra") or []
+        way_out = f'pip install -c requirements.lock -e ".[{extra}]"' if extra in extras else "pip install it"
+        what = str(error).splitlines()[0].rstrip(".")
+        raise ConfigurationError(f"{key} needs a package that is not installed ({what}): {way_out}") from error
+    except TypeError as error:
+        raise ConfigurationError(f"{key} cannot be made: {error}.") from error
+
+
+def plain(node: Any) -> Any:
+    """Turn a config node into plain Python data."""
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node

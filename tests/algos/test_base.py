@@ -1,10 +1,13 @@
-"""What every algorithm shares: the rate that falls with the clock, and updates that are left out."""
+"""What every algorithm shares: its clock and rate, updates that are left out, and how it is evaluated."""
+
+import statistics
 
 import pytest
 import torch
 
 from tests.algos.test_on_policy import ppo, reinforce
-from triptych.types import Rollout
+from triptych.algos.base import Algorithm
+from triptych.types import EVALUATE, EXPLORE, EmptyTurn, EnvSpec, EvaluationResult, Rollout
 
 
 def rate_at(module, env_steps):
@@ -63,3 +66,55 @@ def test_an_update_without_anything_to_learn_from_is_left_out(monkeypatch):
     assert module.updates == 2
     assert module.env_steps == 8
     assert module.take_metrics() == {}
+
+
+def test_an_empty_turn_teaches_nothing():
+    module = ppo()
+    module.env_steps = 8
+    before = [parameter.clone() for parameter in module.parameters()]
+    module.training_step(EmptyTurn(8), 0)
+    assert all(torch.equal(one, other) for one, other in zip(before, module.parameters(), strict=True))
+    assert (module.env_steps, module.updates, module.take_metrics()) == (8, 0, {})
+
+
+def test_every_evaluation_begins_its_choices_anew_and_takes_none_of_trainings():
+    module = ppo()
+
+    def numbers(mode):
+        return torch.rand(3, generator=module.generator(mode)).tolist()
+
+    first = numbers(EXPLORE)
+    module.on_validation_start()
+    evaluated = [numbers(mode) for mode in (EVALUATE, EVALUATE, f"{EVALUATE}_otherwise")]
+    assert len({tuple(one) for one in evaluated}) == 3
+    module.on_test_start()
+    assert numbers(EVALUATE) == evaluated[0]
+    again = ppo()
+    assert [torch.rand(3, generator=again.generator()).tolist() for _ in range(2)] == [first, numbers(EXPLORE)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "names"),
+    [
+        (EnvSpec("pong", "nature", (5,), "float32", num_actions=3, random_score=-20.0, human_score=20.0), 3),
+        (EnvSpec("vector", "none", (5,), "float32", num_actions=3), 2),
+    ],
+)
+def test_an_evaluation_is_logged_under_the_name_of_its_mode(monkeypatch, spec, names):
+    module, logged = ppo(spec), {}
+    monkeypatch.setattr(module, "log_dict", lambda metrics, **_: logged.update(metrics))
+    returns = [1.0, 2.0, 6.0]
+    module.validation_step(EvaluationResult(EVALUATE, torch.tensor(returns)), 0)
+    expected = {
+        "eval/return_mean": 3.0,
+        "eval/return_std": statistics.pstdev(returns),
+        "eval/human_normalized_score": 23 / 40,
+    }
+    assert logged == pytest.approx(dict(list(expected.items())[:names]))
+    logged.clear()
+    module.test_step(EvaluationResult(f"{EVALUATE}_without_search", torch.tensor(returns)), 1)
+    assert logged == pytest.approx({f"{name}_without_search": expected[name] for name in list(expected)[:names]})
+
+
+def test_an_algorithm_knows_one_way_to_be_evaluated_unless_it_says_otherwise():
+    assert Algorithm.evaluation_modes == (EVALUATE,)

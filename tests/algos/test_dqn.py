@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from triptych.algos.dqn import DQN
-from triptych.types import EnvSpec, Minibatch, Transition
+from triptych.types import EVALUATE, EXPLORE, EnvSpec, Minibatch, Transition
 
 SPEC = EnvSpec("vector", "none", (3,), "float32", num_actions=2)
 SETTINGS = {
-    "seed": 0, "learning_rate": 1e-3, "adam_epsilon": 1e-8, "max_grad_norm": 10.0, "double": False, "dueling": False,
+    "seed": 0, "learning_rate": 1e-3, "adam_epsilon": 1e-8, "max_grad_norm": 10.0, "double_q": False, "dueling": False,
     "td_loss": "squared", "target_update_period_updates": 2, "epsilon_start": 1.0, "epsilon_end": 0.1,
     "epsilon_decay_env_steps": 100, "eval_epsilon": 0.05,
 }  # fmt: skip
@@ -51,7 +51,7 @@ TARGET = [[0.0, 0.0], [2.0, 3.0]]
     ("settings", "td_error"),
     [
         ({}, 1.0 + 0.9 * 3.0 - 1.0),  # the target network's best action
-        ({"double": True}, 1.0 + 0.9 * 2.0 - 1.0),  # the online network's best action, valued by the target network
+        ({"double_q": True}, 1.0 + 0.9 * 2.0 - 1.0),  # the online network's best action, valued by the target network
     ],
 )
 def test_the_target_is_as_by_hand(settings, td_error):
@@ -75,7 +75,7 @@ def test_the_loss_weighs_its_rows(td_loss, losses):
 
 
 def test_the_gradient_goes_through_the_chosen_action_alone():
-    module = make(ONLINE, TARGET, double=True)
+    module = make(ONLINE, TARGET, double_q=True)
     module.loss(minibatch_of((0, 1, 1.0, 0.9, 1))).loss.backward()
     assert module.online_network.values.grad.tolist() == [[0.0, pytest.approx(-1.8)], [0.0, 0.0]]
     assert module.target_network.values.grad is None
@@ -92,18 +92,22 @@ def test_the_target_network_moves_every_so_many_updates():
     assert moved == [False, True, False, True]
 
 
-def test_epsilon_falls_with_env_steps_and_is_another_in_evaluation():
+def test_epsilon_falls_with_env_steps():
     module = make(ONLINE, TARGET)
-    module.train()
     for env_steps, epsilon in ((0, 1.0), (50, 0.55), (100, 0.1), (1000, 0.1)):
         module.env_steps = env_steps
         assert module.epsilon == pytest.approx(epsilon)
-    module.eval()
-    assert module.epsilon == 0.05
 
 
-def test_it_acts_greedily_but_for_epsilon():
-    module = make([[0.0, 1.0]], [[0.0, 0.0]], epsilon_start=0.3, epsilon_end=0.3)
-    module.train()
-    actions = module.act(torch.zeros(20_000, 3)).action
-    assert actions.float().mean() == pytest.approx(1 - 0.3 / 2, abs=0.01)
+@pytest.mark.parametrize(("mode", "epsilon"), [(EXPLORE, 0.3), (EVALUATE, 0.05)])
+@pytest.mark.parametrize("is_training", [True, False])  # which Lightning decides, and no way to play
+def test_it_acts_greedily_but_for_an_epsilon_that_is_another_in_evaluation(mode, epsilon, is_training):
+    module = make([[0.0, 1.0]], [[0.0, 0.0]], epsilon_start=0.3, epsilon_end=0.3).train(is_training)
+    actions = module.act(torch.zeros(20_000, 3), mode).action
+    assert actions.float().mean() == pytest.approx(1 - epsilon / 2, abs=0.01)
+
+
+def test_it_explores_unless_it_is_told_otherwise():
+    first, second = (make([[0.0, 1.0]], [[0.0, 0.0]]) for _ in range(2))
+    observation = torch.zeros(100, 3)
+    assert first.act(observation).action.tolist() == second.act(observation, EXPLORE).action.tolist()

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 import triptych.algos.muzero as room
-from triptych.algos.muzero import MuZero
-from triptych.functional.supports import compressed_two_hot
-from triptych.types import ConfigurationError, EnvSpec, Range, Segment, SegmentBatch, SegmentMinibatch
+from triptych.algos.muzero import WITHOUT_SEARCH, MuZero
+from triptych.functional.supports import compress, compressed_two_hot
+from triptych.types import EVALUATE, EXPLORE, ConfigurationError, EnvSpec, Minibatch, Segment
 
 SPEC = EnvSpec("vector", "none", (5,), "float32", num_actions=3)
 B, U, N = 4, 2, 3
@@ -49,7 +49,7 @@ def make_minibatch(seed=0):
         is_step=torch.arange(L + 1) < torch.tensor([[L + 1], [2], [1], [1]]),
         is_known=torch.tensor([[1, 1, 1], [1, 1, 1], [1, 1, 1], [1, 0, 0]]).bool(),
     )
-    return SegmentMinibatch(segment, torch.tensor([1.0, 0.5, 0.25, 2.0]))
+    return Minibatch(segment, torch.tensor([1.0, 0.5, 0.25, 2.0]))
 
 
 def cross_entropy(logits, probs):
@@ -96,7 +96,7 @@ def test_the_loss_equals_a_slow_sum(seed):
 def test_priorities_are_the_errors_of_the_root_value():
     module, minibatch = make(), make_minibatch()
     output = module.loss(minibatch)  # whose values are all 0 at the start
-    segment = minibatch.segment
+    segment = minibatch.sample
     for row in range(B):
         returns = float(segment.value[row, N])
         for time in reversed(range(N)):
@@ -118,11 +118,11 @@ def test_the_gradient_is_halved_at_each_step_of_the_dynamics():
             return captured[0]
 
         module.model.represent = keep
-        module.loss(SegmentMinibatch(minibatch.segment._replace(is_step=is_step), torch.ones(B))).loss.backward()
+        module.loss(Minibatch(minibatch.sample._replace(is_step=is_step), torch.ones(B))).loss.backward()
         return module, captured[0]
 
     module, state = norm_of(1)
-    segment = make_minibatch().segment
+    segment = make_minibatch().sample
     plain = state.detach().clone().requires_grad_()
     next_state, _ = module.model.step(plain, segment.action[:, 0])
     log_probs = torch.log_softmax(module.model.predict(next_state).policy_logits, dim=-1)
@@ -130,27 +130,17 @@ def test_the_gradient_is_halved_at_each_step_of_the_dynamics():
     torch.testing.assert_close(state.grad, 0.5 * plain.grad)
 
 
-def make_batch(rewards, sums):
-    empty = make_minibatch().segment
-    return SegmentBatch(empty, torch.empty(0, B), 0, Range(*rewards), Range(*sums))
-
-
-@pytest.mark.parametrize(
-    ("settings", "rewards", "sums", "words"),
-    [
-        ({}, (-3, 500), (-3, 500), r"reward_support_limit=5 holds rewards up to 34.\d+, .* rewards .* -3 to 500"),
-        ({"value_prefix": True}, (0, 20), (0, 80), r"reward_support_limit=5 .* sums.* seen so far run from 0 to 80"),
-        ({"value_support_limit": 0.05}, (-1, 1), (-1, 1), r"value_support_limit=0.05 holds values .* -1 to 1"),
-    ],
-)
-def test_rewards_that_a_support_cannot_hold_are_told_with_their_range(settings, rewards, sums, words):
-    with pytest.raises(ConfigurationError, match=words):
-        make(**settings).after_turn(make_batch(rewards, sums))
-
-
-def test_rewards_that_the_supports_hold_are_no_trouble():
-    make().after_turn(make_batch((-34, 34), (-500, 500)))
-    make(value_prefix=True).after_turn(make_batch((-34, 34), (-34, 34)))
+@pytest.mark.parametrize(("limit", "largest"), [(5.0, 34.586), (10.0, 117.43)])
+def test_the_largest_reward_and_value_are_those_at_the_ends_of_the_supports(limit, largest):
+    module = make(reward_support_limit=limit, value_support_limit=2 * limit)
+    assert module.largest_reward == pytest.approx(largest, rel=1e-3)
+    assert compress(torch.tensor([module.largest_reward, module.largest_value])).tolist() == pytest.approx(
+        [limit, 2 * limit]
+    )
+    for name, support in (("largest_reward", module.reward_support), ("largest_value", module.value_support)):
+        probs = compressed_two_hot(torch.tensor([-getattr(module, name), getattr(module, name)]), support)
+        assert probs[0, 0] == pytest.approx(1, abs=1e-4)
+        assert probs[1, -1] == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.parametrize("search", ["gumbel", "puct"])
@@ -167,27 +157,34 @@ def test_acting_gives_what_the_replay_wants(search):
 def test_evaluation_is_repeatable_and_training_explores(search):
     observation = torch.randn(40, 5)
     module = with_opinions(make(search=search))
-    explored = {tuple(module.act(observation).action.tolist()) for _ in range(4)}
+    explored = {tuple(module.act(observation, EXPLORE).action.tolist()) for _ in range(4)}
     assert len(explored) > 1
-    module.eval()
-    evaluated = {tuple(module.act(observation).action.tolist()) for _ in range(4)}
+    assert tuple(module.act(observation).action.tolist()) != tuple(module.act(observation).action.tolist())
+    evaluated = {tuple(module.act(observation, EVALUATE).action.tolist()) for _ in range(4)}
     assert len(evaluated) == 1
 
 
+def test_the_temperature_falls_with_env_steps_and_is_none_in_evaluation():
+    module = make(search="puct")
+    for env_steps, temperature in ((0, 1.0), (50, 0.625), (100, 0.25), (1000, 0.25)):
+        module.env_steps = env_steps
+        assert module.temperature(EXPLORE) == pytest.approx(temperature)
+        assert module.temperature(EVALUATE) == module.temperature(WITHOUT_SEARCH) == 0.0
+
+
 def test_without_search_the_prior_acts():
-    module = make(num_simulations=16).eval()
+    module = make(num_simulations=16)
     torch.nn.init.normal_(module.model.policy.out.weight, std=0.02)  # a prior that a search can change
     torch.nn.init.normal_(module.model.reward.head.out.weight, std=0.5)
     observation = torch.randn(40, 5)
     prior = module.model.predict(module.model.represent(observation)).policy_logits.argmax(dim=-1)
-    module.evaluation_mode = "without_search"
-    assert module.act(observation).action.tolist() == prior.tolist()
-    module.evaluation_mode = ""
-    assert module.act(observation).action.tolist() != prior.tolist()
+    assert MuZero.evaluation_modes == (EVALUATE, WITHOUT_SEARCH)
+    assert module.act(observation, WITHOUT_SEARCH).action.tolist() == prior.tolist()
+    assert module.act(observation, EVALUATE).action.tolist() != prior.tolist()
 
 
 def test_a_model_of_a_better_world_is_followed():
-    module = make(num_simulations=16).eval()
+    module = make(num_simulations=16)
 
     def tell(features, memory):  # action 2 is paid, and only the dynamics know it
         logits = torch.zeros(len(features), 11)
@@ -198,7 +195,7 @@ def test_a_model_of_a_better_world_is_followed():
 
     module.model.step = lambda state, action: (state, action[:, None].float())
     module.model.reward.forward = tell
-    assert module.act(torch.randn(5, 5)).action.tolist() == [2] * 5
+    assert module.act(torch.randn(5, 5), EVALUATE).action.tolist() == [2] * 5
 
 
 def test_too_few_observations_for_an_option_are_refused():
@@ -243,8 +240,8 @@ def test_a_value_prefix_learns_sums_and_the_search_takes_them_apart():
 
 def test_reanalysis_replaces_what_was_searched_and_nothing_else():
     module = with_opinions(make(reanalyse_fraction=0.5))
-    before = make_minibatch().segment
-    after = module._prepare(before)
+    before = make_minibatch().sample
+    after = module._reanalyse(before)
     assert after.value[2:].tolist() == before.value[2:].tolist()
     assert after.action_weights[2:].tolist() == before.action_weights[2:].tolist()
     searched = before.is_step[:2]
@@ -274,11 +271,13 @@ def test_consistency_pulls_imagined_states_towards_those_seen():
 
 def test_augmentation_is_for_images_only():
     images = EnvSpec("images", "none", (2, 10, 10), "uint8", num_actions=3)
-    assert not make(augmentation=True).has_augmentation
+    segment = make_minibatch().sample
+    assert torch.equal(make(augmentation=True)._augment(segment).observation, segment.observation[:, : U + 1])
     module = MuZero(images, **SETTINGS | {"augmentation": True})
-    segment = make_minibatch().segment
     shown = torch.randint(256, (B, L + 1, 2, 10, 10), dtype=torch.uint8)
-    prepared = module._prepare(segment._replace(observation=shown))
+    plain = MuZero(images, **SETTINGS)._augment(segment._replace(observation=shown))
+    assert torch.equal(plain.observation, shown[:, : U + 1])
+    prepared = module._augment(segment._replace(observation=shown))
     assert prepared.observation.shape == (B, U + 1, 2, 10, 10)
     assert prepared.observation.dtype == torch.uint8
     assert not torch.equal(prepared.observation, shown[:, : U + 1])
@@ -286,10 +285,10 @@ def test_augmentation_is_for_images_only():
 
 def test_a_terminated_segment_is_worth_nothing_beyond_its_end_after_reanalysis_too():
     module = with_opinions(make(reanalyse_fraction=1.0))
-    segment = make_minibatch().segment
+    segment = make_minibatch().sample
     discount, value = segment.discount.clone(), segment.value.clone()
     discount[1, 1], discount[1, 2:], value[1, 2:] = 0.0, 1.0, 0.0
-    after = module._prepare(segment._replace(discount=discount, value=value))
+    after = module._reanalyse(segment._replace(discount=discount, value=value))
     assert not after.value[1, 2:].any()
     assert after.value[1, :2].all()
 

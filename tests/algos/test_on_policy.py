@@ -9,7 +9,7 @@ from triptych.algos.a2c import A2C
 from triptych.algos.ppo import PPO
 from triptych.algos.pqn import PQN
 from triptych.algos.reinforce import REINFORCE
-from triptych.types import EnvSpec, Rollout
+from triptych.types import EVALUATE, EXPLORE, EnvSpec, Rollout
 
 SPEC = EnvSpec("vector", "none", (5,), "float32", num_actions=3)
 CONTROL = EnvSpec("control", "none", (5,), "float32", None, (2,), (-1.0, -2.0), (1.0, 2.0))
@@ -105,11 +105,11 @@ def test_reinforce_learns_from_the_whole_returns_of_ended_episodes(baseline):
     rollout = make_rollout(module)
     steps = module.targets(rollout)
     advantage, target = steps.advantage.view(7, 4), steps.target.view(7, 4)
-    has_return = steps.extras["has_return"].view(7, 4)
+    is_known = steps.is_known.view(7, 4)
     for env in range(4):
         for start in range(7):
             ends = [time for time in range(start, 7) if rollout.is_last[time, env]]
-            assert bool(has_return[start, env]) == bool(ends)
+            assert bool(is_known[start, env]) == bool(ends)
             if not ends:
                 continue
             value = critic(module, rollout.observation[start, env]) if baseline else 0.0
@@ -119,20 +119,25 @@ def test_reinforce_learns_from_the_whole_returns_of_ended_episodes(baseline):
                 expected += 0.9 ** len(rewards) * critic(module, rollout.next_observation[ends[0], env])
             assert float(target[start, env]) == pytest.approx(expected, abs=1e-5)
             assert float(advantage[start, env]) == pytest.approx(expected - value, abs=1e-5)
-    assert 0 < int(has_return.sum()) < 28
+    assert 0 < int(is_known.sum()) < 28
 
 
 def test_steps_without_a_return_teach_reinforce_nothing():
     module = reinforce()
     steps = make_steps(module)
-    whole = steps.extras["has_return"]
+    whole = steps.is_known
     alone = module.loss(steps.at(whole.nonzero().flatten())).loss
     changed = steps._replace(
         target=torch.where(whole, steps.target, 1e3), advantage=torch.where(whole, steps.advantage, 1e3)
     )
     assert float(module.loss(changed).loss.detach()) == pytest.approx(float(alone.detach()), abs=1e-6)
-    nothing = steps._replace(extras={"has_return": torch.zeros_like(whole)})
+    nothing = steps._replace(is_known=torch.zeros_like(whole))
     assert module.loss(nothing) is None
+
+
+@pytest.mark.parametrize("make", [a2c, ppo, pqn])
+def test_with_a_critic_every_step_has_a_target(make):
+    assert make_steps(make()).is_known.all()
 
 
 @pytest.mark.parametrize("make", [reinforce, a2c, ppo, pqn])
@@ -236,12 +241,32 @@ def test_without_a_baseline_no_value_is_learnt():
 @pytest.mark.parametrize("make", [reinforce, a2c, ppo])
 @pytest.mark.parametrize("spec", [SPEC, CONTROL])
 def test_evaluation_is_greedy_where_asked(make, spec):
-    module, observation = make(spec, eval_greedy=True).eval(), torch.randn(6, 5)
-    first, second = (module.act(observation).action for _ in range(2))
+    module, observation = make(spec, eval_greedy=True), torch.randn(6, 5)
+    first, second = (module.act(observation, EVALUATE).action for _ in range(2))
     assert first.tolist() == second.tolist() == module.network(observation)[0].mode.tolist()
-    module.train()
     assert module.act(observation).action.shape == (6, *spec.action_shape)
-    assert module.act(observation).action.tolist() != module.act(observation).action.tolist()
+    assert module.act(observation).action.tolist() != module.act(observation, EXPLORE).action.tolist()
+
+
+@pytest.mark.parametrize("make", [reinforce, a2c, ppo])
+@pytest.mark.parametrize("spec", [SPEC, CONTROL])
+def test_elsewhere_evaluation_draws_its_actions_and_none_of_those_of_training(make, spec):
+    first, second = (make(spec, eval_greedy=False) for _ in range(2))
+    second.load_state_dict(first.state_dict())
+    observation = torch.randn(40, 5)
+    first.on_validation_start()
+    evaluated = [first.act(observation, EVALUATE).action.tolist() for _ in range(2)]
+    assert evaluated[0] != evaluated[1]
+    assert first.act(observation).action.tolist() == second.act(observation).action.tolist()
+
+
+def test_pqn_explores_by_another_epsilon_than_it_is_evaluated_by():
+    module, observation = pqn(), torch.randn(200, 5)
+    greedy = module.online_network(observation).argmax(dim=-1).tolist()
+    assert module.act(observation, EVALUATE).action.tolist() == greedy
+    assert module.act(observation).action.tolist() != greedy
+    module.env_steps = 50
+    assert module.epsilon == pytest.approx(0.55)
 
 
 def test_observations_are_counted_after_the_updates_of_their_turn():

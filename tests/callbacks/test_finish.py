@@ -10,7 +10,7 @@ from triptych.callbacks.finish import Finish
 
 def end_epoch(finish, value=None, *, is_finished=False, should_stop=False):
     metrics = {} if value is None else {"eval/return_mean": torch.tensor(float(value))}
-    data = SimpleNamespace(is_finished=is_finished)
+    data = SimpleNamespace(clock=SimpleNamespace(is_finished=is_finished))
     trainer = SimpleNamespace(callback_metrics=metrics, datamodule=data, should_stop=should_stop)
     finish.on_train_epoch_end(trainer, None)
     if trainer.should_stop:

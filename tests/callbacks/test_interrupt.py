@@ -20,7 +20,7 @@ class SignalAt(pl.Callback):
 
     def __init__(self, hook, number, frames):
         def send(trainer, *_, **__):
-            if trainer.datamodule.frames >= frames or trainer.state.fn != "fit":
+            if trainer.datamodule.clock.frames >= frames or trainer.state.fn != "fit":
                 signal.raise_signal(number)
 
         setattr(self, hook, send)

@@ -7,7 +7,7 @@ from tests.fakes import BrokenGame, RandomAct, Script, ScriptedGame, collect, la
 from triptych.collect.collector import Collector, episode_seed
 from triptych.types import NotFinite
 
-ENDS = {"terminated": 0.0, "truncated": 1.0, "both": 0.0}
+ENDS = {"terminated": True, "truncated": False, "both": True}
 
 
 def play(scripts, num_vector_steps, **kwargs):
@@ -19,11 +19,11 @@ def values(steps, field):
     return [getattr(step, field)[0].item() for step in steps]
 
 
-@pytest.mark.parametrize(("end", "discount"), ENDS.items())
-def test_the_end_of_an_episode_by_hand(end, discount):
+@pytest.mark.parametrize(("end", "is_terminal"), ENDS.items())
+def test_the_end_of_an_episode_by_hand(end, is_terminal):
     steps = play([Script([1.0, 2.0, 3.0], end)], 5)
     assert values(steps, "reward") == [1, 2, 3, 1, 2]
-    assert values(steps, "discount") == [1, 1, discount, 1, 1]
+    assert values(steps, "is_terminal") == [False, False, is_terminal, False, False]
     assert values(steps, "is_last") == [False, False, True, False, False]
     assert values(steps, "is_first") == [True, False, False, True, False]
     assert [label(step.observation[0])[1:] for step in steps] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
@@ -33,7 +33,7 @@ def test_the_end_of_an_episode_by_hand(end, discount):
 def test_a_lost_life_closes_the_window_but_the_game_goes_on():
     script = Script([1.0, 2.0, 3.0, 4.0], "truncated", lives=(3, 2, 2, 1), first_lives=3)
     steps = play([script], 5, life_loss_is_terminal=True)
-    assert values(steps, "discount") == [1, 0, 1, 0, 1]
+    assert values(steps, "is_terminal") == [False, True, False, True, False]
     assert values(steps, "is_last") == [False, True, False, True, False]
     assert values(steps, "is_first") == [True, False, False, False, True]
     assert [label(step.observation[0])[1:] for step in steps] == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)]
@@ -42,7 +42,7 @@ def test_a_lost_life_closes_the_window_but_the_game_goes_on():
 def test_a_lost_life_means_nothing_where_the_protocol_says_so():
     script = Script([1.0, 2.0, 3.0, 4.0], lives=(3, 2, 2, 1), first_lives=3)
     steps = play([script], 4, life_loss_is_terminal=False)
-    assert values(steps, "discount") == [1, 1, 1, 0]
+    assert values(steps, "is_terminal") == [False, False, False, True]
     assert values(steps, "is_last") == [False, False, False, True]
 
 
@@ -52,7 +52,7 @@ def test_neither_a_life_gained_nor_the_lives_of_the_next_episode_close_a_window(
         Script([0.0, 0.0], lives=(1, 1), first_lives=1),
     ]
     steps = play(scripts, 3, life_loss_is_terminal=True)
-    assert values(steps, "discount") == [1, 1, 1]
+    assert values(steps, "is_terminal") == [False, False, False]
     assert values(steps, "is_last") == [False, True, False]
 
 
@@ -61,7 +61,8 @@ def test_a_life_lost_while_another_environment_begins_anew_closes_the_window():
     long = Script([0.0] * 4, lives=(3, 3, 2, 2), first_lives=3)
     game = ScriptedGame(lambda env_index, episode_index, seed: (short, long)[env_index], num_envs=2)
     steps = collect(Collector(game, RandomAct(), 0, life_loss_is_terminal=True), 4)
-    assert [step.discount.tolist() for step in steps] == [[1, 1], [0, 1], [1, 0], [0, 0]]
+    assert [step.is_terminal.tolist() for step in steps] == [[False, False], [True, False], [False, True], [True, True]]
+    assert all(step.is_terminal.dtype == bool for step in steps)
     assert [step.is_first.tolist() for step in steps] == [[True, True], [False, False], [True, False], [False, False]]
 
 
@@ -129,7 +130,7 @@ def test_steps_stay_as_they_were_when_the_next_ones_come():
             "observation",
             "action",
             "reward",
-            "discount",
+            "is_terminal",
             "is_last",
             "is_first",
             "next_observation",

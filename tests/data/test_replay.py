@@ -1,28 +1,28 @@
-import re
-
 import pytest
 import pytorch_lightning as pl
 import torch
 
 from tests.fakes import Script, ScriptedGame, label, random_script
 from triptych.callbacks.finish import Finish
-from triptych.data.datamodule import TEST_STREAM, VALIDATION_STREAM, check_fits
+from triptych.data.evaluation import EvaluationPlan
 from triptych.data.replay import ReplayDataModule
+from triptych.data.room import check_room
 from triptych.envs.gymnasium import Gymnasium
-from triptych.replay.buffer import ReplayBuffer
-from triptych.types import ActorOutput, ConfigurationError, ReplayBatch
+from triptych.types import EVALUATE, EXPLORE, ActorOutput, ConfigurationError, EmptyTurn, ReplayBatch
 
 REPLAY = {
     "capacity_env_steps": 400,
     "n_step": 3,
     "discount": 0.9,
     "storage": "memory",
-    "is_prioritized": False,
+    "prioritized": False,
 }
 
 
 class Actor(pl.LightningModule):
     """Its one parameter counts the turns learnt from; it keeps what it saw and did."""
+
+    evaluation_modes = (EVALUATE,)
 
     def __init__(self, priority_of=None):
         super().__init__()
@@ -34,21 +34,22 @@ class Actor(pl.LightningModule):
     def configure_optimizers(self):
         return None
 
-    def act(self, observation):
+    def act(self, observation, mode):
         assert not torch.is_grad_enabled()
-        if self.training:
+        if mode == EXPLORE:
             self.acted_with.append(int(self.parameter))
         return ActorOutput(torch.zeros(len(observation), dtype=torch.int64), {})
 
     def training_step(self, batch, batch_index):
         self.batches.append(batch)
-        if self.priority_of is not None and len(batch.weight):
+        if self.priority_of is not None and not isinstance(batch, EmptyTurn) and len(batch.weight):
             self.trainer.datamodule.update_priorities(self.priority_of(batch))
         self.parameter += 1
 
-    def validation_step(self, returns, batch_index):
-        self.evaluated_at.append(self.trainer.datamodule.env_steps)
-        self.returns.append(returns.tolist())
+    def validation_step(self, result, batch_index):
+        assert result.mode == EVALUATE
+        self.evaluated_at.append(self.trainer.datamodule.clock.env_steps)
+        self.returns.append(result.returns.tolist())
 
     test_step = validation_step
 
@@ -72,12 +73,16 @@ def make_data(tmp_path):
         probe = games.make(1)
         probe.close()
         replay = REPLAY | settings.pop("replay", {})
+        plan = EvaluationPlan(period_frames=2 * 1000, episodes=3, final_episodes=4)
+        plan = plan._replace(**settings.pop("plan", {}))
         settings = {
             "seed": 0, "num_envs": 2, "batch_size": 5, "env_steps_per_update": 4,
             "learning_starts_env_steps": 0,
-            "total_frames": 2 * 40, "eval_period_frames": 2 * 1000, "eval_episodes": 3, "final_episodes": 4,
+            "total_frames": 2 * 40,
         } | settings  # fmt: skip
-        return ReplayDataModule(games, actor, probe.spec, replay=replay, directory=tmp_path, **settings)
+        return ReplayDataModule(
+            games, actor, probe.spec, replay=replay, evaluation=plan, directory=tmp_path, **settings
+        )
 
     return make
 
@@ -107,11 +112,11 @@ def fit(tmp_path):
     return fit
 
 
-@pytest.mark.parametrize("eval_period_frames", [2 * 4, 2 * 12, 2 * 1000])
-def test_actions_of_a_turn_use_the_parameters_after_the_turn_before(make_data, fit, eval_period_frames):
+@pytest.mark.parametrize("period_frames", [2 * 4, 2 * 12, 2 * 1000])
+def test_actions_of_a_turn_use_the_parameters_after_the_turn_before(make_data, fit, period_frames):
     actor = Actor()
-    data = make_data(actor, eval_period_frames=eval_period_frames)
-    assert data.turn == (2, 4, 1)
+    data = make_data(actor, plan={"period_frames": period_frames})
+    assert data.clock.turn == (2, 4, 1)
     fit(actor, data)
     # The very first actions are chosen before the first turn's own two.
     assert actor.acted_with == [0] + [turn for turn in range(10) for _ in range(2)]
@@ -121,10 +126,10 @@ def test_no_turn_is_played_ahead(make_data, fit):
     class Watching(Actor):
         def training_step(self, batch, batch_index):
             super().training_step(batch, batch_index)
-            turns_played.append(self.trainer.datamodule.turns)
+            turns_played.append(self.trainer.datamodule.clock.turns)
 
     turns_played, actor = [], Watching()
-    fit(actor, make_data(actor, eval_period_frames=2 * 12))
+    fit(actor, make_data(actor, plan={"period_frames": 2 * 12}))
     assert turns_played == list(range(1, 11))
 
 
@@ -135,20 +140,20 @@ def test_updates_per_turn_and_their_shapes(make_data, fit, num_envs, env_steps_p
     fit(actor, data)
     batch = actor.batches[-1]
     assert isinstance(batch, ReplayBatch)
-    leading = (data.turn.updates, 5)
+    leading = (data.clock.turn.updates, 5)
     assert batch.weight.shape == leading
-    assert [tuple(field.shape) for field in batch.transition] == [
+    assert [tuple(field.shape) for field in batch.sample] == [
         (*leading, 2, 1, 5), leading, leading, leading, (*leading, 2, 1, 5)
     ]  # fmt: skip
-    assert [str(field.dtype)[6:] for field in batch.transition] == [
+    assert [str(field.dtype)[6:] for field in batch.sample] == [
         "uint8",
         "int64",
         "float32",
         "float32",
         "uint8",
     ]
-    assert batch.env_steps == data.env_steps == 48
-    assert data.frames == data.total_frames == 96
+    assert batch.env_steps == data.clock.env_steps == 48
+    assert data.clock.frames == data.clock.total_frames == 96
 
 
 @pytest.mark.parametrize("learning_starts", [8, 9, 12])
@@ -158,13 +163,13 @@ def test_turns_before_learning_starts_carry_no_update(make_data, fit, learning_s
     updates = {batch.env_steps: len(batch.weight) for batch in actor.batches}
     assert updates == {env_steps: int(env_steps >= learning_starts) for env_steps in range(4, 41, 4)}
     warm_up = actor.batches[0]
-    assert all(len(field) == 0 for field in (*warm_up.transition, warm_up.weight))
+    assert all(len(field) == 0 for field in (*warm_up.sample, warm_up.weight))
 
 
 def test_a_turn_without_a_closed_window_carries_no_update(make_data, fit):
     actor = Actor()
     games = Games(lambda num_envs: ScriptedGame(lambda *_: Script([0.0] * 150), num_envs, frame_stack=2))
-    data = make_data(actor, games, num_envs=1, env_steps_per_update=1, replay={"n_step": 4}, eval_episodes=1)
+    data = make_data(actor, games, num_envs=1, env_steps_per_update=1, replay={"n_step": 4}, plan={"episodes": 1})
     fit(actor, data)
     assert [len(batch.weight) for batch in actor.batches[:6]] == [0, 0, 0, 1, 1, 1]
 
@@ -174,8 +179,8 @@ def test_warm_up_batches_have_the_types_of_later_ones(make_data, fit):
         actor = Actor()
         fit(actor, make_data(actor, Games(make_game), learning_starts_env_steps=12))
         first, last = actor.batches[0], actor.batches[-1]
-        assert [field.dtype for field in first.transition] == [field.dtype for field in last.transition]
-        assert [field.shape[2:] for field in first.transition] == [field.shape[2:] for field in last.transition]
+        assert [field.dtype for field in first.sample] == [field.dtype for field in last.sample]
+        assert [field.shape[2:] for field in first.sample] == [field.shape[2:] for field in last.sample]
 
 
 @pytest.mark.parametrize(
@@ -183,14 +188,14 @@ def test_warm_up_batches_have_the_types_of_later_ones(make_data, fit):
 )
 def test_no_evaluation_is_lost(make_data, fit, total, period, expected):
     actor = Actor()
-    fit(actor, make_data(actor, total_frames=2 * total, eval_period_frames=2 * period))
+    fit(actor, make_data(actor, total_frames=2 * total, plan={"period_frames": 2 * period}))
     assert actor.evaluated_at == expected
     assert len(actor.batches) == 10
 
 
 def test_an_evaluation_plays_the_same_fresh_episodes_every_time(make_data, fit):
     games, actor = Games(), Actor()
-    data = make_data(actor, games, eval_period_frames=2 * 16, eval_num_envs=2)
+    data = make_data(actor, games, plan={"period_frames": 2 * 16, "num_envs": 2})
     trainer = fit(actor, data)
     training, *evaluations = games.made
     assert training.num_envs == 2
@@ -205,16 +210,15 @@ def test_an_evaluation_plays_the_same_fresh_episodes_every_time(make_data, fit):
     assert seeds[0].isdisjoint(seeds[1])
     assert seeds[0].isdisjoint(seeds[2])
     assert seeds[1].isdisjoint(seeds[2])
-    assert VALIDATION_STREAM != TEST_STREAM
 
 
 def test_returns_of_an_evaluation_are_whole_whatever_training_clips(make_data, fit):
     actor = Actor()
     data = make_data(actor, clip_rewards=True, life_loss_is_terminal=True)
     fit(actor, data)
-    expected = [sum(random_script(0, 0, episode.seed).rewards) for episode in data.evaluation_episodes]
+    expected = [sum(random_script(0, 0, episode.seed).rewards) for episode in data.evaluator.episodes]
     assert actor.returns[-1] == pytest.approx(expected, abs=1e-5)
-    rewards = torch.cat([batch.transition.reward.flatten() for batch in actor.batches])
+    rewards = torch.cat([batch.sample.reward.flatten() for batch in actor.batches])
     assert {round(float(reward), 6) for reward in rewards} <= {
         round(a + 0.9 * b + 0.81 * c, 6) for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1)
     }
@@ -222,7 +226,7 @@ def test_returns_of_an_evaluation_are_whole_whatever_training_clips(make_data, f
 
 def test_evaluation_alone_makes_neither_replay_nor_training_environments(make_data, tmp_path):
     games, actor = Games(), Actor()
-    data = make_data(actor, games, replay={"storage": "disk"}, eval_num_envs=1)
+    data = make_data(actor, games, replay={"storage": "disk"}, plan={"num_envs": 1})
     make_trainer(tmp_path).validate(actor, datamodule=data, verbose=False)
     assert [game.num_envs for game in games.made] == [1]
     assert not (tmp_path / "ring.bin").exists()
@@ -241,16 +245,16 @@ def test_episodes_that_ended_are_handed_over_once(make_data, fit):
 
 def test_priorities_decide_what_the_next_turns_draw(make_data, fit):
     def priority_of(batch):
-        is_favourite = batch.transition.observation[..., -1, 0, 0] == 0  # environment 0 wrote the frame
+        is_favourite = batch.sample.observation[..., -1, 0, 0] == 0  # environment 0 wrote the frame
         return torch.where(is_favourite, 1e3, 1e-6)
 
     drawn = {}
-    for is_prioritized in (True, False):
+    for prioritized in (True, False):
         actor = Actor(priority_of)
-        replay = {"is_prioritized": is_prioritized, "priority_exponent": 1.0}
+        replay = {"prioritized": prioritized, "priority_exponent": 1.0}
         fit(actor, make_data(actor, replay=replay, batch_size=50, learning_starts_env_steps=36))
-        env_index = actor.batches[-1].transition.observation[..., -1, 0, 0]
-        drawn[is_prioritized] = float((env_index == 0).float().mean())
+        env_index = actor.batches[-1].sample.observation[..., -1, 0, 0]
+        drawn[prioritized] = float((env_index == 0).float().mean())
     assert drawn[True] > 0.9
     assert 0.2 < drawn[False] < 0.8
 
@@ -258,8 +262,8 @@ def test_priorities_decide_what_the_next_turns_draw(make_data, fit):
 def test_vector_observations_go_the_same_way(make_data, fit):
     actor = Actor()
     games = Games(lambda num_envs: Gymnasium("CartPole-v1", num_envs))
-    fit(actor, make_data(actor, games, total_frames=100, eval_period_frames=1000, replay={"n_step": 1}))
-    transition = actor.batches[-1].transition
+    fit(actor, make_data(actor, games, total_frames=100, plan={"period_frames": 1000}, replay={"n_step": 1}))
+    transition = actor.batches[-1].sample
     assert transition.observation.shape == (1, 5, 4)
     assert transition.observation.dtype == torch.float32
     assert transition.reward.eq(1).all()
@@ -286,10 +290,30 @@ def test_a_run_goes_on_from_what_was_saved(make_data, fit):
     after.load_state_dict(before.state_dict())
     fit(actor, after)
     assert [batch.env_steps for batch in actor.batches] == list(range(24, 41, 4))
-    assert after.env_steps == after.collector.env_steps == 40
+    assert after.clock.env_steps == after.collector.env_steps == 40
     found = drawn(after)
     assert {name: found[name] for name in found if name.episode_index < 1000} == saved
     assert len(found) > len(saved) > 10
+
+
+def test_an_owed_evaluation_is_played_in_an_empty_turn(make_data, fit):
+    before, actor, games = make_data(first := Actor(), total_frames=2 * 20), Actor(), Games()
+    fit(first, before)
+    after = make_data(actor, games, total_frames=2 * 20)
+    after.load_state_dict(before.state_dict() | {"evaluated_turns": 0, "replay": None})
+    fit(actor, after)
+    assert actor.batches == [EmptyTurn(20)]
+    assert actor.evaluated_at == [20]
+    assert actor.acted_with == []
+    assert not after.clock.owes_evaluation
+    assert [game.num_envs for game in games.made] == [3]  # nobody trains, nothing is remembered
+
+
+def test_a_capacity_that_no_draw_fits_into_is_refused_before_it_is_measured(make_data):
+    data = make_data(Actor(), replay={"capacity_env_steps": 10, "n_step": 3})
+    with pytest.raises(ConfigurationError, match=r"capacity_env_steps=10 .* more than 10"):
+        data.needs(100)
+    make_data(Actor(), replay={"capacity_env_steps": 11, "n_step": 3}).needs(100)
 
 
 def drawn(data):
@@ -320,27 +344,10 @@ def test_the_disk_must_hold_all_that_is_saved_of_a_long_run(make_data, storage, 
     needed = frames_saved * frame + 3 * capacity * arrays + (storage == "disk") * capacity * frame
 
     def room(nbytes):
-        return lambda asked, directory: (nbytes if asked == "disk" else 10**9, asked)
+        return {"memory": 10**9, "disk": nbytes, "device": 10**9}
 
-    data.check_room(room(needed), 2 * period)
+    check_room(data.needs(2 * period), room(needed))
     with pytest.raises(ConfigurationError, match=rf"algo\.replay\.capacity_env_steps={capacity} takes .* of disk"):
-        data.check_room(room(needed - 1), 2 * period)
+        check_room(data.needs(2 * period), room(needed - 1))
     short = make_data(Actor(), total_frames=2 * 100, replay={"capacity_env_steps": capacity, "storage": storage})
-    short.check_room(room(needed - (frames_saved - 100) * frame), 2 * period)
-
-
-@pytest.mark.parametrize("is_prioritized", [True, False])
-@pytest.mark.parametrize(("capacity", "num_envs"), [(60, 2), (61, 2), (100, 3), (1000, 7)])
-def test_a_replay_that_does_not_fit_names_the_largest_that_does(capacity, num_envs, is_prioritized):
-    spec = ScriptedGame(random_script, frame_stack=3).spec
-
-    def nbytes(capacity):
-        return ReplayBuffer.nbytes(capacity, num_envs, spec, is_prioritized)
-
-    needed = nbytes(capacity)
-    check_fits("algo.replay.capacity_env_steps", capacity, nbytes, needed, "memory")
-    for available in {needed // 2, *range(needed - 40, needed)}:
-        with pytest.raises(ConfigurationError, match=rf"capacity_env_steps={capacity} .* memory") as error:
-            check_fits("algo.replay.capacity_env_steps", capacity, nbytes, available, "memory")
-        largest = int(re.findall(r"capacity_env_steps=(\d+)", str(error.value))[-1])
-        assert nbytes(largest) <= available < nbytes(largest + 1)
+    check_room(short.needs(2 * period), room(needed - (frames_saved - 100) * frame))

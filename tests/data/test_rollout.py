@@ -5,13 +5,17 @@ import torch
 
 from tests.fakes import Script, ScriptedGame, label, random_script
 from triptych.callbacks.finish import Finish
+from triptych.data.evaluation import EvaluationPlan
 from triptych.data.rollout import RolloutDataModule
+from triptych.data.room import check_room
 from triptych.envs.atari import Atari
-from triptych.types import ActorOutput, ConfigurationError, Rollout
+from triptych.types import EVALUATE, EXPLORE, ActorOutput, ConfigurationError, EmptyTurn, Rollout
 
 
 class Actor(pl.LightningModule):
     """Its one parameter counts the turns learnt from; it keeps what it saw and did."""
+
+    evaluation_modes = (EVALUATE,)
 
     def __init__(self):
         super().__init__()
@@ -22,8 +26,8 @@ class Actor(pl.LightningModule):
     def configure_optimizers(self):
         return None
 
-    def act(self, observation):
-        if self.training:
+    def act(self, observation, mode):
+        if mode == EXPLORE:
             self.acted_with.append(int(self.parameter))
         value = observation.flatten(1).float().sum(dim=1)
         return ActorOutput(torch.zeros(len(observation), dtype=torch.int64), {"value": value})
@@ -32,18 +36,19 @@ class Actor(pl.LightningModule):
         self.rollouts.append(batch)
         self.parameter += 1
 
-    def validation_step(self, returns, batch_index):
-        self.evaluated_at.append(self.trainer.datamodule.env_steps)
+    def validation_step(self, result, batch_index):
+        self.evaluated_at.append(self.trainer.datamodule.clock.env_steps)
 
 
 def make_data(actor, make_game, tmp_path, **settings):
     probe = make_game(1)
     probe.close()
+    plan = EvaluationPlan(period_frames=2 * 1000, episodes=2, final_episodes=2)._replace(**settings.pop("plan", {}))
     settings = {
         "seed": 0, "num_envs": 3, "rollout_length": 4, "discount": 0.9, "total_frames": 2 * 60,
-        "eval_period_frames": 2 * 1000, "eval_episodes": 2, "final_episodes": 2, "directory": tmp_path,
+        "directory": tmp_path,
     } | settings  # fmt: skip
-    return RolloutDataModule(make_game, actor, probe.spec, **settings)
+    return RolloutDataModule(make_game, actor, probe.spec, evaluation=plan, **settings)
 
 
 def scripted(num_envs):
@@ -67,10 +72,10 @@ def train(tmp_path, make_game=scripted, **settings):
 
 
 def test_a_rollout_is_played_with_the_parameters_after_the_turn_before(tmp_path):
-    _, actor, data = train(tmp_path, eval_period_frames=2 * 24)
+    _, actor, data = train(tmp_path, plan={"period_frames": 2 * 24})
     assert actor.acted_with == [turn for turn in range(5) for _ in range(4)]
     assert actor.evaluated_at == [24, 48, 60]
-    assert data.env_steps == 60
+    assert data.clock.env_steps == 60
 
 
 def test_shapes_types_and_the_clock(tmp_path):
@@ -83,7 +88,7 @@ def test_shapes_types_and_the_clock(tmp_path):
     assert [field.dtype for field in scalars[:4]] == [torch.int64, torch.float32, torch.float32, torch.bool]
     assert rollout.rows.shape == (6, 4)
     assert [rollout.env_steps for rollout in rollouts] == [12, 24, 36, 48, 60]
-    assert data.turn == (4, 12, 6)
+    assert data.clock.turn == (4, 12, 6)
 
 
 def test_each_epoch_shares_all_rows_in_a_new_order(tmp_path):
@@ -136,6 +141,10 @@ def test_flattened_steps_stay_together(tmp_path):
     found = steps.at(rows)
     assert found.target.tolist() == [7, 0, 11]
     assert found.advantage.tolist() == [-7, 0, -11]
+    assert found.is_known.tolist() == [True, True, True]
+    known = rollout.steps(target, is_known=target != 7).at(rows)
+    assert known.is_known.tolist() == [False, True, True]
+    assert known.advantage.tolist() == [0, 0, 0]
     for index, row in enumerate(rows.tolist()):
         time, env = divmod(row, 3)
         assert found.observation[index].tolist() == rollout.observation[time, env].tolist()
@@ -163,7 +172,7 @@ def test_observations_of_real_games_are_not_overwritten_by_later_ones(tmp_path):
             repeat_action_prob=0.0, noop_max=30, fire_on_reset=False, max_frames_per_episode=400,
         )  # fmt: skip
 
-    rollouts, _, _ = train(tmp_path, make_game, rollout_length=40, total_frames=4 * 240, eval_episodes=1)
+    rollouts, _, _ = train(tmp_path, make_game, rollout_length=40, total_frames=4 * 240, plan={"episodes": 1})
     for rollout in rollouts:
         for time in range(39):
             moved = ~rollout.is_last[time]
@@ -191,10 +200,9 @@ def test_an_owed_evaluation_is_played_in_an_empty_turn(tmp_path):
     actor = Actor()
     after = make_data(actor, scripted, tmp_path, total_frames=2 * 24)
     after.load_state_dict(state)
-    (rollout,) = fit(actor, after, tmp_path)
+    assert fit(actor, after, tmp_path) == [EmptyTurn(24)]
     assert actor.evaluated_at == [24]
-    assert len(rollout.reward) == len(rollout.rows) == 0
-    assert rollout.env_steps == 24
+    assert actor.acted_with == []
 
 
 def test_uneven_minibatches_are_refused(tmp_path):
@@ -214,6 +222,7 @@ def test_a_long_episode_over_many_rollouts_is_cut_by_none(tmp_path):
 def test_a_rollout_larger_than_the_memory_is_refused_with_the_largest_that_fits(tmp_path):
     data = make_data(Actor(), scripted, tmp_path)
     nbytes = 3 * 4 * data.num_envs * int(np.prod(data.spec.observation_shape))  # uint8, three copies of four steps
-    data.check_room(lambda storage, directory: (nbytes, storage), 100)
+    room = {"memory": nbytes, "disk": 0, "device": 0}
+    check_room(data.needs(100), room)
     with pytest.raises(ConfigurationError, match=r"algo\.rollout_length=4 .* of memory.* algo\.rollout_length=3\."):
-        data.check_room(lambda storage, directory: (nbytes - 1, storage), 100)
+        check_room(data.needs(100), room | {"memory": nbytes - 1})

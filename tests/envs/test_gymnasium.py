@@ -87,7 +87,7 @@ def assert_equal_to_lone_environments(env_id, game, num_vector_steps, make_kwarg
             np.testing.assert_array_equal(step.next_observation[i], observation.astype(np.float32))
             assert step.is_first[i] == (time == 0)
             assert step.reward[i] == np.float32(reward)
-            assert step.discount[i] == 1 - terminated
+            assert step.is_terminal[i] == terminated
             assert step.is_last[i] == (terminated or truncated) == (time == episode.length - 1)
             total += reward
         assert episode.episode_return == pytest.approx(total)
@@ -107,7 +107,7 @@ def test_a_time_limit_truncates():
     assert_equal_to_lone_environments("CartPole-v1", game, 80, kwargs)
     game = Gymnasium("CartPole-v1", 2, make_kwargs=kwargs)
     steps = collect(Collector(game, RandomAct(num_actions=2), 0), 80)
-    assert any((step.is_last & (step.discount == 1)).any() for step in steps)
+    assert any((step.is_last & ~step.is_terminal).any() for step in steps)
 
 
 @pytest.mark.parametrize("env_id", WORLDS)
@@ -122,8 +122,8 @@ def test_a_hopper_that_falls_is_told_apart_from_one_that_is_stopped():
     kwargs = {"max_episode_steps": 25}
     game = make_world("Hopper-v5", 4, make_kwargs=kwargs)
     steps = assert_equal_to_lone_environments("Hopper-v5", game, 120, kwargs, wrapper=ClipAction)
-    last = np.concatenate([step.discount[step.is_last] for step in steps])
-    assert set(last) == {0.0, 1.0}
+    ends = np.concatenate([step.is_terminal[step.is_last] for step in steps])
+    assert set(ends.tolist()) == {True, False}
 
 
 @pytest.mark.parametrize("env_id", WORLDS)
@@ -161,7 +161,7 @@ def test_processes_play_the_same_as_one():
     try:
         alone, together = (collect(Collector(game, RandomAct(num_actions=2), 3), 60) for game in games)
         for one, other in zip(alone, together, strict=True):
-            for name in ("observation", "reward", "discount", "is_last", "is_first", "next_observation"):
+            for name in ("observation", "reward", "is_terminal", "is_last", "is_first", "next_observation"):
                 np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     finally:
         for game in games:
@@ -248,9 +248,26 @@ def test_frames_of_pixels_are_stacked():
     assert len({frame.tobytes() for frame in frames}) == 4
 
 
-@pytest.mark.parametrize(
-    "space", [Box(0, 255, (8, 8, 3), np.uint8), Box(-1, 1, (4,), np.float32), Box(0, 255, (16,), np.uint8)]
-)
+@pytest.mark.parametrize("shape", [(12, 16, 3), (3, 12, 16)], ids=["channels last", "channels first"])
+def test_frames_in_colour_are_stacked_along_their_channels(shape):
+    space = Box(0, 255, shape, np.uint8)
+    game, single = (with_spaces(frame_stack=stack, observation_space=space) for stack in (4, 1))
+    assert game.spec.observation_shape == (12, 12, 16)
+    assert (game.spec.frame_stack, game.spec.is_image) == (4, True)
+    seen = []
+    for one in (game, single):
+        observation, _ = one.reset(np.array([1]), np.ones(1, bool))
+        seen.append([observation[0]])
+        for _ in range(3):
+            one.send(np.zeros(1, np.int64))
+            seen[-1].append(one.receive().observation[0])
+    stacks, frames = seen
+    for time, stack in enumerate(stacks):
+        expected = [frames[max(time - age, 0)] for age in (3, 2, 1, 0)]
+        np.testing.assert_array_equal(stack, np.concatenate(expected))
+
+
+@pytest.mark.parametrize("space", [Box(-1, 1, (4,), np.float32), Box(0, 255, (16,), np.uint8)])
 def test_a_frame_stack_that_is_not_stacked_is_refused(space):
     with pytest.raises(ConfigurationError, match="frame_stack"):
         with_spaces(frame_stack=4, observation_space=space)
@@ -281,7 +298,7 @@ def test_lives_are_read_after_steps_and_after_resets():
 def test_a_lost_life_closes_the_window_through_the_collector():
     collector = Collector(with_spaces(num_envs=2), RandomAct(), 0, life_loss_is_terminal=True)
     steps = collect(collector, 8)
-    assert [step.discount.tolist() for step in steps] == [[1, 1], [0, 0], [1, 1], [0, 0]] * 2
+    assert [step.is_terminal.tolist() for step in steps] == [[False] * 2, [True] * 2] * 4
     assert [step.is_first.tolist() for step in steps] == [[True] * 2, *[[False] * 2] * 3] * 2
 
 

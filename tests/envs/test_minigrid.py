@@ -132,7 +132,7 @@ def test_time_that_runs_out_is_a_truncation():
     steps = collect(collector, 250)
     last = [[time for time, step in enumerate(steps, start=1) if step.is_last[i]] for i in range(2)]
     assert last == [[100, 200]] * 2  # 100 steps, as registered
-    assert all((step.discount == 1).all() and (step.reward == 0).all() for step in steps)
+    assert all(not step.is_terminal.any() and (step.reward == 0).all() for step in steps)
 
 
 def test_the_goal_is_a_termination_and_its_reward_falls_with_time():

@@ -1,11 +1,8 @@
 import pytest
 import torch
 from jaxtyping import TypeCheckError
-from torch.nn.functional import huber_loss
 
-from triptych.functional.q_learning import epsilon_greedy, half_squared, huber, q_learning_target, select
-
-ERRORS = torch.tensor([-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0])
+from triptych.functional.q_learning import epsilon_greedy, q_learning_target, select
 
 
 def random_batch(seed, batch_size=50, num_actions=4):
@@ -48,25 +45,6 @@ def test_select_takes_the_values_of_the_actions():
     assert select(q_tm1, torch.tensor([1, 0, 1])).tolist() == [1, 2, 5]
 
 
-def test_huber_by_hand_and_as_torch_has_it():
-    assert huber(ERRORS).tolist() == [2.5, 0.5, 0.125, 0.0, 0.125, 0.5, 2.5]
-    torch.testing.assert_close(huber(ERRORS), huber_loss(ERRORS, torch.zeros(7), reduction="none"))
-
-
-def test_the_gradient_of_huber_is_the_clipped_error():
-    errors = torch.linspace(-3, 3, 31).requires_grad_()
-    huber(errors).sum().backward()
-    torch.testing.assert_close(errors.grad, errors.detach().clamp(-1, 1))
-
-
-def test_the_gradient_of_squared_is_the_error():
-    errors = ERRORS.clone().requires_grad_()
-    losses = half_squared(errors)
-    losses.sum().backward()
-    assert losses.tolist() == [4.5, 0.5, 0.125, 0.0, 0.125, 0.5, 4.5]
-    torch.testing.assert_close(errors.grad, ERRORS)
-
-
 @pytest.mark.parametrize("epsilon", [0.0, 0.3, 1.0])
 def test_epsilon_greedy_frequencies(epsilon):
     num = 20_000
@@ -98,7 +76,6 @@ def test_the_generator_alone_decides():
         lambda: q_learning_target(torch.zeros(3), torch.zeros(3), torch.zeros(3, 2), torch.zeros(3, 4)),
         lambda: select(torch.zeros(3, 2), torch.zeros(4, dtype=torch.int64)),
         lambda: select(torch.zeros(3, 2), torch.zeros(3)),
-        lambda: huber(torch.zeros(3, 1)),
         lambda: epsilon_greedy(torch.zeros(4), 0.1, torch.Generator()),
     ],
 )

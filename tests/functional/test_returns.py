@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from triptych.functional.returns import is_of_ended_episode, lambda_returns, n_step_returns, successor_values
+from triptych.functional.returns import (
+    generalized_advantages,
+    is_of_ended_episode,
+    lambda_returns,
+    n_step_returns,
+    successor_values,
+)
 
 
 def random_rollout(seed, length=12, num_envs=5):
@@ -53,7 +59,9 @@ def test_lambda_returns_are_the_mixture_of_n_step_returns(seed, lambda_):
 @pytest.mark.parametrize("seed", range(3))
 def test_advantages_are_the_generalized_estimate(seed):
     reward, discount, value, next_value, is_cut, _ = random_rollout(seed)
-    found = lambda_returns(reward, discount, next_value, is_cut, 0.95) - value
+    found, returns = generalized_advantages(reward, discount, value, next_value, is_cut, 0.95)
+    torch.testing.assert_close(returns, found + value)
+    assert torch.equal(returns, lambda_returns(reward, discount, next_value, is_cut, 0.95))
     for env in range(reward.shape[1]):
         for start in range(len(reward)):
             expected, factor = 0.0, 1.0

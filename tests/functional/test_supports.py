@@ -4,7 +4,14 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from triptych.functional.supports import compress, expand, expectation, make_support, two_hot
+from triptych.functional.supports import (
+    categorical_projection,
+    compress,
+    expand,
+    expectation,
+    make_support,
+    two_hot,
+)
 
 SCALARS = torch.tensor([-30_000.0, -299.5, -1.0, -0.01, 0.0, 0.3, 1.0, 24.0, 1e6])
 
@@ -87,3 +94,45 @@ def test_a_wrong_shape_or_type_raises():
     ):
         with pytest.raises(TypeCheckError):
             call()
+
+
+def reference_projection(reward, discount, probs, support):
+    """Bellemare et al. 2017, algorithm 1, for one row and in its words."""
+    low, high, step = support[0], support[-1], support[1] - support[0]
+    projected = [0.0] * len(support)
+    for point, prob in zip(support, probs, strict=True):
+        position = (min(max(reward + discount * point, low), high) - low) / step
+        lower, upper = math.floor(position), math.ceil(position)
+        if lower == upper:
+            projected[lower] += prob
+        else:
+            projected[lower] += prob * (upper - position)
+            projected[upper] += prob * (position - lower)
+    return projected
+
+
+def test_the_projection_is_that_of_the_paper():
+    generator = torch.Generator().manual_seed(0)
+    support = make_support(-2, 3, 11)
+    probs = torch.rand(64, 11, generator=generator).softmax(dim=-1)
+    reward, discount = torch.randn(64, generator=generator) * 2, torch.rand(64, generator=generator)
+    reward[:3], discount[:3] = torch.tensor([0.0, 1.0, -9.0]), torch.tensor([1.0, 0.0, 0.5])  # on points, and far out
+    found = categorical_projection(reward, discount, probs, support)
+    for row in range(64):
+        expected = reference_projection(float(reward[row]), float(discount[row]), probs[row].tolist(), support.tolist())
+        assert found[row].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_projection_keeps_the_mean_within_the_support_and_all_probability():
+    support = make_support(-10, 10, 51)
+    probs = torch.rand(5, 51, generator=torch.Generator().manual_seed(1)).softmax(dim=-1)
+    reward, discount = torch.linspace(-1, 1, 5), torch.full((5,), 0.9)
+    found = categorical_projection(reward, discount, probs, support)
+    torch.testing.assert_close(found.sum(dim=-1), torch.ones(5))
+    torch.testing.assert_close(expectation(found, support), reward + 0.9 * expectation(probs, support))
+
+
+def test_after_termination_the_projection_is_the_reward_alone():
+    support = make_support(-1, 1, 5)
+    found = categorical_projection(torch.tensor([0.25]), torch.zeros(1), torch.rand(1, 5).softmax(dim=-1), support)
+    assert found[0].tolist() == pytest.approx([0, 0, 0.5, 0.5, 0])

@@ -39,12 +39,12 @@ def test_values_are_single_precision_under_autocast(dueling):
 
 def test_the_mean_of_dueling_values_is_the_state_value():
     head, features = DuelingHead(8, 4), torch.randn(5, 8)
-    torch.testing.assert_close(head(features).mean(dim=-1, keepdim=True), head.value(features))
+    torch.testing.assert_close(head(features).mean(dim=1), head.value(features))
 
 
 def test_dueling_values_differ_by_their_advantages():
     head, features = DuelingHead(8, 4), torch.randn(5, 8)
-    q_values, advantage = head(features), head.advantage(features)
+    q_values, advantage = head(features).squeeze(-1), head.advantage(features)
     torch.testing.assert_close(q_values - q_values[:, :1], advantage - advantage[:, :1])
 
 
@@ -54,6 +54,26 @@ def test_the_same_added_to_all_advantages_changes_nothing():
     with torch.no_grad():
         head.advantage.bias += 3.0
     torch.testing.assert_close(head(features), before)
+
+
+@pytest.mark.parametrize("dueling", [False, True])
+def test_distributions_have_logits_for_each_action(dueling):
+    network = QNetwork(IMAGES, dueling=dueling, num_bins=7)
+    logits = network(observations(IMAGES))
+    assert logits.shape == (6, 3, 7)
+    assert len({tuple(row) for row in logits[0].tolist()}) == 3  # an action has logits of its own
+
+
+def test_each_bin_of_a_dueling_head_has_streams_of_its_own():
+    wide, narrow = DuelingHead(8, 4, num_bins=3), DuelingHead(8, 4)
+    features = torch.randn(5, 8)
+    with torch.no_grad():
+        for bin_ in range(3):
+            narrow.value.weight.copy_(wide.value.weight[bin_ : bin_ + 1])
+            narrow.value.bias.copy_(wide.value.bias[bin_ : bin_ + 1])
+            narrow.advantage.weight.copy_(wide.advantage.weight[bin_::3])
+            narrow.advantage.bias.copy_(wide.advantage.bias[bin_::3])
+            torch.testing.assert_close(wide(features)[..., bin_], narrow(features)[..., 0])
 
 
 @pytest.mark.parametrize("head", [LinearHead(8, 4), DuelingHead(8, 4)])

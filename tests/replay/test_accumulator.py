@@ -10,14 +10,14 @@ def random_stream(seed, num_steps=60, num_envs=4):
     reward = rng.normal(size=(num_steps, num_envs)).astype(np.float32)
     is_terminal = rng.random((num_steps, num_envs)) < 0.15
     is_truncated = rng.random((num_steps, num_envs)) < 0.15
-    return reward, 1.0 - is_terminal.astype(np.float32), is_terminal | is_truncated
+    return reward, is_terminal, is_terminal | is_truncated
 
 
-def closed_windows(accumulator, reward, discount, is_last):
+def closed_windows(accumulator, reward, is_terminal, is_last):
     """Map (env, step at which it opened) to every window that closed."""
     closed = {}
     for step in range(len(reward)):
-        windows = accumulator.add(reward[step], discount[step], is_last[step])
+        windows = accumulator.add(reward[step], is_terminal[step], is_last[step])
         for env_index, num_steps, total, factor in zip(*windows, strict=True):
             closed.setdefault((int(env_index), step + 1 - int(num_steps)), []).append(
                 (int(num_steps), float(total), float(factor))
@@ -32,11 +32,11 @@ def one_env(values):
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("n_step", [1, 2, 3, 5, 20])
 def test_windows_equal_the_definition(n_step, seed):
-    reward, discount, is_last = random_stream(seed)
-    closed = closed_windows(NStepAccumulator(4, n_step, 0.9), reward, discount, is_last)
+    reward, is_terminal, is_last = random_stream(seed)
+    closed = closed_windows(NStepAccumulator(4, n_step, 0.9), reward, is_terminal, is_last)
     expected = {}
     for env_index in range(4):
-        columns = [array[:, env_index].tolist() for array in (reward, discount, is_last)]
+        columns = [array[:, env_index].tolist() for array in (reward, is_terminal, is_last)]
         for start in range(len(reward)):
             window = reference_window(*columns, start, n_step, 0.9)
             if window is not None:
@@ -48,57 +48,56 @@ def test_windows_equal_the_definition(n_step, seed):
 
 @pytest.mark.parametrize("n_step", [1, 3, 7])
 def test_every_step_opens_exactly_one_window(n_step):
-    reward, discount, is_last = random_stream(seed=1)
+    reward, is_terminal, is_last = random_stream(seed=1)
     is_last[-1] = True
-    closed = closed_windows(NStepAccumulator(4, n_step, 0.99), reward, discount, is_last)
+    closed = closed_windows(NStepAccumulator(4, n_step, 0.99), reward, is_terminal, is_last)
     assert sorted(closed) == [(env_index, step) for env_index in range(4) for step in range(60)]
     assert all(len(windows) == 1 for windows in closed.values())
 
 
 @pytest.mark.parametrize("n_step", [2, 3, 7])
 def test_no_window_crosses_an_end(n_step):
-    reward, discount, is_last = random_stream(seed=2)
-    closed = closed_windows(NStepAccumulator(4, n_step, 0.99), reward, discount, is_last)
+    reward, is_terminal, is_last = random_stream(seed=2)
+    closed = closed_windows(NStepAccumulator(4, n_step, 0.99), reward, is_terminal, is_last)
     for (env_index, start), [(num_steps, _, _)] in closed.items():
         assert 1 <= num_steps <= n_step
         assert not is_last[start : start + num_steps - 1, env_index].any()
 
 
 def test_one_step_windows_are_the_steps_themselves():
-    reward, discount, is_last = random_stream(seed=3)
+    reward, is_terminal, is_last = random_stream(seed=3)
     accumulator = NStepAccumulator(4, 1, 0.5)
     for step in range(60):
-        windows = accumulator.add(reward[step], discount[step], is_last[step])
+        windows = accumulator.add(reward[step], is_terminal[step], is_last[step])
         assert windows.env_index.tolist() == [0, 1, 2, 3]
         assert windows.num_steps.tolist() == [1, 1, 1, 1]
         np.testing.assert_array_equal(windows.reward, reward[step])
-        np.testing.assert_array_equal(windows.discount, np.float32(0.5) * discount[step])
+        np.testing.assert_array_equal(windows.discount, np.where(is_terminal[step], 0.0, 0.5))
 
 
 def test_three_steps_by_hand():
     closed = closed_windows(
-        NStepAccumulator(1, 3, 0.5), one_env([1, 2, 4, 8]), one_env([1, 1, 1, 1]), one_env([0, 0, 0, 0]) > 0
+        NStepAccumulator(1, 3, 0.5), one_env([1, 2, 4, 8]), one_env([0, 0, 0, 0]) > 0, one_env([0, 0, 0, 0]) > 0
     )
     assert closed == {(0, 0): [(3, 1 + 1 + 1, 0.125)], (0, 1): [(3, 2 + 2 + 2, 0.125)]}
 
 
 def test_termination_closes_all_windows_at_discount_zero():
-    closed = closed_windows(NStepAccumulator(1, 3, 0.5), one_env([1, 2]), one_env([1, 0]), one_env([0, 1]) > 0)
+    closed = closed_windows(NStepAccumulator(1, 3, 0.5), one_env([1, 2]), one_env([0, 1]) > 0, one_env([0, 1]) > 0)
     assert closed == {(0, 0): [(2, 2.0, 0.0)], (0, 1): [(1, 2.0, 0.0)]}
 
 
 def test_truncation_closes_all_windows_and_keeps_the_discount():
-    closed = closed_windows(NStepAccumulator(1, 3, 0.5), one_env([1, 2]), one_env([1, 1]), one_env([0, 1]) > 0)
+    closed = closed_windows(NStepAccumulator(1, 3, 0.5), one_env([1, 2]), one_env([0, 0]) > 0, one_env([0, 1]) > 0)
     assert closed == {(0, 0): [(2, 2.0, 0.25)], (0, 1): [(1, 2.0, 0.5)]}
 
 
 def test_reset_forgets_open_windows():
     accumulator = NStepAccumulator(1, 3, 0.5)
-    goes_on = np.ones(1, dtype=np.float32)
     never = np.zeros(1, dtype=bool)
-    accumulator.add(np.array([100.0], np.float32), goes_on, never)
+    accumulator.add(np.array([100.0], np.float32), never, never)
     accumulator.reset()
-    sizes = [len(accumulator.add(np.array([1.0], np.float32), goes_on, never).reward) for _ in range(2)]
+    sizes = [len(accumulator.add(np.array([1.0], np.float32), never, never).reward) for _ in range(2)]
     assert sizes == [0, 0]
-    windows = accumulator.add(np.array([1.0], np.float32), goes_on, never)
+    windows = accumulator.add(np.array([1.0], np.float32), never, never)
     assert windows.reward.tolist() == [1.75]

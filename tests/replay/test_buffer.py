@@ -14,8 +14,8 @@ from tests.fakes import (
     scripts_in_order,
 )
 from triptych.collect.collector import Collector
-from triptych.replay.buffer import NUM_SAVES, ReplayBuffer, frames_nbytes, prune, saved_steps
-from triptych.types import ConfigurationError, EnvSpec
+from triptych.replay.buffer import ReplayBuffer, prune
+from triptych.types import ConfigurationError
 
 DISCOUNT = 0.9
 
@@ -41,10 +41,10 @@ class ListReplay:
         """Map the bytes of each observation that can be drawn to its transition."""
         found = {}
         for env_index, steps in enumerate(self.steps):
-            observation, action, reward, discount, is_last, _, next_observation, _ = zip(*steps, strict=True)
+            observation, action, reward, is_terminal, is_last, _, next_observation, _ = zip(*steps, strict=True)
             for start in range(len(steps)):
                 first_row = self.rows[env_index][start] - self.frame_stack + 1
-                window = reference_window(reward, discount, is_last, start, self.n_step, DISCOUNT)
+                window = reference_window(reward, is_terminal, is_last, start, self.n_step, DISCOUNT)
                 if window is not None and first_row >= self.cursor[env_index] - self.rows_per_env:
                     last = start + window.num_steps - 1
                     found[observation[start].tobytes()] = (
@@ -125,6 +125,15 @@ def test_equals_a_replay_made_of_lists(frame_stack, n_step, life_loss_is_termina
     assert min(reference.cursor) > 2 * replay.rows_per_env
 
 
+@pytest.mark.parametrize("frame_stack", [1, 3])
+def test_stacks_of_frames_in_colour_equal_a_replay_made_of_lists(frame_stack):
+    game = ScriptedGame(random_script, 2, frame_stack=frame_stack, num_channels=3)
+    replay, reference = make_replay(game), ListReplay(2, 24, frame_stack, 3)
+    fill(replay, 70, game=game, reference=reference)
+    assert replay.sample(1, 0).sample.observation.shape == (1, frame_stack * 3, 1, 5)
+    assert_same(drawn_transitions(replay), reference.transitions())
+
+
 @pytest.mark.parametrize("n_step", [1, 4])
 def test_vector_observations_equal_a_replay_made_of_lists(n_step):
     game = ScriptedGame(random_script, 2, is_image=False)
@@ -180,7 +189,7 @@ def test_all_storages_draw_the_same(storage, tmp_path):
 
 def test_prioritized_replay_prefers_what_got_a_high_priority():
     game = ScriptedGame(random_script, 2, frame_stack=2)
-    replay = make_replay(game, is_prioritized=True, priority_exponent=1.0)
+    replay = make_replay(game, prioritized=True, priority_exponent=1.0)
     fill(replay, 60, game=game)
     first = replay.sample(200, 0)
     favourite = first.indices[0]
@@ -192,33 +201,21 @@ def test_prioritized_replay_prefers_what_got_a_high_priority():
     assert not rare.any() or (second.weight[rare] > 10 * second.weight[~rare].max()).all()
 
 
-def test_a_million_env_steps_of_atari_take_7_06_gigabytes():
-    spec = EnvSpec("pong", "nature", (4, 84, 84), "uint8", num_actions=6, frame_stack=4, frame_skip=4)
-    assert frames_nbytes(1_000_000, 16, spec) == 84 * 84 * 1_000_000
-    # And with them, of each step, action (8), reward (4), discount (4), window (1) and whether it can be drawn (1).
-    assert ReplayBuffer.nbytes(1_000_000, 16, spec) == (84 * 84 + 18) * 1_000_000
-    assert ReplayBuffer.nbytes(1_000_000, 16, spec) / 1e9 == pytest.approx(7.07, abs=0.005)
-
-
-@pytest.mark.parametrize("is_prioritized", [True, False])
-@pytest.mark.parametrize("is_image", [True, False])
-@pytest.mark.parametrize(("capacity", "num_envs"), [(60, 2), (61, 2), (100, 3)])
-def test_the_bytes_foretold_are_the_bytes_taken(capacity, num_envs, is_image, is_prioritized):
-    game = ScriptedGame(random_script, num_envs, frame_stack=3 if is_image else 1, is_image=is_image)
-    replay = ReplayBuffer(
-        game.spec,
-        num_envs,
-        capacity_env_steps=capacity,
-        n_step=1,
-        discount=0.9,
-        seed=0,
-        is_prioritized=is_prioritized,
-    )
-    assert replay.store.nbytes == frames_nbytes(capacity, num_envs, game.spec)
-    sampler = replay.sampler._tree._sums if is_prioritized else replay.sampler._is_enabled
-    taken = replay.store.nbytes + sum(array.nbytes for array in replay.arrays.values()) + sampler.nbytes
-    assert taken == ReplayBuffer.nbytes(capacity, num_envs, game.spec, is_prioritized)
-    assert replay.rows_per_env * num_envs >= capacity
+@pytest.mark.parametrize("prioritized", [False, True])
+@pytest.mark.parametrize("num_vector_steps", [0, 2, 30])
+def test_a_draw_of_no_rows_has_the_types_of_others_and_changes_no_later_draw(num_vector_steps, prioritized):
+    game = ScriptedGame(random_script, 2, frame_stack=2)
+    replay, other = (make_replay(game, prioritized=prioritized) for _ in range(2))
+    for step in collect(Collector(game, RandomAct(), 0), num_vector_steps):
+        replay.add(step)
+        other.add(step)
+    nothing = replay.sample(0, 0)
+    assert nothing.sample.observation.shape == (0, 2, 1, 5)
+    assert all(len(field) == 0 for field in (*nothing.sample, nothing.weight, nothing.indices))
+    if num_vector_steps == 30:
+        one, another = replay.sample(50, 0), other.sample(50, 0)
+        assert one.indices.tolist() == another.indices.tolist()
+        assert [field.dtype for field in nothing.sample] == [field.dtype for field in one.sample]
 
 
 def test_a_capacity_too_small_for_one_window_is_refused():
@@ -246,7 +243,7 @@ class TestSaving:
     @pytest.fixture(params=[False, True], ids=["uniform", "prioritized"])
     def make(self, request):
         self.game = ScriptedGame(random_script, 2, frame_stack=3)
-        return lambda: make_replay(self.game, is_prioritized=request.param, importance_exponent_start=0.0)
+        return lambda: make_replay(self.game, prioritized=request.param, importance_exponent_start=0.0)
 
     def save_often(self, replay, directory, steps_between, num_saves):
         """Save under the names 0, 1, ... and return what could be drawn at each save."""
@@ -338,28 +335,13 @@ class TestSaving:
         with pytest.raises(OSError):
             make().load(tmp_path, "5")
 
-    @pytest.mark.parametrize("seed", range(3))
-    @pytest.mark.parametrize("period", [1, 3, 8, 12, 19, 24, 25, 60])
-    def test_the_room_foretold_for_saves_is_what_lies_on_disk_at_most(self, tmp_path, period, seed):
-        game = ScriptedGame(lambda *_: Script(np.arange(9999.0)), 2, frame_stack=1, is_image=False)
-        replay, collector, rng = make_replay(game), None, np.random.default_rng(seed)
-        most, room = 0, frames_nbytes(saved_steps(2 * replay.rows_per_env, 2 * period), 2, game.spec)
-        for name in range(200):
-            is_stopped = rng.random() < 0.2
-            steps = rng.integers(1, period + 1) if is_stopped else period
-            collector = fill(replay, steps, game=game, collector=collector)
-            replay.save(tmp_path, str(name))  # while the two saves before it are still needed
-            if not (tmp_path / "frames-0.bin").exists():  # it holds a frame more, of the first observation
-                most = max(most, sum(path.stat().st_size for path in tmp_path.glob("frames-*")))
-            assert len(list(tmp_path.glob("index-*"))) <= NUM_SAVES
-            prune(tmp_path, {str(name - 1), str(name)})
-        assert 0.8 * room < most <= room
-
-    def test_the_room_of_saves_grows_with_the_capacity(self):
-        for period in (0, 1, 7, 50, 1000):
-            steps = [saved_steps(capacity, period) for capacity in range(200)]
-            assert steps == sorted(steps)
-            assert all(steps[capacity] >= capacity for capacity in range(200))
+    def test_pruning_removes_what_a_kill_left_half_written(self, make, tmp_path):
+        self.save_often(make(), tmp_path, 7, num_saves=1)
+        for name in (".tmp-frames-9.bin", ".tmp-index-9.pt"):
+            (tmp_path / name).write_bytes(b"half")
+        kept = {"frames-0.bin", "index-0.pt"}
+        prune(tmp_path, {"0"})
+        assert {path.name for path in tmp_path.iterdir()} == kept
 
     @pytest.mark.parametrize("fraction", [0.0, 0.5, 0.99])
     @pytest.mark.parametrize("pattern", ["frames-1.bin", "index-1.pt"])

@@ -7,8 +7,8 @@ from triptych.replay.frame_store import FrameStore
 NUM_ENVS, ROWS, FRAME = 2, 7, (2, 3)
 
 
-def make_store(frame_stack=3, path=None, dtype="uint8"):
-    shape = (frame_stack, *FRAME) if frame_stack > 1 else FRAME
+def make_store(frame_stack=3, path=None, dtype="uint8", frame=(1, *FRAME)):
+    shape = (frame_stack * frame[0], *frame[1:])
     return FrameStore(NUM_ENVS, ROWS, shape, dtype, frame_stack, path=path)
 
 
@@ -17,7 +17,9 @@ def append_random(store, history, num_frames, seed=0):
     rng = np.random.default_rng(seed)
     for _ in range(num_frames):
         env_index = np.flatnonzero(rng.random(NUM_ENVS) < 0.7)
-        frames = rng.integers(256, size=(len(env_index), *FRAME)).astype(store.gather(torch.tensor([0])).numpy().dtype)
+        frames = rng.integers(256, size=(len(env_index), *store.frame_shape)).astype(
+            store.gather(torch.tensor([0])).numpy().dtype
+        )
         rows = store.append(env_index, frames)
         for env, row, frame in zip(env_index, rows, frames, strict=True):
             assert row == len(history[env]) % ROWS
@@ -43,29 +45,36 @@ def assert_equal_to_lists(store, history):
 @pytest.mark.parametrize("frame_stack", [1, 2, 3])
 @pytest.mark.parametrize("storage", ["memory", "disk"])
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("frame", [(1, *FRAME), (3, *FRAME), (5,)], ids=["grey", "colour", "vector"])
 def test_gathered_stacks_are_the_last_frames_also_after_the_ring_wraps(
-    tmp_path, storage, frame_stack, num_frames, dtype
+    tmp_path, storage, frame_stack, num_frames, dtype, frame
 ):
-    store = make_store(frame_stack, tmp_path / "deep" / "ring.bin" if storage == "disk" else None, dtype)
+    store = make_store(frame_stack, tmp_path / "deep" / "ring.bin" if storage == "disk" else None, dtype, frame)
+    assert store.frame_shape == frame
     history = [[], []]
     append_random(store, history, num_frames)
     assert store.cursor.tolist() == [len(frames) for frames in history]
     assert_equal_to_lists(store, history)
 
 
-def test_rings_on_disk_take_the_bytes_they_say(tmp_path):
+def test_rings_on_disk_take_a_byte_for_each_number(tmp_path):
     store = make_store(path=tmp_path / "ring.bin")
-    assert store.nbytes == (tmp_path / "ring.bin").stat().st_size == NUM_ENVS * ROWS * 6
+    store.append(np.arange(NUM_ENVS), np.ones((NUM_ENVS, 1, *FRAME), np.uint8))
+    assert (tmp_path / "ring.bin").stat().st_size == NUM_ENVS * ROWS * 6
 
 
-def test_newest_frame_is_the_last_of_the_stack():
-    observation = np.arange(2 * 3 * 6, dtype=np.uint8).reshape(2, 3, *FRAME)
-    np.testing.assert_array_equal(make_store(3).newest_frame(observation), observation[:, 2])
-    np.testing.assert_array_equal(make_store(1).newest_frame(observation[:, 0]), observation[:, 0])
+@pytest.mark.parametrize("frame", [(1, *FRAME), (4, *FRAME)], ids=["grey", "colour"])
+def test_a_stack_is_its_frames_and_the_newest_is_the_last_of_them(frame):
+    frames = np.arange(2 * 3 * np.prod(frame), dtype=np.uint8).reshape(2, 3, *frame)
+    observation = frames.reshape(2, 3 * frame[0], *FRAME)
+    np.testing.assert_array_equal(make_store(3, frame=frame).frames_of(observation), frames)
+    np.testing.assert_array_equal(make_store(3, frame=frame).newest_frame(observation), frames[:, 2])
+    np.testing.assert_array_equal(make_store(1, frame=frame).newest_frame(frames[:, 0]), frames[:, 0])
+    np.testing.assert_array_equal(make_store(1, frame=frame).frames_of(frames[:, 0]), frames[:, :1])
 
 
 def test_appended_frames_are_copies():
-    store, frames = make_store(1), np.ones((2, *FRAME), np.uint8)
+    store, frames = make_store(1), np.ones((2, 1, *FRAME), np.uint8)
     store.append(np.arange(2), frames)
     frames[:] = 9
     assert store.gather(torch.tensor([0, ROWS])).eq(1).all()

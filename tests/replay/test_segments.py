@@ -44,7 +44,7 @@ def fill(script_of, num_vector_steps, num_envs=2, frame_stack=2, capacity=400, *
             happened[now] = (
                 int(step.action[env]),
                 float(step.reward[env]),
-                float(step.discount[env]),
+                bool(step.is_terminal[env]),
                 bool(step.is_last[env]),
             )
     return buffer, happened
@@ -67,9 +67,9 @@ def test_segments_are_what_happened(frame_stack):
         for offset in range(L):
             now = start._replace(time=start.time + offset)
             if end is None:
-                action, reward, discount, is_last = happened[now]
+                action, reward, is_terminal, is_last = happened[now]
                 assert float(segment.reward[offset]) == pytest.approx(reward)
-                assert float(segment.discount[offset]) == pytest.approx(GAMMA * discount)
+                assert float(segment.discount[offset]) == pytest.approx(0.0 if is_terminal else GAMMA)
                 assert float(segment.value[offset]) == pytest.approx(value_of(now))
                 if offset < U:
                     assert int(segment.action[offset]) == action
@@ -79,7 +79,7 @@ def test_segments_are_what_happened(frame_stack):
                     assert segment.action_weights[offset].tolist() == weights_of(now).tolist()
                     assert label(segment.observation[offset]) == now
                 if is_last:
-                    end, end_value = offset, 0.0 if discount == 0 else value_of(now)
+                    end, end_value = offset, 0.0 if is_terminal else value_of(now)
                     num_ended += 1
             else:
                 assert float(segment.reward[offset]) == 0
@@ -156,7 +156,7 @@ def test_old_segments_leave_when_their_frames_are_overwritten(capacity):
 
 
 def test_priorities_decide_what_is_drawn():
-    buffer, _ = fill(random_script, 60, is_prioritized=True, priority_exponent=1.0)
+    buffer, _ = fill(random_script, 60, prioritized=True, priority_exponent=1.0)
     found = buffer.sample(200, 0)
     is_favourite = found.sample.observation[:, 0, -1, 0, 0].numpy() == 0
     buffer.update_priorities(found.indices, np.where(is_favourite, 1e3, 1e-6))
@@ -181,12 +181,56 @@ def test_too_small_a_capacity_is_refused():
         fill(random_script, 0, capacity=16)
 
 
-def test_the_ranges_are_of_all_rewards_and_of_their_sums_within_an_episode():
-    rewards = [1.0, -2.0, 3.0, 4.0, -5.0, -6.0, 0.5]
-    buffer, _ = fill(lambda *_: Script(rewards), 40, num_envs=2)
-    sums = [
-        sum(rewards[start : start + length]) for start in range(len(rewards)) for length in range(1, U + 1)
-    ]  # slices end at the episode's end
-    assert buffer.reward_range == (-6, 4)
-    assert buffer.prefix_range == (min(sums), max(sums))
-    assert buffer.prefix_range != buffer.reward_range
+def sums_within(rewards):
+    """List the sums of 1 to U rewards in a row of an episode."""
+    return [sum(rewards[start : start + length]) for start in range(len(rewards)) for length in range(1, U + 1)]
+
+
+# Rewards that add up to most in the middle, at the start and at both ends of an episode.
+EPISODES = [[1.0, -2.0, 3.0, 4.0, -5.0, -6.0, 0.5], [3.0, 4.0, 0.0, 1.0], [4.0, -1.0, 0.0, 0.0, 5.0]]
+
+
+@pytest.mark.parametrize("rewards", EPISODES)
+def test_a_reward_beyond_what_can_be_learned_is_told_with_both(rewards):
+    extreme = max(rewards, key=abs)
+    fill(lambda *_: Script(rewards), 40, largest_reward=abs(extreme))
+    words = rf"algo\.reward_support_limit .* rewards up to {abs(extreme) - 0.1:g}, .* was {extreme:g};"
+    with pytest.raises(ConfigurationError, match=words):
+        fill(lambda *_: Script(rewards), 40, largest_reward=abs(extreme) - 0.1)
+
+
+@pytest.mark.parametrize("rewards", EPISODES)
+def test_a_value_must_hold_a_reward_at_least(rewards):
+    extreme = max(rewards, key=abs)
+    for value_prefix in (False, True):
+        fill(lambda *_: Script(rewards), 40, largest_value=abs(extreme), value_prefix=value_prefix)
+        words = rf"algo\.value_support_limit .* values up to {abs(extreme) - 0.1:g}, .* was {extreme:g};"
+        with pytest.raises(ConfigurationError, match=words):
+            fill(lambda *_: Script(rewards), 40, largest_value=abs(extreme) - 0.1, value_prefix=value_prefix)
+
+
+@pytest.mark.parametrize("rewards", EPISODES)
+def test_sums_of_rewards_are_of_one_episode(rewards):
+    extreme = max(sums_within(rewards), key=abs)
+    assert abs(extreme) > max(abs(reward) for reward in rewards) or rewards is EPISODES[2]
+    fill(lambda *_: Script(rewards), 40, largest_reward=abs(extreme), value_prefix=True)
+    words = rf"algo\.reward_support_limit .*value_prefix a sum of them\) was {extreme:g};"
+    with pytest.raises(ConfigurationError, match=words):
+        fill(lambda *_: Script(rewards), 40, largest_reward=abs(extreme) - 0.1, value_prefix=True)
+
+
+def test_a_buffer_that_is_told_no_limits_takes_every_reward():
+    buffer, _ = fill(lambda *_: Script([1e9, -1e9]), 40, value_prefix=True)
+    assert len(buffer) > 0
+
+
+def test_a_draw_of_no_rows_has_the_types_of_others_and_changes_no_later_draw():
+    buffer, _ = fill(random_script, 60)
+    other, _ = fill(random_script, 60)
+    nothing = buffer.sample(0, 0)
+    one, another = buffer.sample(50, 0), other.sample(50, 0)
+    assert one.indices.tolist() == another.indices.tolist()
+    assert one.sample.action.tolist() == another.sample.action.tolist()  # beyond an end they are random
+    assert len(nothing.weight) == len(nothing.indices) == 0
+    assert [field.dtype for field in nothing.sample] == [field.dtype for field in one.sample]
+    assert [field.shape for field in nothing.sample] == [(0, *field.shape[1:]) for field in one.sample]

@@ -43,7 +43,8 @@ def write_run(
     config = {
         "algo": {
             "batch_size": 32,
-            "module": {"_target_": "triptych.algos.dqn.DQN"},
+            "module": "triptych.algos.dqn.DQN",
+            "data": "triptych.data.replay.ReplayDataModule",
             "replay": {"storage": "memory"},
         }
         | algo_settings,
@@ -120,6 +121,22 @@ def test_runs_with_other_settings_are_not_averaged(tmp_path: Path) -> None:
     write_run(tmp_path / "d", seed=1, experiment="pong_fast", n_step=3)
     names = sorted((row[0], row[3]) for row in rows(table_of(tmp_path)))
     assert names == [("dqn (batch_size=32)", "2"), ("dqn (batch_size=64)", "1"), ("dqn-pong_fast", "1")]
+
+
+def test_runs_of_the_first_version_are_averaged_with_later_ones(tmp_path: Path) -> None:
+    write_run(tmp_path / "later", seed=1, double_q=True)
+    copies = {"double": True, "batch_size": 32}
+    earlier: dict[str, Any] = {
+        "double": True,
+        "module": {"_target_": "triptych.algos.dqn.DQN", **copies},
+        "data": {"_target_": "triptych.data.replay.ReplayDataModule", "replay": {"is_prioritized": False}},
+    }
+    write_run(tmp_path / "earlier", seed=2, **earlier)
+    ((name, *_, seeds),) = (row[:4] for row in rows(table_of(tmp_path)))
+    assert (name, seeds) == ("dqn", "2")
+    write_run(tmp_path / "another", seed=3, **earlier | {"double": False})
+    names = sorted((row[0], row[3]) for row in rows(table_of(tmp_path)))
+    assert names == [("dqn (double_q=False)", "1"), ("dqn (double_q=True)", "2")]
 
 
 def test_unfinished_runs_do_not_count(tmp_path: Path) -> None:

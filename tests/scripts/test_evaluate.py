@@ -1,4 +1,4 @@
-"""scripts/evaluate.py on the real command line, on a tiny run."""
+"""scripts/evaluate.py on a tiny run."""
 
 import hashlib
 import json
@@ -11,15 +11,14 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from scripts import evaluate as script
+from tests.front_door import ROOT, Result, call, train
 from triptych.collect.collector import episode_seed
-from triptych.data.datamodule import EVALUATE_STREAM, TEST_STREAM, VALIDATION_STREAM
-
-ROOT = Path(__file__).resolve().parents[2]
+from triptych.data.evaluation import EVALUATE_STREAM, TEST_STREAM, VALIDATION_STREAM
 
 
-def run_script(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / script), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+def evaluate(*arguments: object) -> Result:
+    return call(script.main, "scripts/evaluate.py", *arguments)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -31,8 +30,8 @@ def contents(folder: Path) -> dict[str, str]:
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluate") / "run"
     settings = ["algo=dqn", "env=catch", "logger=csv", "total_frames=2000", "eval.episodes=2"]
-    process = run_script("train.py", *settings, f"run_dir={folder}")
-    assert process.returncode == 0, process.stderr
+    result = train(*settings, f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr
     return folder
 
 
@@ -44,29 +43,29 @@ def run_copy(tiny_run: Path, tmp_path: Path) -> Path:
 def test_evaluates_the_best_checkpoint_on_new_episodes_and_leaves_the_run_alone(run_copy: Path) -> None:
     shutil.rmtree(run_copy / "checkpoints" / "replay")  # evaluation never reads it
     before = contents(run_copy)
-    process = run_script("scripts/evaluate.py", run_copy, "--episodes", 5, "--num-envs", 3, "--video")
-    assert process.returncode == 0, process.stderr
+    result = evaluate(run_copy, "--episodes", 5, "--num-envs", 3, "--video")
+    assert result.returncode == 0, result.stderr
     after = contents(run_copy)
     new = {"evaluation.json", "videos/evaluate-best.mp4"}
     assert {name: digest for name, digest in after.items() if name not in new} == before
     assert new <= set(after)
 
-    result = json.loads((run_copy / "evaluation.json").read_text())
-    assert result["checkpoint"] == "best.ckpt"
-    assert result["protocol"] == "none"
-    assert 0 < result["frames"] <= 2000
-    assert len(result["returns"]) == len(result["lengths"]) == len(result["seeds"]) == 5
-    assert result["mean"] == pytest.approx(sum(result["returns"]) / 5)
-    assert result["min"] <= result["median"] <= result["max"]
-    assert result["std"] >= 0
-    assert result["human_normalized_score"] is None
-    assert {"torch", "triptych"} <= set(result["versions"])
-    assert "git_commit" in result
-    assert result["seeds"] == [episode_seed(1, EVALUATE_STREAM, index) for index in range(5)]
+    found = json.loads((run_copy / "evaluation.json").read_text())
+    assert found["checkpoint"] == "best.ckpt"
+    assert found["protocol"] == "none"
+    assert 0 < found["frames"] <= 2000
+    assert len(found["returns"]) == len(found["lengths"]) == len(found["seeds"]) == 5
+    assert found["mean"] == pytest.approx(sum(found["returns"]) / 5)
+    assert found["min"] <= found["median"] <= found["max"]
+    assert found["std"] >= 0
+    assert found["human_normalized_score"] is None
+    assert {"torch", "triptych"} <= set(found["versions"])
+    assert "git_commit" in found
+    assert found["seeds"] == [episode_seed(1, EVALUATE_STREAM, index) for index in range(5)]
     used = {episode_seed(1, stream, index) for stream in (VALIDATION_STREAM, TEST_STREAM) for index in range(100)}
-    assert used.isdisjoint(result["seeds"])
+    assert used.isdisjoint(found["seeds"])
     for word in ("episodes", "mean", "std", "min", "median", "max", "protocol", "frames"):
-        assert word in process.stdout
+        assert word in result.stdout
 
 
 def test_takes_the_last_checkpoint_or_one_by_path(run_copy: Path) -> None:
@@ -74,69 +73,74 @@ def test_takes_the_last_checkpoint_or_one_by_path(run_copy: Path) -> None:
     shutil.copyfile(run_copy / "checkpoints" / "last.ckpt", elsewhere)
     results = []
     for checkpoint in ("last", elsewhere):
-        process = run_script("scripts/evaluate.py", run_copy, "--episodes", 4, "--checkpoint", checkpoint)
-        assert process.returncode == 0, process.stderr
+        result = evaluate(run_copy, "--episodes", 4, "--checkpoint", checkpoint)
+        assert result.returncode == 0, result.stderr
         results.append(json.loads((run_copy / "evaluation.json").read_text()))
     assert [result["checkpoint"] for result in results] == ["last.ckpt", "copied.ckpt"]
     assert results[0]["frames"] == results[1]["frames"] == 2000
     assert results[0]["returns"] == results[1]["returns"]
 
 
-def check_bad_input(process: subprocess.CompletedProcess[str], *words: str) -> None:
-    assert process.returncode == 2, process.stderr
-    assert "Traceback" not in process.stderr
-    (line,) = process.stderr.strip().splitlines()
+def check_bad_input(result: Result, *words: str) -> None:
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr
+    (line,) = result.stderr.strip().splitlines()
     for word in words:
         assert word in line
 
 
 def test_shows_what_was_played_where_it_cannot_be_written(run_copy: Path) -> None:
     (run_copy / "evaluation.json").mkdir()
-    process = run_script("scripts/evaluate.py", run_copy, "--episodes", 2)
-    assert process.returncode == 1
-    assert "mean return" in process.stdout
-    assert "evaluation.json" in process.stderr
-    assert "Traceback" not in process.stderr
+    result = evaluate(run_copy, "--episodes", 2)
+    assert result.returncode == 1
+    assert "mean return" in result.stdout
+    assert "evaluation.json" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
-def test_says_in_a_sentence_that_no_picture_can_be_drawn(run_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+def test_says_in_a_sentence_that_no_picture_can_be_drawn(run_copy: Path) -> None:
     config = run_copy / "config.yaml"
     cfg = OmegaConf.load(config)
     cfg.env.wrappers = ["tests.broken_env.Undrawable"]
     OmegaConf.save(cfg, config)
-    process = run_script("scripts/evaluate.py", run_copy, "--episodes", 2, "--video")
-    assert process.returncode == 1
-    assert process.stderr == "error: Catch-v0 cannot be drawn here: ConnectionError: there is no display\n"
+    result = evaluate(run_copy, "--episodes", 2, "--video")
+    assert result.returncode == 1
+    assert result.stderr == "error: Catch-v0 cannot be drawn here: ConnectionError: there is no display\n"
     assert len(json.loads((run_copy / "evaluation.json").read_text())["returns"]) == 2
 
 
 def test_names_a_folder_that_is_no_run(tmp_path: Path) -> None:
-    check_bad_input(run_script("scripts/evaluate.py", tmp_path / "nowhere"), "nowhere", "is not a folder")
-    check_bad_input(run_script("scripts/evaluate.py", tmp_path), "config.yaml")
+    check_bad_input(evaluate(tmp_path / "nowhere"), "nowhere", "is not a folder")
+    check_bad_input(evaluate(tmp_path), "config.yaml")
+
+
+def test_the_shell_gets_the_sentence_and_the_exit_code(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "evaluate.py"), str(tmp_path)]
+    process = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    check_bad_input(Result(process.returncode, process.stdout, process.stderr), "config.yaml")
 
 
 def test_names_a_number_of_episodes_that_cannot_be_played(tiny_run: Path) -> None:
-    check_bad_input(run_script("scripts/evaluate.py", tiny_run, "--episodes", 0), "--episodes 0", "1")
+    check_bad_input(evaluate(tiny_run, "--episodes", 0), "--episodes 0", "1")
 
 
 def test_names_a_config_that_cannot_be_read(run_copy: Path) -> None:
     (run_copy / "config.yaml").write_text("algo: [unclosed")
-    check_bad_input(run_script("scripts/evaluate.py", run_copy), "config.yaml", "cannot be read")
+    check_bad_input(evaluate(run_copy), "config.yaml", "cannot be read")
 
 
 def test_names_a_checkpoint_that_cannot_be_used(run_copy: Path) -> None:
     best = run_copy / "checkpoints" / "best.ckpt"
     whole = torch.load(best, weights_only=True)
     best.write_bytes(best.read_bytes()[:1000])
-    check_bad_input(run_script("scripts/evaluate.py", run_copy), "best.ckpt", "cannot be read")
+    check_bad_input(evaluate(run_copy), "best.ckpt", "cannot be read")
 
     whole["state_dict"] = {"another": torch.zeros(1)}
     torch.save(whole, best)
-    check_bad_input(run_script("scripts/evaluate.py", run_copy), "does not fit")
+    check_bad_input(evaluate(run_copy), "does not fit")
 
     best.unlink()
-    check_bad_input(run_script("scripts/evaluate.py", run_copy), "no checkpoint", "last.ckpt")
+    check_bad_input(evaluate(run_copy), "no checkpoint", "last.ckpt")
     assert not (run_copy / "evaluation.json").exists()
 
 
@@ -149,4 +153,4 @@ class Foreign:
 
 def test_a_foreign_checkpoint_runs_no_code(run_copy: Path) -> None:
     torch.save({"state_dict": Foreign()}, run_copy / "checkpoints" / "best.ckpt")
-    check_bad_input(run_script("scripts/evaluate.py", run_copy), "best.ckpt", "cannot be read")
+    check_bad_input(evaluate(run_copy), "best.ckpt", "cannot be read")

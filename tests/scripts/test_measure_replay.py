@@ -1,13 +1,12 @@
-"""The replay's memory, measured at a fiftieth of its usual size."""
+"""The replay's memory, measured at a fiftieth of its usual size, in a process that holds nothing else."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.front_door import ROOT
 
 
 def test_replay_takes_one_frame_per_step_and_saving_it_no_second_copy(tmp_path):

@@ -1,16 +1,15 @@
+"""scripts/random_play.py: the floor that a learner has to leave."""
+
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from scripts import random_play
+from tests.front_door import call
 
 
 def play(*arguments):
-    command = [sys.executable, str(ROOT / "scripts" / "random_play.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return call(random_play.main, "scripts/random_play.py", *arguments)
 
 
 def test_random_play_is_as_bad_as_it_must_be(tmp_path):

@@ -20,11 +20,12 @@ from typing import Any
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
+from triptych.functional.losses import half_squared
 from triptych.functional.policy_gradient import policy_gradient_losses, sample
-from triptych.functional.q_learning import half_squared
-from triptych.functional.returns import lambda_returns, successor_values
+from triptych.functional.returns import generalized_advantages, successor_values
 from triptych.networks.actor_critic import ActorCritic
-from triptych.types import ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
+from triptych.types.bounds import Coefficient, Fraction
 
 
 class A2C(Algorithm):
@@ -45,9 +46,9 @@ class A2C(Algorithm):
         self,
         spec: EnvSpec,
         *,
-        gae_lambda: float,
-        value_coef: float,
-        entropy_coef: float,
+        gae_lambda: Fraction,
+        value_coef: Coefficient,
+        entropy_coef: Coefficient,
         normalize_observations: bool,
         eval_greedy: bool,
         **kwargs: Any,
@@ -57,18 +58,20 @@ class A2C(Algorithm):
         self.eval_greedy = eval_greedy
         self.network = ActorCritic(spec, normalize_observations=normalize_observations)
 
-    def act(self, observation: Tensor) -> ActorOutput:
+    def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
         policy, value = self.network(observation)
-        is_greedy = self.eval_greedy and not self.training
-        action = policy.mode if is_greedy else sample(policy, self.generator)
+        is_greedy = self.eval_greedy and mode != EXPLORE
+        action = policy.mode if is_greedy else sample(policy, self.generator(mode))
         return ActorOutput(action, {"value": value})
 
     def targets(self, rollout: Rollout) -> RolloutSteps:
         value = rollout.extras["value"]  # [T, N]
         _, bootstrap_value = self.network(rollout.next_observation[rollout.is_cut])
         next_value = successor_values(value, rollout.is_cut, bootstrap_value)
-        returns = lambda_returns(rollout.reward, rollout.discount, next_value, rollout.is_cut, self.gae_lambda)
-        return rollout.steps(target=returns, advantage=returns - value)
+        advantage, returns = generalized_advantages(
+            rollout.reward, rollout.discount, value, next_value, rollout.is_cut, self.gae_lambda
+        )
+        return rollout.steps(target=returns, advantage=advantage)
 
     def loss(self, minibatch: RolloutSteps) -> LossOutput:
         policy, value = self.network(minibatch.observation)

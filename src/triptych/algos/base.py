@@ -1,31 +1,49 @@
-"""What every algorithm shares: the clock, the updates of a turn, metrics, optimizer, evaluation."""
+"""What every algorithm shares, and the loop that they all run in.
+
+From one turn to the next, in this order, whoever learns:
+
+ 1. `data/replay.py` or `data/rollout.py`, ``play_turn``: T vector steps, in each of which
+ 2.   `collect/collector.py`, ``receive``: what the last actions led to; ended episodes start anew from their own seeds;
+ 3.   `replay/buffer.py`, ``add``: the step is remembered (on policy it waits in the rollout);
+ 4.   `collect/collector.py`, ``send``: this file's module chooses actions by ``act`` and the emulators set off.
+ 5. `replay/samplers.py` draws the minibatches of K updates; Lightning moves them to the device.
+ 6. ``training_step`` below, K times: ``loss``, backward, clip, optimizer step, ``after_update``.
+ 7. ``after_turn``; new priorities go back to replay.
+ 8. `callbacks/`: episodes and metrics are filed, a checkpoint is saved if one is due.
+ 9. After an evaluation period, Lightning's validation: `data/evaluation.py` plays whole episodes, ``validation_step``.
+10. `callbacks/finish.py` ends the run where frames are used up or the game is solved; else the next turn begins.
+"""
 
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from triptych.algos.metric_means import MetricMeans
 from triptych.functional.gradients import clip_gradients
 from triptych.functional.schedules import linear_schedule
 from triptych.types import (
+    EVALUATE,
+    EXPLORE,
     ActorOutput,
     ConfigurationError,
+    EmptyTurn,
     EnvSpec,
+    EvaluationResult,
     LossOutput,
     NotFinite,
     ReplayBatch,
     Rollout,
     RolloutSteps,
-    SegmentBatch,
 )
+from triptych.types.bounds import AtLeastOrInfinite, Count, Positive, Seed
 
-Batch = ReplayBatch | SegmentBatch | Rollout
+Batch = ReplayBatch | Rollout | EmptyTurn
 
 
 class Algorithm(pl.LightningModule):
@@ -46,33 +64,31 @@ class Algorithm(pl.LightningModule):
     # Which environments it can play; the command line asks before anything starts.
     needs_discrete_actions = True
     # Each evaluation is played once in each; the first decides which checkpoint is the best.
-    evaluation_modes: tuple[str, ...] = ("",)
+    evaluation_modes: tuple[str, ...] = (EVALUATE,)
 
     def __init__(
         self,
         spec: EnvSpec,
         *,
-        seed: int,
-        learning_rate: float,
-        adam_epsilon: float,
-        max_grad_norm: float,
-        learning_rate_decay_env_steps: int | None = None,
+        seed: Seed,
+        learning_rate: Positive,
+        adam_epsilon: Positive,
+        max_grad_norm: Annotated[float, AtLeastOrInfinite(1e-12)],
+        learning_rate_decay_env_steps: Count | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.spec = spec
         self.learning_rate, self.adam_epsilon, self.max_grad_norm = learning_rate, adam_epsilon, max_grad_norm
         self.learning_rate_decay_env_steps = learning_rate_decay_env_steps
-        self.env_steps, self.updates, self.evaluation_mode = 0, 0, ""
+        self.env_steps, self.updates = 0, 0
         self._generator = torch.Generator().manual_seed(seed)
         self._eval_generator = torch.Generator()
-        self._metric_sums: dict[str, Tensor | float] = {}
-        self._metric_counts: dict[str, int] = defaultdict(int)
+        self._metrics = MetricMeans()
 
-    @property
-    def generator(self) -> torch.Generator:
-        """The source of random actions: one for training, one that every evaluation starts anew."""
-        return self._generator if self.training else self._eval_generator
+    def generator(self, mode: str = EXPLORE) -> torch.Generator:
+        """Return the source of random choices: one for training, one that every evaluation starts anew."""
+        return self._generator if mode == EXPLORE else self._eval_generator
 
     def on_validation_start(self) -> None:
         self._eval_generator.manual_seed(0)
@@ -81,23 +97,23 @@ class Algorithm(pl.LightningModule):
 
     @classmethod
     def check(cls, spec: EnvSpec) -> None:
-        """Raise `ConfigurationError` where the algorithm cannot play."""
+        """Raise `ConfigurationError` where it cannot play."""
         if cls.needs_discrete_actions and spec.num_actions is None:
             raise ConfigurationError(
                 f"algo: {cls.__name__} chooses among discrete actions, but env={spec.name} has continuous ones of "
                 f"shape {spec.action_shape}; choose an env with discrete actions, or algo=ppo."
             )
 
-    def act(self, observation: Tensor) -> ActorOutput:
-        """Choose actions for ``[N, *observation_shape]``; explore while ``self.training``."""
+    def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
+        """Choose actions for ``[N, *observation_shape]``; ``mode`` is `EXPLORE` or one of ``evaluation_modes``."""
         raise NotImplementedError
 
     def targets(self, rollout: Rollout) -> RolloutSteps:
-        """Return all ``T · N`` steps of a rollout with what they should lead to (on-policy algorithms only)."""
+        """Return all ``T · N`` steps of a rollout with what they should lead to; on-policy algorithms only."""
         raise NotImplementedError
 
     def loss(self, minibatch: Any) -> LossOutput | None:
-        """Return what an update minimises over a `Minibatch`, `SegmentMinibatch` or `RolloutSteps`, or ``None``."""
+        """Return what an update minimises over a `Minibatch` or `RolloutSteps`, or ``None``."""
         raise NotImplementedError
 
     def after_update(self) -> None:
@@ -112,6 +128,8 @@ class Algorithm(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> None:
         """Run the K updates of one turn; raise `NotFinite` where a loss or its gradient is no finite number."""
+        if isinstance(batch, EmptyTurn):
+            return
         self._decay_learning_rate(optimizer := self.optimizers())
         parameters = optimizer.param_groups[0]["params"]
         priorities, latest = [], None
@@ -138,11 +156,11 @@ class Algorithm(pl.LightningModule):
         if priorities:
             self.trainer.datamodule.update_priorities(torch.stack(priorities))
 
-    def _minibatches(self, batch: Batch) -> Iterator[Any]:
-        if not isinstance(batch, Rollout):
+    def _minibatches(self, batch: ReplayBatch | Rollout) -> Iterator[Any]:
+        if isinstance(batch, ReplayBatch):
             for update in range(len(batch.weight)):
                 yield batch.minibatch(update)
-        elif len(batch.rows):
+        else:
             with torch.no_grad():
                 steps = self.targets(batch)
             for rows in batch.rows:
@@ -156,33 +174,31 @@ class Algorithm(pl.LightningModule):
 
     def _check_finite(self, output: LossOutput, grad_norm: Tensor, minibatch: Any) -> None:
         if not torch.isfinite(grad_norm + output.loss.detach()):
-            what = f"the loss ({output.loss.item():g}) or its gradient ({grad_norm.item():g}) is not finite"
-            way_out = "a smaller algo.learning_rate is the usual way out"
-            raise NotFinite(f"{what} near update {self.updates + 1}; {way_out}", minibatch)
+            raise NotFinite(
+                f"the loss ({output.loss.item():g}) or its gradient ({grad_norm.item():g}) is not finite near update "
+                f"{self.updates + 1}; a smaller algo.learning_rate is the usual way out",
+                minibatch,
+            )
 
     def record(self, **metrics: Tensor | float) -> None:
-        """Add scalars to the sums of this log interval, without leaving the device."""
-        for name, value in metrics.items():
-            value = value.detach().float() if isinstance(value, Tensor) else value
-            self._metric_sums[name] = self._metric_sums.get(name, 0.0) + value
-            self._metric_counts[name] += 1
+        """Add scalars to the means of this log interval, without leaving the device."""
+        self._metrics.add(metrics)
 
     def take_metrics(self) -> dict[str, float]:
-        """Return the means since the last call: the only place where training metrics leave the device."""
-        sums, counts = self._metric_sums, self._metric_counts
-        self._metric_sums, self._metric_counts = {}, defaultdict(int)
-        return {f"train/{name}": float(total) / counts[name] for name, total in sums.items()}
+        """Return the means since the last call."""
+        return {f"train/{name}": mean for name, mean in self._metrics.take().items()}
 
-    def validation_step(self, returns: Tensor, batch_index: int) -> None:
-        values = [float(value) for value in returns]
-        mean, mode = statistics.fmean(values), self.evaluation_modes[batch_index]
+    def validation_step(self, result: EvaluationResult, batch_index: int) -> None:
+        values = [float(value) for value in result.returns]
+        mean = statistics.fmean(values)
         metrics = {"eval/return_mean": mean, "eval/return_std": statistics.pstdev(values)}
         score = self.spec.human_normalized_score(mean)
         if score is not None:
             metrics["eval/human_normalized_score"] = score
-        metrics = {f"{name}_{mode}" if mode else name: value for name, value in metrics.items()}
-        # The loggers drop what Lightning files under global_step; the metrics callback files it under frames.
-        self.log_dict(metrics, batch_size=1)
+        suffix = result.mode.removeprefix(EVALUATE)  # "_without_search"
+        is_training = self.trainer.state.fn == "fit"  # then the metrics callback files them, as a row under frames
+        metrics = {f"{name}{suffix}": value for name, value in metrics.items()}
+        self.log_dict(metrics, batch_size=1, logger=not is_training)
 
     test_step = validation_step
 

@@ -1,6 +1,6 @@
 """Deep Q-networks: Mnih et al. 2015, "Human-level control through deep reinforcement learning", Nature 518.
 
-Options: `double` (van Hasselt et al. 2016), `dueling` (Wang et al. 2016), and through the data `n_step`
+Options: `double_q` (van Hasselt et al. 2016), `dueling` (Wang et al. 2016), and through the data `n_step`
 (Sutton & Barto 2018, section 7.1) and `prioritized` (Schaul et al. 2016).
 
 Differences from the Nature paper:
@@ -14,22 +14,24 @@ Differences from the Nature paper:
     new episodes.
  7. Initial weights, for images, are orthogonal with gain √2 (the paper's code: uniform within ±1/√inputs).
  8. The dueling streams share the hidden layer (Wang et al.: one of 512 units for each stream), and `dueling`
-    alone keeps the plain target (Wang et al.: the double one; add `double`).
+    alone keeps the plain target (Wang et al.: the double one; add `double_q`).
 """
 
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
-from triptych.functional.q_learning import epsilon_greedy, half_squared, huber, q_learning_target, select
+from triptych.functional.losses import half_squared, huber
+from triptych.functional.q_learning import epsilon_greedy, q_learning_target, select
 from triptych.functional.schedules import linear_schedule
 from triptych.networks.q_network import QNetwork
-from triptych.types import ActorOutput, EnvSpec, LossOutput, Minibatch
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Minibatch, Transition
+from triptych.types.bounds import Count, CountOrZero, Fraction
 
 LOSSES = {"huber": huber, "squared": half_squared}
 
@@ -39,7 +41,7 @@ class DQN(Algorithm):
 
     Args:
         spec: of the environments; actions must be discrete.
-        double: the online network chooses the action whose target value counts.
+        double_q: the online network chooses the action whose target value counts.
         dueling: the network adds a state value and action advantages.
         td_loss: ``huber`` or ``squared``.
         target_update_period_updates: updates between two copies to the target network.
@@ -52,19 +54,18 @@ class DQN(Algorithm):
         self,
         spec: EnvSpec,
         *,
-        double: bool,
+        double_q: bool,
         dueling: bool,
-        td_loss: str,
-        target_update_period_updates: int,
-        epsilon_start: float,
-        epsilon_end: float,
-        epsilon_decay_env_steps: int,
-        eval_epsilon: float,
+        td_loss: Literal["huber", "squared"],
+        target_update_period_updates: Count,
+        epsilon_start: Fraction,
+        epsilon_end: Fraction,
+        epsilon_decay_env_steps: CountOrZero,
+        eval_epsilon: Fraction,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
-        self.is_double = double  # `double` is a method of every torch module
-        self.td_loss = LOSSES[td_loss]
+        self.double_q, self.td_losses = double_q, LOSSES[td_loss]
         self.target_update_period_updates = target_update_period_updates
         self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
         self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
@@ -73,24 +74,23 @@ class DQN(Algorithm):
 
     @property
     def epsilon(self) -> float:
-        """The probability of a random action, now."""
-        if not self.training:
-            return self.eval_epsilon
+        """The probability of a random action while exploring, now."""
         return linear_schedule(self.env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_decay_env_steps)
 
-    def act(self, observation: Tensor) -> ActorOutput:
+    def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
         q_values = self.online_network(observation)  # [N, A]
-        return ActorOutput(epsilon_greedy(q_values, self.epsilon, self.generator), {})
+        epsilon = self.epsilon if mode == EXPLORE else self.eval_epsilon
+        return ActorOutput(epsilon_greedy(q_values, epsilon, self.generator(mode)), {})
 
-    def loss(self, minibatch: Minibatch) -> LossOutput:
-        observation, action, reward, discount, next_observation = minibatch.transition
+    def loss(self, minibatch: Minibatch[Transition]) -> LossOutput:
+        observation, action, reward, discount, next_observation = minibatch.sample
         with torch.no_grad():
             next_q_values = self.target_network(next_observation)  # [B, A]
-            selector = self.online_network(next_observation) if self.is_double else next_q_values
+            selector = self.online_network(next_observation) if self.double_q else next_q_values
             target = q_learning_target(reward, discount, next_q_values, selector)  # [B]
         q_values = self.online_network(observation)  # [B, A]
         td_error = target - select(q_values, action)  # [B]
-        loss = (minibatch.weight * self.td_loss(td_error)).mean()
+        loss = (minibatch.weight * self.td_losses(td_error)).mean()
         metrics = {"q_value_mean": q_values.mean(), "epsilon": self.epsilon}
         return LossOutput(loss, metrics, priorities=td_error.abs())
 

@@ -24,7 +24,7 @@ Differences from the Nature paper:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
@@ -32,21 +32,25 @@ from torch import Tensor
 from triptych.algos.base import Algorithm
 from triptych.functional.augmentation import random_intensity, random_shift
 from triptych.functional.gradients import scale_gradient
+from triptych.functional.losses import cross_entropy
 from triptych.functional.returns import n_step_returns
 from triptych.functional.schedules import linear_schedule
-from triptych.functional.supports import compressed_two_hot, cross_entropy, expand, make_support, scalar_of
+from triptych.functional.supports import compressed_two_hot, expand, make_support, scalar_of
 from triptych.networks.world_model import Projection, make_world_model
 from triptych.planning import PolicyOutput, RecurrentOutput, RootOutput, gumbel_muzero_policy, muzero_policy
 from triptych.types import (
+    EVALUATE,
+    EXPLORE,
     ActorOutput,
     ConfigurationError,
     EnvSpec,
     LossOutput,
+    Minibatch,
     Segment,
-    SegmentBatch,
-    SegmentMinibatch,
 )
+from triptych.types.bounds import AtLeast, Between, Coefficient, Count, CountOrZero, Fraction
 
+WITHOUT_SEARCH = f"{EVALUATE}_without_search"
 State = tuple[Tensor, ...]  # of the search: features, the reward head's memory, and with it the prefix and its age
 
 
@@ -72,7 +76,7 @@ class MuZero(Algorithm):
         kwargs: see `Algorithm`.
     """
 
-    evaluation_modes = ("", "without_search")
+    evaluation_modes = (EVALUATE, WITHOUT_SEARCH)
     value_support: Tensor
     reward_support: Tensor
 
@@ -80,28 +84,28 @@ class MuZero(Algorithm):
         self,
         spec: EnvSpec,
         *,
-        num_simulations: int,
-        search: str,
-        max_num_considered_actions: int,
-        dirichlet_alpha: float,
-        dirichlet_fraction: float,
-        temperature_start: float,
-        temperature_end: float,
-        temperature_decay_env_steps: int,
-        discount: float,
-        unroll_steps: int,
-        n_step: int,
-        num_observations: int,
-        value_support_limit: float,
-        num_value_bins: int,
-        reward_support_limit: float,
-        num_reward_bins: int,
-        representation: str,
-        value_coef: float,
-        reward_coef: float,
-        consistency_coef: float,
+        num_simulations: CountOrZero,
+        search: Literal["gumbel", "puct"],
+        max_num_considered_actions: Count,
+        dirichlet_alpha: Annotated[float, AtLeast(1e-6)],
+        dirichlet_fraction: Fraction,
+        temperature_start: Coefficient,
+        temperature_end: Coefficient,
+        temperature_decay_env_steps: CountOrZero,
+        discount: Fraction,
+        unroll_steps: Count,
+        n_step: Annotated[int, Between(1, 255)],
+        num_observations: Count,
+        value_support_limit: Annotated[float, AtLeast(1e-3)],
+        num_value_bins: Annotated[int, Between(2, 100_001)],
+        reward_support_limit: Annotated[float, AtLeast(1e-3)],
+        num_reward_bins: Annotated[int, Between(2, 100_001)],
+        representation: Literal["nature", "efficientzero"],
+        value_coef: Coefficient,
+        reward_coef: Coefficient,
+        consistency_coef: Coefficient,
         value_prefix: bool,
-        reanalyse_fraction: float,
+        reanalyse_fraction: Fraction,
         augmentation: bool,
         **kwargs: Any,
     ) -> None:
@@ -113,8 +117,8 @@ class MuZero(Algorithm):
         self.temperature_decay_env_steps = temperature_decay_env_steps
         self.discount, self.unroll_steps, self.n_step = discount, unroll_steps, n_step
         self.value_coef, self.reward_coef, self.consistency_coef = value_coef, reward_coef, consistency_coef
-        self.has_value_prefix, self.reanalyse_fraction = value_prefix, reanalyse_fraction
-        self.has_augmentation = augmentation and spec.is_image
+        self.value_prefix, self.reanalyse_fraction = value_prefix, reanalyse_fraction
+        self.augmentation = augmentation and spec.is_image
         needed = unroll_steps + n_step + 1 if reanalyse_fraction else unroll_steps + 1 if consistency_coef else 1
         if not needed <= num_observations <= unroll_steps + n_step + 1:
             raise ConfigurationError(
@@ -126,93 +130,82 @@ class MuZero(Algorithm):
         reward_support = make_support(-float(reward_support_limit), float(reward_support_limit), num_reward_bins)
         self.register_buffer("value_support", value_support, persistent=False)
         self.register_buffer("reward_support", reward_support, persistent=False)
-        self.value_support_limit, self.reward_support_limit = float(value_support_limit), float(reward_support_limit)
+        # The data checks what it stores: scalars beyond these would all look like the end of the support.
+        self.largest_value = float(expand(torch.tensor(float(value_support_limit))))
+        self.largest_reward = float(expand(torch.tensor(float(reward_support_limit))))
         self.model = make_world_model(spec, num_value_bins, num_reward_bins, value_prefix, representation)
         self.projection = Projection(self.model.state_size) if consistency_coef else None
 
-    @property
-    def temperature(self) -> float:
-        """Of the visit counts, now; evaluation takes the most visited action."""
-        if not self.training:
+    def temperature(self, mode: str) -> float:
+        """Return that of the visit counts, now; evaluation takes the most visited action."""
+        if mode != EXPLORE:
             return 0.0
         start, end = self.temperature_start, self.temperature_end
         return linear_schedule(self.env_steps, start, end, self.temperature_decay_env_steps)
 
-    def act(self, observation: Tensor) -> ActorOutput:
-        output = self.plan(observation, 0 if self.evaluation_mode == "without_search" else self.num_simulations)
+    def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
+        output = self.plan(observation, 0 if mode == WITHOUT_SEARCH else self.num_simulations, mode)
         value = output.search_tree.summary().value
         return ActorOutput(output.action, {"value": value, "action_weights": output.action_weights})
 
-    def loss(self, minibatch: SegmentMinibatch) -> LossOutput:
+    def loss(self, minibatch: Minibatch[Segment]) -> LossOutput:
         segment, weight = minibatch
-        segment = self._prepare(segment)
+        segment = self._augment(self._reanalyse(segment))
         target = n_step_returns(segment.reward, segment.discount, segment.value, self.n_step)  # [B, U + 1]
         reward = segment.reward[:, : self.unroll_steps]
-        if self.has_value_prefix:
+        if self.value_prefix:
             reward = reward.cumsum(dim=1)
         reward_target = compressed_two_hot(reward, self.reward_support)
         value_target = compressed_two_hot(target, self.value_support)  # [B, U + 1, S]
+        policy_target, is_step, is_known = segment.action_weights, segment.is_step, segment.is_known
 
+        # The root: what is seen.
         features = self.model.represent(segment.observation[:, 0])
         seen = self._see(segment) if self.projection is not None else None
         memory = self.model.reward.initial_memory(features)
-        losses: dict[str, list[Tensor]] = {
-            name: [] for name in ("policy", "value", "reward", "consistency")
-        }  # each [B]
-        for step in range(self.unroll_steps + 1):
-            is_step, is_known = segment.is_step[:, step], segment.is_known[:, step]
-            if step > 0:
-                features = scale_gradient(features, 0.5)  # appendix G: at the start of the dynamics function
-                features, reward_features = self.model.step(features, segment.action[:, step - 1])
-                reward_logits, memory = self.model.reward(reward_features, memory)
-                was_known = segment.is_known[:, step - 1]
-                losses["reward"].append(was_known * cross_entropy(reward_logits, reward_target[:, step - 1]))
-                if self.projection is not None and seen is not None:
-                    losses["consistency"].append(-(is_step * self.projection(features, seen[:, step - 1])))
-            policy_logits, value_logits = self.model.predict(features)
-            losses["policy"].append(is_step * cross_entropy(policy_logits, segment.action_weights[:, step]))
-            losses["value"].append(is_known * cross_entropy(value_logits, value_target[:, step]))
-            if step == 0:
-                root_value = scalar_of(value_logits.detach(), self.value_support)  # [B]
+        policy_logits, value_logits = self.model.predict(features)
+        root_value = scalar_of(value_logits.detach(), self.value_support)  # [B]
+        root_policy_losses = is_step[:, 0] * cross_entropy(policy_logits, policy_target[:, 0])
+        root_value_losses = is_known[:, 0] * cross_entropy(value_logits, value_target[:, 0])
 
-        coefs = {
-            "policy": 1.0,
-            "value": self.value_coef,
-            "reward": self.reward_coef,
-            "consistency": self.consistency_coef,
+        # U steps unrolled: what is imagined, each list [U] of [B].
+        policy_losses, value_losses, reward_losses, consistency_losses = [], [], [], []
+        for step in range(1, self.unroll_steps + 1):
+            features = scale_gradient(features, 0.5)  # appendix G: at the start of the dynamics function
+            features, reward_features = self.model.step(features, segment.action[:, step - 1])
+            reward_logits, memory = self.model.reward(reward_features, memory)
+            reward_losses.append(is_known[:, step - 1] * cross_entropy(reward_logits, reward_target[:, step - 1]))
+            if self.projection is not None and seen is not None:
+                consistency_losses.append(-(is_step[:, step] * self.projection(features, seen[:, step - 1])))
+            policy_logits, value_logits = self.model.predict(features)
+            policy_losses.append(is_step[:, step] * cross_entropy(policy_logits, policy_target[:, step]))
+            value_losses.append(is_known[:, step] * cross_entropy(value_logits, value_target[:, step]))
+
+        # Appendix G: the root counts as much as all unrolled steps together.
+        policy_loss = root_policy_losses + torch.stack(policy_losses).mean(dim=0)  # each [B]
+        value_loss = root_value_losses + torch.stack(value_losses).mean(dim=0)
+        reward_loss = torch.stack(reward_losses).mean(dim=0)
+        total = policy_loss + self.value_coef * value_loss + self.reward_coef * reward_loss
+        metrics: dict[str, Tensor | float] = {
+            "value_mean": root_value.mean(),
+            "target_mean": target[:, 0].mean(),
+            "policy_loss": policy_loss.mean(),
+            "value_loss": value_loss.mean(),
+            "reward_loss": reward_loss.mean(),
         }
-        total: Tensor = torch.zeros_like(root_value)
-        metrics: dict[str, Tensor | float] = {"value_mean": root_value.mean(), "target_mean": target[:, 0].mean()}
-        for name, terms in losses.items():
-            if terms:
-                # Appendix G: the root counts as much as all unrolled steps together.
-                root, unrolled = terms[: -self.unroll_steps], terms[-self.unroll_steps :]
-                mean = torch.stack(unrolled).mean(dim=0) + sum(root)  # [B]
-                total = total + coefs[name] * mean
-                metrics[f"{name}_loss"] = mean.mean()
+        if consistency_losses:
+            consistency_loss = torch.stack(consistency_losses).mean(dim=0)
+            total = total + self.consistency_coef * consistency_loss
+            metrics["consistency_loss"] = consistency_loss.mean()
         priorities = (root_value - target[:, 0]).abs()  # Ye et al. 2021; Schrittwieser et al.: of the search's value
         return LossOutput((weight * total).mean(), metrics, priorities)
 
-    def after_turn(self, batch: SegmentBatch) -> None:
-        learned = batch.prefix_range if self.has_value_prefix else batch.reward_range
-        for name, limit, seen in (
-            ("reward", self.reward_support_limit, learned),
-            ("value", self.value_support_limit, batch.reward_range),  # a state may be worth at least one reward
-        ):
-            largest = float(expand(torch.tensor(limit)))
-            if max(-seen.low, seen.high) > largest:
-                raise ConfigurationError(
-                    f"algo.{name}_support_limit={limit:g} holds {name}s up to {largest:.4g}, but the rewards (with "
-                    f"algo.value_prefix their sums) seen so far run from {seen.low:.4g} to {seen.high:.4g}; "
-                    "choose a larger one."
-                )
-
-    def plan(self, observation: Tensor, num_simulations: int) -> PolicyOutput:
+    def plan(self, observation: Tensor, num_simulations: int, mode: str = EXPLORE) -> PolicyOutput:
         """Search from every observation ``[B, ...]`` in one batch."""
         features = self.model.represent(observation)
         policy_logits, value_logits = self.model.predict(features)
         state: State = (features, *self.model.reward.initial_memory(features))
-        if self.has_value_prefix:
+        if self.value_prefix:
             state += (features.new_zeros(len(features)), features.new_zeros(len(features)))
         root = RootOutput(policy_logits, scalar_of(value_logits, self.value_support), state)
         if self.search == "gumbel":
@@ -221,28 +214,28 @@ class MuZero(Algorithm):
                 self._imagine,
                 num_simulations,
                 max_num_considered_actions=self.max_num_considered_actions,
-                gumbel_scale=1.0 if self.training else 0.0,
-                generator=self.generator,
+                gumbel_scale=1.0 if mode == EXPLORE else 0.0,
+                generator=self.generator(mode),
             )
         return muzero_policy(
             root,
             self._imagine,
             num_simulations,
             dirichlet_alpha=self.dirichlet_alpha,
-            dirichlet_fraction=self.dirichlet_fraction if self.training else 0.0,
-            temperature=self.temperature,
-            generator=self.generator,
+            dirichlet_fraction=self.dirichlet_fraction if mode == EXPLORE else 0.0,
+            temperature=self.temperature(mode),
+            generator=self.generator(mode),
         )
 
     def _imagine(self, action: Tensor, state: State) -> tuple[RecurrentOutput, State]:
         """Take one step in the model: what the search calls for every simulation."""
         features, *memory = state
-        if self.has_value_prefix:
+        if self.value_prefix:
             *memory, prefix, age = memory
         features, reward_features = self.model.step(features, action)
         reward_logits, new_memory = self.model.reward(reward_features, tuple(memory))
         reward = scalar_of(reward_logits, self.reward_support)
-        if self.has_value_prefix:
+        if self.value_prefix:
             # The sum so far less the sum before; after as many steps as were ever unrolled, sums start anew.
             goes_on = (age + 1 < self.unroll_steps).float()
             new_memory = (*(part * goes_on[:, None] for part in new_memory), reward * goes_on, (age + 1) * goes_on)
@@ -259,27 +252,32 @@ class MuZero(Algorithm):
         return self.model.represent(observation.flatten(0, 1)).unflatten(0, observation.shape[:2])
 
     @torch.no_grad()
-    def _prepare(self, segment: Segment) -> Segment:
-        """Search a share of the segments again, and change what their images look like."""
+    def _reanalyse(self, segment: Segment) -> Segment:
+        """Search a share of the segments again, with the network as it is now."""
         count = round(self.reanalyse_fraction * len(segment.action))
-        if count:
-            observation = segment.observation[:count, : segment.value.shape[1]]
-            output = self.plan(observation.flatten(0, 1), self.num_simulations)
-            value, action_weights = segment.value.clone(), segment.action_weights.clone()
-            new_value = output.search_tree.summary().value.view(count, -1)
-            value[:count] = torch.where(segment.is_step[:count], new_value, value[:count])
-            # What a truncation cut off is worth what the last observation, just searched, is worth.
-            last = segment.is_step[:count].sum(dim=1, keepdim=True) - 1
-            is_inside = last < new_value.shape[1] - 1
-            is_kept = segment.discount[:count].gather(1, last.clamp(max=segment.discount.shape[1] - 1)) > 0
-            end_value = new_value.gather(1, (last + 1).clamp(max=new_value.shape[1] - 1))
-            is_beyond = ~segment.is_step[:count] & is_inside & is_kept
-            value[:count] = torch.where(is_beyond, end_value, value[:count])
-            new_weights = output.action_weights.view(count, -1, action_weights.shape[-1])
-            action_weights[:count] = new_weights[:, : self.unroll_steps + 1]
-            segment = segment._replace(value=value, action_weights=action_weights)
+        if not count:
+            return segment
+        observation = segment.observation[:count, : segment.value.shape[1]]
+        output = self.plan(observation.flatten(0, 1), self.num_simulations)
+        value, action_weights = segment.value.clone(), segment.action_weights.clone()
+        new_value = output.search_tree.summary().value.view(count, -1)
+        value[:count] = torch.where(segment.is_step[:count], new_value, value[:count])
+        # What a truncation cut off is worth what the last observation, just searched, is worth.
+        last = segment.is_step[:count].sum(dim=1, keepdim=True) - 1
+        is_inside = last < new_value.shape[1] - 1
+        is_kept = segment.discount[:count].gather(1, last.clamp(max=segment.discount.shape[1] - 1)) > 0
+        end_value = new_value.gather(1, (last + 1).clamp(max=new_value.shape[1] - 1))
+        is_beyond = ~segment.is_step[:count] & is_inside & is_kept
+        value[:count] = torch.where(is_beyond, end_value, value[:count])
+        new_weights = output.action_weights.view(count, -1, action_weights.shape[-1])
+        action_weights[:count] = new_weights[:, : self.unroll_steps + 1]
+        return segment._replace(value=value, action_weights=action_weights)
+
+    @torch.no_grad()
+    def _augment(self, segment: Segment) -> Segment:
+        """Change what the images of the unrolled steps look like, where that is asked for."""
         observation = segment.observation[:, : self.unroll_steps + 1]
-        if self.has_augmentation:
+        if self.augmentation:
             num_pixels = round(4 / 96 * observation.shape[-1])  # Ye et al.: 4 of 96
             images = random_shift(observation.flatten(0, 1), num_pixels, self._generator)
             observation = random_intensity(images, 0.05, self._generator).view_as(observation)

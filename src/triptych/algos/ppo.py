@@ -19,6 +19,7 @@ from typing import Any
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
+from triptych.functional.losses import half_squared
 from triptych.functional.policy_gradient import (
     approximate_kl,
     clipped_surrogate_losses,
@@ -26,10 +27,10 @@ from triptych.functional.policy_gradient import (
     sample,
     standardize,
 )
-from triptych.functional.q_learning import half_squared
-from triptych.functional.returns import lambda_returns, successor_values
+from triptych.functional.returns import generalized_advantages, successor_values
 from triptych.networks.actor_critic import ActorCritic
-from triptych.types import ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
+from triptych.types.bounds import Coefficient, Fraction, Positive
 
 
 class PPO(Algorithm):
@@ -52,11 +53,11 @@ class PPO(Algorithm):
         self,
         spec: EnvSpec,
         *,
-        gae_lambda: float,
-        clip_range: float,
-        value_clip_range: float | None,
-        value_coef: float,
-        entropy_coef: float,
+        gae_lambda: Fraction,
+        clip_range: Positive,
+        value_clip_range: Positive | None,
+        value_coef: Coefficient,
+        entropy_coef: Coefficient,
         normalize_observations: bool,
         eval_greedy: bool,
         **kwargs: Any,
@@ -67,18 +68,20 @@ class PPO(Algorithm):
         self.eval_greedy = eval_greedy
         self.network = ActorCritic(spec, normalize_observations=normalize_observations)
 
-    def act(self, observation: Tensor) -> ActorOutput:
+    def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
         policy, value = self.network(observation)
-        is_greedy = self.eval_greedy and not self.training
-        action = policy.mode if is_greedy else sample(policy, self.generator)
+        is_greedy = self.eval_greedy and mode != EXPLORE
+        action = policy.mode if is_greedy else sample(policy, self.generator(mode))
         return ActorOutput(action, {"value": value, "log_prob": policy.log_prob(action)})
 
     def targets(self, rollout: Rollout) -> RolloutSteps:
         value = rollout.extras["value"]  # [T, N]
         _, bootstrap_value = self.network(rollout.next_observation[rollout.is_cut])
         next_value = successor_values(value, rollout.is_cut, bootstrap_value)
-        returns = lambda_returns(rollout.reward, rollout.discount, next_value, rollout.is_cut, self.gae_lambda)
-        return rollout.steps(target=returns, advantage=returns - value)
+        advantage, returns = generalized_advantages(
+            rollout.reward, rollout.discount, value, next_value, rollout.is_cut, self.gae_lambda
+        )
+        return rollout.steps(target=returns, advantage=advantage)
 
     def loss(self, minibatch: RolloutSteps) -> LossOutput:
         policy, value = self.network(minibatch.observation)

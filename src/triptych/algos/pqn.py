@@ -20,11 +20,13 @@ from typing import Any
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
-from triptych.functional.q_learning import epsilon_greedy, half_squared, select
+from triptych.functional.losses import half_squared
+from triptych.functional.q_learning import epsilon_greedy, select
 from triptych.functional.returns import lambda_returns, successor_values
 from triptych.functional.schedules import linear_schedule
 from triptych.networks.q_network import QNetwork
-from triptych.types import ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
+from triptych.types.bounds import CountOrZero, Fraction
 
 
 class PQN(Algorithm):
@@ -46,11 +48,11 @@ class PQN(Algorithm):
         *,
         dueling: bool,
         layer_norm: bool,
-        q_lambda: float,
-        epsilon_start: float,
-        epsilon_end: float,
-        epsilon_decay_env_steps: int,
-        eval_epsilon: float,
+        q_lambda: Fraction,
+        epsilon_start: Fraction,
+        epsilon_end: Fraction,
+        epsilon_decay_env_steps: CountOrZero,
+        eval_epsilon: Fraction,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
@@ -61,14 +63,13 @@ class PQN(Algorithm):
 
     @property
     def epsilon(self) -> float:
-        """The probability of a random action, now."""
-        if not self.training:
-            return self.eval_epsilon
+        """The probability of a random action while exploring, now."""
         return linear_schedule(self.env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_decay_env_steps)
 
-    def act(self, observation: Tensor) -> ActorOutput:
+    def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
         q_values = self.online_network(observation)  # [N, A]
-        action = epsilon_greedy(q_values, self.epsilon, self.generator)
+        epsilon = self.epsilon if mode == EXPLORE else self.eval_epsilon
+        action = epsilon_greedy(q_values, epsilon, self.generator(mode))
         return ActorOutput(action, {"value": q_values.amax(dim=-1)})
 
     def targets(self, rollout: Rollout) -> RolloutSteps:

@@ -22,11 +22,12 @@ import torch
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
+from triptych.functional.losses import half_squared
 from triptych.functional.policy_gradient import policy_gradient_losses, sample
-from triptych.functional.q_learning import half_squared
 from triptych.functional.returns import is_of_ended_episode, lambda_returns, successor_values
 from triptych.networks.actor_critic import ActorCritic
-from triptych.types import ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
+from triptych.types.bounds import Coefficient
 
 
 class REINFORCE(Algorithm):
@@ -48,46 +49,45 @@ class REINFORCE(Algorithm):
         spec: EnvSpec,
         *,
         baseline: bool,
-        value_coef: float,
-        entropy_coef: float,
+        value_coef: Coefficient,
+        entropy_coef: Coefficient,
         normalize_observations: bool,
         eval_greedy: bool,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
-        self.has_baseline = baseline
+        self.baseline = baseline
         self.value_coef, self.entropy_coef, self.eval_greedy = value_coef, entropy_coef, eval_greedy
         self.network = ActorCritic(spec, normalize_observations=normalize_observations)
 
-    def act(self, observation: Tensor) -> ActorOutput:
+    def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
         policy, value = self.network(observation)
-        is_greedy = self.eval_greedy and not self.training
-        action = policy.mode if is_greedy else sample(policy, self.generator)
+        is_greedy = self.eval_greedy and mode != EXPLORE
+        action = policy.mode if is_greedy else sample(policy, self.generator(mode))
         return ActorOutput(action, {"value": value})
 
     def targets(self, rollout: Rollout) -> RolloutSteps:
-        if self.has_baseline:
+        if self.baseline:
             baseline = rollout.extras["value"]  # [T, N]
             bootstrap_value = self.network(rollout.next_observation[rollout.is_cut])[1]
             next_value = successor_values(baseline, rollout.is_cut, bootstrap_value)
         else:
             baseline = next_value = torch.zeros_like(rollout.reward)
         returns = lambda_returns(rollout.reward, rollout.discount, next_value, rollout.is_cut, lambda_=1.0)
-        steps = rollout.steps(target=returns, advantage=returns - baseline)
-        return steps._replace(extras={"has_return": is_of_ended_episode(rollout.is_last).flatten()})
+        return rollout.steps(returns, returns - baseline, is_known=is_of_ended_episode(rollout.is_last))
 
     def loss(self, minibatch: RolloutSteps) -> LossOutput | None:
-        has_return = minibatch.extras["has_return"]
-        if not has_return.any():
+        is_known = minibatch.is_known  # [B]
+        if not is_known.any():
             return None
         policy, value = self.network(minibatch.observation)
         log_prob = policy.log_prob(minibatch.action)  # [B]
-        share = has_return / has_return.sum()  # [B] of the mean over the steps that have a return
+        share = is_known / is_known.sum()  # [B] of the mean over the steps that have a return
         policy_loss = (share * policy_gradient_losses(log_prob, minibatch.advantage)).sum()
         entropy = (share * policy.entropy()).sum()
         loss = policy_loss - self.entropy_coef * entropy
         metrics = {"policy_loss": policy_loss, "entropy": entropy}
-        if self.has_baseline:
+        if self.baseline:
             value_loss = (share * half_squared(minibatch.target - value)).sum()
             loss = loss + self.value_coef * value_loss
             metrics |= {"value_loss": value_loss, "value_mean": (share * value).sum()}

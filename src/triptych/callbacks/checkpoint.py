@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ import torch
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from triptych.callbacks.interrupt import RunInterrupted
+from triptych.files import copy_file, replacing
+from triptych.types.bounds import Count
 
 
 class RunCheckpoint(pl.Callback):
@@ -34,7 +35,7 @@ class RunCheckpoint(pl.Callback):
         after_save: called when ``last.ckpt`` is whole.
     """
 
-    def __init__(self, directory: str | Path, period_frames: int, monitor: str = "eval/return_mean") -> None:
+    def __init__(self, directory: str | Path, period_frames: Count, monitor: str = "eval/return_mean") -> None:
         self.directory, self.period_frames, self.monitor = Path(directory), period_frames, monitor
         self.best_value, self.best_env_steps = -math.inf, 0
         self._env_steps_of: dict[str, int] = {}  # when last and previous were saved
@@ -52,9 +53,9 @@ class RunCheckpoint(pl.Callback):
         self._env_steps_of = dict(state_dict["env_steps_of"])
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        data = trainer.datamodule
-        self._next_frames = data.frames + self.period_frames
-        self._find_best(data.env_steps)
+        clock = trainer.datamodule.clock
+        self._next_frames = clock.frames + self.period_frames
+        self._find_best(clock.env_steps)
 
     def _find_best(self, env_steps: int) -> None:
         """Make the newest best from up to ``env_steps`` the best; drop those from later."""
@@ -93,7 +94,7 @@ class RunCheckpoint(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.datamodule.frames >= self._next_frames:
+        if trainer.datamodule.clock.frames >= self._next_frames:
             self.save_last(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -103,8 +104,8 @@ class RunCheckpoint(pl.Callback):
         if value >= self.best_value:
             best = self.directory / "best.ckpt"
             if best.exists() and self.best_value > -math.inf:
-                _copy(best, self.directory / f"best-{self.best_env_steps}.ckpt")
-            self.best_value, self.best_env_steps = value, trainer.datamodule.env_steps
+                copy_file(best, self.directory / f"best-{self.best_env_steps}.ckpt")
+            self.best_value, self.best_env_steps = value, trainer.datamodule.clock.env_steps
             self._write(trainer, "best.ckpt")
             self._prune_bests()
 
@@ -120,40 +121,24 @@ class RunCheckpoint(pl.Callback):
 
     def save_last(self, trainer: pl.Trainer) -> None:
         """Save the data, then the checkpoint that refers to it, then drop what nothing refers to."""
-        data = trainer.datamodule
-        self._next_frames = data.frames + self.period_frames
+        data, clock = trainer.datamodule, trainer.datamodule.clock
+        self._next_frames = clock.frames + self.period_frames
         last = self.directory / "last.ckpt"
-        if self._env_steps_of.get("last") == data.env_steps and last.exists():
+        if self._env_steps_of.get("last") == clock.env_steps and last.exists():
             self._write(trainer, "last.ckpt")  # only what the evaluation added has changed
             self.after_save()
             return
-        self.directory.mkdir(parents=True, exist_ok=True)
         data.save_data()
         if "last" in self._env_steps_of:
             self._env_steps_of["previous"] = self._env_steps_of["last"]
-        self._env_steps_of["last"] = data.env_steps
+        self._env_steps_of["last"] = clock.env_steps
         if last.exists():
-            _copy(last, self.directory / "previous.ckpt")
+            copy_file(last, self.directory / "previous.ckpt")
         self._write(trainer, "last.ckpt")
         data.prune_data(set(self._env_steps_of.values()))
         self._prune_bests()
         self.after_save()
 
     def _write(self, trainer: pl.Trainer, name: str) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        temporary = self.directory / f"{name}.tmp"
-        try:
+        with replacing(self.directory / name) as temporary:
             trainer.save_checkpoint(temporary)
-            os.replace(temporary, self.directory / name)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy, so that there is a ``source`` at every moment."""
-    temporary = target.with_name("copy.tmp")
-    try:
-        shutil.copyfile(source, temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)

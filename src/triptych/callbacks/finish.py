@@ -32,11 +32,11 @@ class Finish(pl.Callback):
         value = trainer.callback_metrics.get(self.monitor)
         if self.solved_return is not None and value is not None:
             self.is_solved = float(value) >= self.solved_return
-        trainer.should_stop = trainer.should_stop or self.is_solved or trainer.datamodule.is_finished
+        trainer.should_stop = trainer.should_stop or self.is_solved or trainer.datamodule.clock.is_finished
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         # The final evaluation turns the counters back to the best checkpoint's.
-        is_stopped = not trainer.datamodule.is_finished
+        is_stopped = not trainer.datamodule.clock.is_finished
         self.stop_reason = "solved" if self.is_solved else "callback" if is_stopped else "total_frames"
 
     def state_dict(self) -> dict[str, Any]:

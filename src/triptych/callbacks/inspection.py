@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
+from triptych.files import replacing
 from triptych.types import NotFinite
 
 
@@ -28,9 +28,8 @@ class Inspection(pl.Callback):
     def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
         if not isinstance(exception, NotFinite):
             return
-        temporary = self.path.with_suffix(".tmp")
-        torch.save(plain_data(exception.offender), temporary)
-        os.replace(temporary, self.path)
+        with replacing(self.path) as temporary:
+            torch.save(plain_data(exception.offender), temporary)
         self.write_line(f"What the number was computed from is kept in {self.path}.")
 
 

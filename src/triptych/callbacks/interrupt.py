@@ -48,7 +48,7 @@ class Interrupt(pl.Callback):
         self._is_requested, self._requested_at = True, now
         trainer = self._trainer
         # Within `fit` a checkpoint is read and what came of an evaluation is written: neither is to be cut off.
-        is_training = trainer is None or (trainer.state.fn == "fit" and not trainer.datamodule.is_evaluating)
+        is_training = trainer is None or (trainer.state.fn == "fit" and not trainer.datamodule.evaluator.is_playing)
         print("\nStopping after this turn ..." if is_training else "\nStopping ...", flush=True)
         if not is_training:
             raise RunInterrupted

@@ -1,4 +1,4 @@
-"""One row per log interval, to every logger, on the axis of frames."""
+"""One row per log interval, to ``metrics.csv`` and every logger, on the axis of frames."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from triptych.callbacks.csv_logger import CSVFile, cut_rows
+from triptych.callbacks.csv_file import CSVFile, cut_rows
 from triptych.types import Episode
+from triptych.types.bounds import Count
 
+METRIC_COLUMNS = ["frames", "env_steps", "updates", "wall_time_s"]
 EPISODE_COLUMNS = ["frames", "env_index", "episode_index", "seed", "length", "return"]
 
 
 class Metrics(pl.Callback):
     """Collects what the module and the datamodule have to tell and files it under the frame count.
+
+    What other callbacks log through Lightning has the frame count as its step, too.
 
     Args:
         directory: the run's folder.
@@ -25,11 +29,12 @@ class Metrics(pl.Callback):
         window_episodes: training episodes in ``collect/return_mean``.
     """
 
-    def __init__(self, directory: str | Path, period_frames: int, window_episodes: int = 100) -> None:
+    def __init__(self, directory: str | Path, period_frames: Count, window_episodes: Count = 100) -> None:
         self.directory, self.period_frames = Path(directory), period_frames
         self.latest: dict[str, float] = {}
         self.evaluations: list[dict[str, float]] = []
         self._recent: deque[tuple[float, int]] = deque(maxlen=window_episodes)
+        self._metrics_file: CSVFile | None = None
         self._episodes_file: CSVFile | None = None
         self._wall_time_before = 0.0
 
@@ -46,27 +51,35 @@ class Metrics(pl.Callback):
         return self._wall_time_before + (time.monotonic() - self._started if hasattr(self, "_started") else 0.0)
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        frames = trainer.datamodule.frames
+        clock = trainer.datamodule.clock
+        frames = clock.frames
         # A checkpoint that owes its evaluation is older than the row of one that was played at the same frame.
-        owed = "eval/return_mean" if trainer.datamodule.owes_evaluation else None
+        owed = "eval/return_mean" if clock.owes_evaluation else None
         for name in ("metrics.csv", "episodes.csv"):
             cut_rows(self.directory / name, frames, owed)
+        self._metrics_file = CSVFile(self.directory / "metrics.csv", METRIC_COLUMNS)
         self._episodes_file = CSVFile(self.directory / "episodes.csv", EPISODE_COLUMNS)
         self._started = self._interval_start = time.monotonic()
         self._interval_frames = frames
         self._next_row = self._after(frames)
 
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        # The axis on which Lightning files what modules and callbacks log by themselves.
+        trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.datamodule.clock.frames
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        data = trainer.datamodule
-        episodes = data.take_ended_episodes()
+        clock = trainer.datamodule.clock
+        episodes = trainer.datamodule.take_ended_episodes()
         if episodes:
             self._file_episodes(episodes)
-        is_new = data.frames > self._interval_frames
-        if is_new and (data.frames >= self._next_row or data.is_finished):
+        is_new = clock.frames > self._interval_frames
+        if is_new and (clock.frames >= self._next_row or clock.is_finished):
             self.write(trainer, self._training_row(trainer, module))
-            self._next_row = self._after(data.frames)
+            self._next_row = self._after(clock.frames)
 
     def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._validation_start = time.monotonic()
@@ -80,8 +93,10 @@ class Metrics(pl.Callback):
         self._interval_start += time.monotonic() - self._validation_start
 
     def write(self, trainer: pl.Trainer, row: dict[str, float]) -> None:
-        """Send one row to every logger."""
+        """File one row and send it to every logger."""
+        assert self._metrics_file is not None
         self.latest |= row
+        self._metrics_file.append({name: _short(value) for name, value in row.items()})
         for logger in trainer.loggers:
             logger.log_metrics(row, step=int(row["frames"]))
 
@@ -89,10 +104,10 @@ class Metrics(pl.Callback):
         return (frames // self.period_frames + 1) * self.period_frames
 
     def _clock(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
-        data = trainer.datamodule
+        clock = trainer.datamodule.clock
         return {
-            "frames": data.frames,
-            "env_steps": data.env_steps,
+            "frames": clock.frames,
+            "env_steps": clock.env_steps,
             "updates": module.updates,
             "wall_time_s": round(self.wall_time_s, 3),
         }
@@ -125,3 +140,7 @@ class Metrics(pl.Callback):
                 for episode in episodes
             )
         )
+
+
+def _short(value: float) -> float | int | str:
+    return value if isinstance(value, int) else f"{value:.6g}"

@@ -65,15 +65,16 @@ class Progress(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if not self.is_shown or not sys.stdout.isatty():
             return
-        self._bar = Bar()
-        self._task = self._bar.add_task("", total=trainer.datamodule.total_frames, completed=trainer.datamodule.frames)
+        clock, self._bar = trainer.datamodule.clock, Bar()
+        self._task = self._bar.add_task("", total=clock.total_frames, completed=clock.frames)
         self._bar.start()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if self._bar is not None:
-            self._bar.update(self._task, completed=trainer.datamodule.frames, description=describe(self.metrics.latest))
+            frames = trainer.datamodule.clock.frames
+            self._bar.update(self._task, completed=frames, description=describe(self.metrics.latest))
         self._write_new_row(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -84,8 +85,8 @@ class Progress(pl.Callback):
         if not self.is_shown or self._bar is not None or row == self._last_row or not row:
             return
         self._last_row = dict(row)
-        share = trainer.datamodule.frames / trainer.datamodule.total_frames
-        self.write_line(f"{trainer.datamodule.frames:>12,} frames ({share:4.0%})  {describe(row)}")
+        clock = trainer.datamodule.clock
+        self.write_line(f"{clock.frames:>12,} frames ({clock.frames / clock.total_frames:4.0%})  {describe(row)}")
 
     def _close(self) -> None:
         if self._bar is not None:

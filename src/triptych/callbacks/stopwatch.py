@@ -41,8 +41,8 @@ class Stopwatch(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        env_steps, now = data.env_steps, time.perf_counter()
+        clock: Any = trainer.datamodule.clock  # type: ignore[attr-defined]
+        env_steps, now = clock.env_steps, time.perf_counter()
         if self.is_over or env_steps < self.start_env_steps:
             return
         if self._first is None:
@@ -51,7 +51,7 @@ class Stopwatch(pl.Callback):
             self.env_steps_per_second.append((env_steps - self._first[0]) / (now - self._first[1]))
             if self.after_stretch is not None:
                 self.after_stretch()
-            self._first = data.env_steps, time.perf_counter()
+            self._first = clock.env_steps, time.perf_counter()
             trainer.should_stop = self.is_over
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

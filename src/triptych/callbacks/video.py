@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 from PIL import Image, ImageDraw
 
+from triptych.files import replacing
 from triptych.types import Episode, Game
 
 MIN_HEIGHT = 210  # pixels; smaller pictures are enlarged by a whole factor so that the caption can be read
@@ -22,24 +22,24 @@ def write_video(
 
     The caption is the return so far; `max_frames` pictures at most are written.
     """
+    import imageio_ffmpeg  # not on every machine that trains
+
     pictures = _captioned(game, episode.seed, episode.actions)
     first = next(pictures)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    writer = imageio_ffmpeg.write_frames(
-        str(temporary),
-        (first.shape[1], first.shape[0]),
-        fps=frames_per_second,
-        macro_block_size=2,
-        output_params=["-crf", "20"],
-    )
-    writer.send(None)
-    try:
-        for picture in itertools.islice(itertools.chain([first], pictures), max_frames):
-            writer.send(picture)
-    finally:
-        writer.close()
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        writer = imageio_ffmpeg.write_frames(
+            str(temporary),
+            (first.shape[1], first.shape[0]),
+            fps=frames_per_second,
+            macro_block_size=2,
+            output_params=["-crf", "20"],
+        )
+        writer.send(None)
+        try:
+            for picture in itertools.islice(itertools.chain([first], pictures), max_frames):
+                writer.send(picture)
+        finally:
+            writer.close()
 
 
 def _captioned(game: Game, seed: int, actions: Sequence[object]) -> Iterator[np.ndarray]:

@@ -78,7 +78,7 @@ class Collector:
             observation=self._observation,
             action=self._action,
             reward=np.sign(received.reward) if self.clip_rewards else received.reward,
-            discount=1.0 - is_terminal.astype(np.float32),
+            is_terminal=is_terminal,
             is_last=is_over | is_terminal,
             is_first=self._is_first,
             next_observation=received.observation,

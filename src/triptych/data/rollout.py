@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from triptych.data.datamodule import EnvironmentDataModule, check_fits
+from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.reward_scaling import RewardScaling
+from triptych.data.room import Needs
 from triptych.data.turns import Turn
 from triptych.types import ConfigurationError, Rollout, Step
+from triptych.types.bounds import Count, Fraction
 
 
 class RolloutDataModule(EnvironmentDataModule):
@@ -35,12 +35,12 @@ class RolloutDataModule(EnvironmentDataModule):
     def __init__(
         self,
         *args: Any,
-        num_envs: int,
-        rollout_length: int,
-        discount: float,
+        num_envs: Count,
+        rollout_length: Count,
+        discount: Fraction,
         normalize_rewards: bool = False,
-        num_epochs: int = 1,
-        num_minibatches: int = 1,
+        num_epochs: Count = 1,
+        num_minibatches: Count = 1,
         **kwargs: Any,
     ) -> None:
         num_rows = num_envs * rollout_length
@@ -55,51 +55,42 @@ class RolloutDataModule(EnvironmentDataModule):
         self._reward_scaling = RewardScaling(num_envs, discount) if normalize_rewards else None
         self._generator = torch.Generator().manual_seed(self.seed)
 
-    def check_room(self, room: Callable[[str, Path], tuple[int, str]], save_period_frames: int) -> None:
+    def needs(self, save_period_frames: int) -> Needs:
         observation_nbytes = math.prod(self.spec.observation_shape) * np.dtype(self.spec.observation_dtype).itemsize
         # As they come, and again as the observations and the next observations of the rollout.
         nbytes = 3 * self.num_envs * observation_nbytes
-        room_left = room("memory", self.directory)
-        check_fits("algo.rollout_length", self.turn.vector_steps, lambda length: length * nbytes, *room_left)
+        length = self.clock.turn.vector_steps
+        return Needs("algo.rollout_length", length, lambda count: {"memory": count * nbytes})
 
     def play_turn(self) -> Rollout:
         steps = []
-        for _ in range(self.turn.vector_steps):
+        for _ in range(self.clock.turn.vector_steps):
             step, episodes = self.collector.receive()  # sends first: nothing is in flight between two turns
             if self._reward_scaling is not None:
                 step = step._replace(reward=self._reward_scaling(step.reward, step.is_last))
             steps.append(step)
             self.ended_episodes += episodes
-        self.turns += 1
+        self.clock.turns += 1
         return self._rollout(steps)
 
     def _rollout(self, steps: list[Step]) -> Rollout:
-        observation, action, reward, discount, is_last, _, next_observation, extras = zip(*steps, strict=True)
+        observation, action, reward, is_terminal, is_last, _, next_observation, extras = zip(*steps, strict=True)
         return Rollout(
             observation=_stack(observation),
             action=_stack(action),
             reward=_stack(reward),
-            discount=self.discount * _stack(discount),
+            discount=self.discount * (~_stack(is_terminal)).float(),
             is_last=_stack(is_last),
             next_observation=_stack(next_observation),
-            extras={name: _stack([extra[name] for extra in extras]) for name in extras[0]},
+            extras={name: _stack([extra[name] for extra in extras]) for name in extras[0]},  # type: ignore
             rows=self._rows(),
-            env_steps=self.env_steps,
+            env_steps=self.clock.env_steps,
         )
 
     def _rows(self) -> torch.Tensor:
-        num_rows = self.turn.env_steps
+        num_rows = self.clock.turn.env_steps
         epochs = [torch.randperm(num_rows, generator=self._generator) for _ in range(self.num_epochs)]
-        return torch.cat(epochs).view(self.turn.updates, num_rows // self.num_minibatches)
-
-    def empty_batch(self) -> Rollout:
-        dtype = getattr(torch, self.spec.observation_dtype)
-        observation = torch.empty((0, self.num_envs, *self.spec.observation_shape), dtype=dtype)
-        action_dtype = torch.float32 if self.spec.num_actions is None else torch.int64
-        action = torch.empty((0, self.num_envs, *self.spec.action_shape), dtype=action_dtype)
-        scalar = torch.empty((0, self.num_envs))
-        rows = torch.empty((0, 0), dtype=torch.int64)
-        return Rollout(observation, action, scalar, scalar, scalar.bool(), observation, {}, rows, self.env_steps)
+        return torch.cat(epochs).view(self.clock.turn.updates, num_rows // self.num_minibatches)
 
     def state_dict(self) -> dict[str, Any]:
         scaling = self._reward_scaling.state_dict() if self._reward_scaling is not None else None

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import Annotated, Any
 
 from triptych.data.replay import ReplayDataModule
 from triptych.replay.segments import SegmentBuffer
-from triptych.types import Range, Segment, SegmentBatch
+from triptych.types.bounds import KeywordsOf
 
 
 class SegmentDataModule(ReplayDataModule):
-    """Yields one `SegmentBatch` per turn; the rhythm is that of `ReplayDataModule`."""
+    """Yields one `ReplayBatch` of segments per turn; the rhythm is that of `ReplayDataModule`.
+
+    Args:
+        actor: besides playing it says how large the rewards and values are that it can learn, as ``largest_reward`` and
+            ``largest_value``.
+        The rest: see `ReplayDataModule`.
+    """
 
     buffer_class = SegmentBuffer
 
-    def _batch(self, sample: Segment, weight: Tensor) -> SegmentBatch:
-        nothing = Range(0.0, 0.0)
-        ranges = (nothing, nothing) if self._replay is None else (self._replay.reward_range, self._replay.prefix_range)
-        return SegmentBatch(sample, weight, self.env_steps, *ranges)
-
-    def _no_sample(self) -> Segment:
-        unroll_steps = self.replay_kwargs["unroll_steps"]
-        length, num_observations = unroll_steps + self.replay_kwargs["n_step"], self.replay_kwargs["num_observations"]
-
-        def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Any:
-            return torch.empty((0, self.batch_size, *shape), dtype=dtype)
-
-        return Segment(
-            observation=empty(num_observations, *self.spec.observation_shape, dtype=self._observation_dtype),
-            action=empty(unroll_steps, dtype=torch.int64),
-            reward=empty(length),
-            discount=empty(length),
-            value=empty(length + 1),
-            action_weights=empty(unroll_steps + 1, self.spec.num_actions or 0),
-            is_step=empty(length + 1, dtype=torch.bool),
-            is_known=empty(unroll_steps + 1, dtype=torch.bool),
-        )
+    def __init__(
+        self,
+        make_game: Any,
+        actor: Any,
+        *args: Any,
+        replay: Annotated[dict[str, Any], KeywordsOf("buffer_class")],
+        **kwargs: Any,
+    ) -> None:
+        limits = {"largest_reward": actor.largest_reward, "largest_value": actor.largest_value}
+        super().__init__(make_game, actor, *args, replay=replay | limits, **kwargs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -39,21 +38,3 @@ def make_turn(num_envs: int, env_steps_per_update: float, vector_steps_multiple:
         )
     vector_steps = per_vector_step.denominator * vector_steps_multiple
     return Turn(vector_steps, vector_steps * num_envs, int(per_vector_step * vector_steps))
-
-
-class Calendar(NamedTuple):
-    """How a run is cut into epochs of whole turns; an epoch is one evaluation period."""
-
-    total_turns: int
-    turns_per_epoch: int
-
-    @classmethod
-    def make(cls, env_steps_per_turn: int, frame_skip: int, total_frames: int, period_frames: int) -> Calendar:
-        """Round budget and period, both in frames, up to whole turns."""
-        frames_per_turn = env_steps_per_turn * frame_skip
-        return cls(math.ceil(total_frames / frames_per_turn), math.ceil(period_frames / frames_per_turn))
-
-    def turns_left_in_epoch(self, turns: int) -> int:
-        """Count the turns from now, after ``turns``, to the next evaluation or the end."""
-        next_end = (turns // self.turns_per_epoch + 1) * self.turns_per_epoch
-        return max(min(next_end, self.total_turns) - turns, 0)

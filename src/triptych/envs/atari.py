@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from ale_py import roms
@@ -13,6 +13,7 @@ from gymnasium.spaces import Discrete
 
 from triptych.envs.scores import atari_scores
 from triptych.types import ConfigurationError, EnvSpec, Received
+from triptych.types.bounds import MAX_SEED, Between, Fraction
 
 # These four end the whole process from C++ when the vector environment starts them.
 UNPLAYABLE = frozenset({"combat", "joust", "maze_craze", "warlords"})
@@ -45,19 +46,19 @@ class Atari:
     def __init__(
         self,
         game: str,
-        num_envs: int,
+        num_envs: Annotated[int, Between(1, 10_000)],
         *,
         protocol: str = "nature",
         full_action_space: bool = False,
-        frame_skip: int = 4,
-        frame_stack: int = 4,
-        image_size: int = 84,
-        repeat_action_prob: float = 0.0,
-        noop_max: int = 30,
+        frame_skip: Annotated[int, Between(1, 1000)] = 4,
+        frame_stack: Annotated[int, Between(1, 255)] = 4,
+        image_size: Annotated[int, Between(1, 1024)] = 84,
+        repeat_action_prob: Fraction = 0.0,
+        noop_max: Annotated[int, Between(0, 10_000)] = 30,
         fire_on_reset: bool = False,
-        max_frames_per_episode: int = 108_000,
+        max_frames_per_episode: Annotated[int, Between(1, MAX_SEED)] = 108_000,
         solved_return: float | None = None,
-        num_threads: int = 0,
+        num_threads: Annotated[int, Between(0, 1024)] = 0,
     ) -> None:
         if game in UNPLAYABLE:
             raise ConfigurationError(f"env={game} cannot be played: its ROM ends the process. Choose another game.")

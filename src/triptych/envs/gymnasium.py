@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import gymnasium
 import numpy as np
@@ -19,6 +19,7 @@ from triptych.envs.extras import require_extra
 from triptych.envs.off_screen import off_screen
 from triptych.envs.processes import ProcessVectorEnv
 from triptych.types import ConfigurationError, EnvSpec, NoPicture, Received
+from triptych.types.bounds import Between
 
 Wrapper = Callable[[gymnasium.Env], gymnasium.Env]
 
@@ -35,7 +36,8 @@ class Gymnasium:
         num_envs: copies that step together.
         wrappers: dotted names of what is put around each copy, the first one innermost, such as
             ``gymnasium.wrappers.FlattenObservation``; each is called with the environment alone.
-        frame_stack: last frames that make one observation; for images ``[H, W]`` without a channel axis.
+        frame_stack: last frames that make one observation, for images: ``[frame_stack, H, W]`` of grey ones without a
+            channel axis, ``[frame_stack · C, H, W]`` of others.
         use_processes: one process per copy (`ProcessVectorEnv`); pays only for slow environments.
         solved_return: mean evaluation return from which the environment counts as solved; by default the
             ``reward_threshold`` of its registration.
@@ -45,10 +47,10 @@ class Gymnasium:
     def __init__(
         self,
         id: str,
-        num_envs: int,
+        num_envs: Annotated[int, Between(1, 10_000)],
         *,
         wrappers: Sequence[str] = (),
-        frame_stack: int = 1,
+        frame_stack: Annotated[int, Between(1, 255)] = 1,
         use_processes: bool = False,
         solved_return: float | None = None,
         make_kwargs: dict[str, Any] | None = None,
@@ -69,10 +71,10 @@ class Gymnasium:
             raise ConfigurationError(f"env.wrappers={wrappers} do not fit env.id={id}: {error}") from error
         single_space = single.observation_space
         single.close()
-        if frame_stack > 1 and not _is_plain_frame(single_space):
+        if frame_stack > 1 and not _is_image(single_space):
             raise ConfigurationError(
-                f"env.frame_stack={frame_stack} is for images without a channel axis, but env.id={id} shows "
-                f"{single_space}; use env.frame_stack=1."
+                f"env.frame_stack={frame_stack} is for images, but env.id={id} shows {single_space}; "
+                "use env.frame_stack=1."
             )
         vector_class = ProcessVectorEnv if use_processes else SyncVectorEnv
         self._envs = vector_class([self._make] * num_envs, autoreset_mode=AutoresetMode.NEXT_STEP)
@@ -124,10 +126,10 @@ class Gymnasium:
     def _make(self) -> gymnasium.Env:
         env = self._wrap(gymnasium.make(self._id, **self._make_kwargs))
         if _is_plain_frame(env.observation_space):
-            env = FrameStackObservation(env, self._frame_stack)
-        elif _has_channels_last(env.observation_space):
+            return FrameStackObservation(env, self._frame_stack)
+        if _has_channels_last(env.observation_space):
             env = _channels_first(env)
-        return env
+        return _stack_channels(env, self._frame_stack) if self._frame_stack > 1 else env
 
     def reset(self, seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         all_seeds: list[int | None] = [None] * self.num_envs
@@ -224,6 +226,10 @@ def _is_plain_frame(space: gymnasium.Space) -> bool:
     return isinstance(space, Box) and space.dtype == np.uint8 and len(space.shape) == 2
 
 
+def _is_image(space: gymnasium.Space) -> bool:
+    return isinstance(space, Box) and space.dtype == np.uint8 and len(space.shape) in (2, 3)
+
+
 def _has_channels_last(space: gymnasium.Space) -> bool:
     if not isinstance(space, Box) or space.dtype != np.uint8 or len(space.shape) != 3:
         return False
@@ -235,3 +241,13 @@ def _channels_first(env: gymnasium.Env) -> gymnasium.Env:
     assert isinstance(space, Box)
     turned = Box(np.moveaxis(space.low, -1, 0), np.moveaxis(space.high, -1, 0), dtype=np.uint8)
     return TransformObservation(env, lambda observation: np.moveaxis(observation, -1, 0), turned)
+
+
+def _stack_channels(env: gymnasium.Env, frame_stack: int) -> gymnasium.Env:
+    """Show the last frames ``[C, H, W]`` as one image ``[frame_stack · C, H, W]``."""
+    stacked = FrameStackObservation(env, frame_stack)
+    space = stacked.observation_space
+    assert isinstance(space, Box)
+    shape = (-1, *space.shape[2:])
+    joined = Box(space.low.reshape(shape), space.high.reshape(shape), dtype=np.uint8)
+    return TransformObservation(stacked, lambda observation: np.reshape(observation, shape), joined)

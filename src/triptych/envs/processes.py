@@ -66,7 +66,7 @@ class ProcessVectorEnv(AsyncVectorEnv):
 
     @property
     def _has_told_an_error(self) -> bool:
-        """Say whether an environment raised an error: all answers were read then, and its worker has ended."""
+        """Whether an environment raised an error: all answers were read then, and its worker has ended."""
         return None in self.parent_pipes
 
     def close_extras(self, timeout: float | None = None, terminate: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Q-learning: targets, errors, losses and epsilon-greedy choice."""
+"""Q-learning: targets, values of actions, and epsilon-greedy choice."""
 
 from __future__ import annotations
 
@@ -25,18 +25,6 @@ def q_learning_target(
 def select(q_tm1: Float[Tensor, "B A"], a_tm1: Int[Tensor, " B"]) -> Float[Tensor, " B"]:
     """Return Q(s, a) of the actions taken."""
     return q_tm1.gather(-1, a_tm1[:, None]).squeeze(-1)
-
-
-def huber(td_error: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
-    """Return ½δ² for \\|δ\\| ≤ 1, else \\|δ\\| - ½: its gradient is the clipped error of Mnih et al. 2015, Methods."""
-    magnitude = td_error.abs()
-    quadratic = magnitude.clamp(max=1.0)
-    return quadratic * (magnitude - 0.5 * quadratic)
-
-
-def half_squared(td_error: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
-    """Return ½δ²."""
-    return 0.5 * td_error.square()
 
 
 def epsilon_greedy(q_values: Float[Tensor, "N A"], epsilon: float, generator: torch.Generator) -> Int[Tensor, " N"]:

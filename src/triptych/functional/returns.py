@@ -30,8 +30,8 @@ def lambda_returns(
     """Return G = r + γ ((1 - λ) V(s') + λ G'), and G = r + γ V(s') where the return is cut.
 
     Sutton & Barto 2018, equation 12.18. With λ = 1 it is the n-step return up to the cut (Mnih et al. 2016,
-    algorithm S3), with λ = 0 the one-step target; G - V(s) is the generalized advantage estimate (Schulman
-    et al. 2016, equation 16). ``discount_t`` is 0 after termination; a truncated return keeps γ V(s').
+    algorithm S3), with λ = 0 the one-step target. ``discount_t`` is 0 after termination; a truncated return keeps
+    γ V(s').
     """
     returns = torch.empty_like(r_t)
     next_return = v_t[-1]
@@ -41,8 +41,25 @@ def lambda_returns(
     return returns
 
 
+def generalized_advantages(
+    r_t: Float[Tensor, "T N"],
+    discount_t: Float[Tensor, "T N"],
+    v_tm1: Float[Tensor, "T N"],
+    v_t: Float[Tensor, "T N"],
+    is_cut: Bool[Tensor, "T N"],
+    lambda_: float,
+) -> tuple[Float[Tensor, "T N"], Float[Tensor, "T N"]]:
+    """Return the generalized advantage estimate (GAE) A = δ + γλδ' + (γλ)²δ'' + ... and the returns A + V(s).
+
+    Schulman et al. 2016, equation 16, with δ = r + γ V(s') - V(s). It is the λ-return less the value of the state, and
+    is computed so; the returns are what the critic learns.
+    """
+    returns = lambda_returns(r_t, discount_t, v_t, is_cut, lambda_)
+    return returns - v_tm1, returns
+
+
 def is_of_ended_episode(is_last: Bool[Tensor, "T N"]) -> Bool[Tensor, "T N"]:
-    """Say which steps belong to an episode whose end lies within the rollout."""
+    """Return which steps belong to an episode whose end lies within the rollout."""
     return is_last.flip(0).cummax(dim=0).values.flip(0)
 
 

@@ -1,4 +1,5 @@
-"""Categorical supports: scalars as distributions over a few bins (Schrittwieser et al. 2020, appendix F)."""
+"""Categorical supports: scalars as distributions over a few bins (Bellemare et al. 2017; Schrittwieser et al. 2020,
+appendix F)."""
 
 from __future__ import annotations
 
@@ -47,6 +48,22 @@ def expectation(probs: Float[Tensor, "*batch S"], support: Float[Tensor, " S"]) 
     return (probs * support).sum(dim=-1)  # a matrix product would be rounded under autocast
 
 
+def categorical_projection(
+    r_t: Float[Tensor, " B"],
+    discount_t: Float[Tensor, " B"],
+    probs_t: Float[Tensor, "B S"],
+    support: Float[Tensor, " S"],
+) -> Float[Tensor, "B S"]:
+    """Return the distribution of r + γ Z(s') on the support, where ``probs_t`` is that of Z(s').
+
+    Each point r + γ z shares its probability between the two points of the evenly spaced support beside it; beyond the
+    ends it counts as the end (Bellemare et al. 2017, equation 7). ``discount_t`` is 0 after termination.
+    """
+    moved = (r_t[:, None] + discount_t[:, None] * support).clamp(support[0], support[-1])  # [B, S]
+    distance = (moved[:, None, :] - support[:, None]).abs() / (support[1] - support[0])  # [B, S, S']
+    return ((1 - distance).clamp(min=0) * probs_t[:, None, :]).sum(dim=-1)
+
+
 def compressed_two_hot(x: Float[Tensor, "*batch"], support: Float[Tensor, " S"]) -> Float[Tensor, "*batch S"]:
     """Return the distribution over the support that stands for a scalar of any size."""
     return two_hot(compress(x), support)
@@ -55,8 +72,3 @@ def compressed_two_hot(x: Float[Tensor, "*batch"], support: Float[Tensor, " S"])
 def scalar_of(logits: Float[Tensor, "*batch S"], support: Float[Tensor, " S"]) -> Float[Tensor, "*batch"]:
     """Return the scalar of any size that a distribution over the support stands for."""
     return expand(expectation(logits.float().softmax(dim=-1), support))
-
-
-def cross_entropy(logits: Float[Tensor, "*batch S"], probs: Float[Tensor, "*batch S"]) -> Float[Tensor, "*batch"]:
-    """Return -Σ p log q of the distribution q that the logits give."""
-    return -(probs * logits.log_softmax(dim=-1)).sum(dim=-1)

@@ -13,45 +13,61 @@ from triptych.types import EnvSpec
 
 
 class LinearHead(nn.Module):
-    """Q(s, ·) as a linear function of the features."""
+    """Outputs for each action, linear in the features."""
 
-    def __init__(self, num_features: int, num_actions: int) -> None:
+    def __init__(self, num_features: int, num_actions: int, num_bins: int = 1) -> None:
         super().__init__()
-        self.q_values = nn.Linear(num_features, num_actions)
+        self.shape = (num_actions, num_bins)
+        self.q_values = nn.Linear(num_features, num_actions * num_bins)
 
-    def forward(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B A"]:
-        return self.q_values(features)
+    def forward(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B A S"]:
+        return self.q_values(features).unflatten(-1, self.shape)
 
 
 class DuelingHead(nn.Module):
     """Q = V + A - mean(A) (Wang et al. 2016, equation 9), both streams on the shared hidden layer."""
 
-    def __init__(self, num_features: int, num_actions: int) -> None:
+    def __init__(self, num_features: int, num_actions: int, num_bins: int = 1) -> None:
         super().__init__()
-        self.value = nn.Linear(num_features, 1)
-        self.advantage = nn.Linear(num_features, num_actions)
+        self.shape = (num_actions, num_bins)
+        self.value = nn.Linear(num_features, num_bins)
+        self.advantage = nn.Linear(num_features, num_actions * num_bins)
 
-    def forward(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B A"]:
-        advantage = self.advantage(features)
-        return self.value(features) + advantage - advantage.mean(dim=-1, keepdim=True)
+    def forward(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B A S"]:
+        advantage = self.advantage(features).unflatten(-1, self.shape)
+        return self.value(features)[:, None] + advantage - advantage.mean(dim=1, keepdim=True)
 
 
 class QNetwork(nn.Module):
-    """A torso for the observation and a head for the actions."""
+    """A torso for the observation and a head for the actions.
 
-    def __init__(self, spec: EnvSpec, *, dueling: bool = False, layer_norm: bool = False) -> None:
+    Args:
+        spec: of the environments; actions must be discrete.
+        dueling: the head adds a state value and action advantages.
+        layer_norm: normalise the layers of the torso.
+        num_bins: of a distribution for each action; ``None`` for one value.
+    """
+
+    def __init__(
+        self, spec: EnvSpec, *, dueling: bool = False, layer_norm: bool = False, num_bins: int | None = None
+    ) -> None:
         super().__init__()
         assert spec.num_actions is not None
+        self.num_bins = num_bins
         self.torso = make_torso(spec.observation_shape, spec.is_image, layer_norm)
         head = DuelingHead if dueling else LinearHead
-        self.head = head(self.torso.num_features, spec.num_actions)
+        self.head = head(self.torso.num_features, spec.num_actions, num_bins or 1)
         if spec.is_image:
             # A small thing, such as a ball, must still show after four layers; and values start near 0.
             initialize_orthogonal(self.torso, gain=math.sqrt(2))
             initialize_orthogonal(self.head, gain=0.01)
 
-    def forward(self, observation: Tensor) -> Float[Tensor, "B A"]:
-        """Return Q(s, ·), from a head in single precision: actions may differ by little."""
+    def forward(self, observation: Tensor) -> Float[Tensor, "B A"] | Float[Tensor, "B A S"]:
+        """Return Q(s, ·), or the logits of its distributions, from a head in single precision.
+
+        Actions may differ by little.
+        """
         features = self.torso(observation)
         with torch.autocast(features.device.type, enabled=False):
-            return self.head(features.float())
+            outputs = self.head(features.float())
+        return outputs.squeeze(-1) if self.num_bins is None else outputs

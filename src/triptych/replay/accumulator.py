@@ -31,13 +31,13 @@ class NStepAccumulator:
         self._num_open = np.zeros(num_envs, dtype=np.int64)
         self._age = np.arange(n_step)[:, None]
 
-    def add(self, reward: np.ndarray, discount: np.ndarray, is_last: np.ndarray) -> Windows:
-        """Add one vector step of ``[N]`` arrays; ``discount`` is 0 after termination, else 1."""
+    def add(self, reward: np.ndarray, is_terminal: np.ndarray, is_last: np.ndarray) -> Windows:
+        """Add one vector step of ``[N]`` arrays."""
         self._reward[1:], self._discount[1:] = self._reward[:-1].copy(), self._discount[:-1].copy()
         self._reward[0], self._discount[0] = 0.0, 1.0
         self._num_open += 1
         self._reward += self._discount * reward
-        self._discount *= np.float32(self.discount) * discount
+        self._discount *= np.float32(self.discount) * ~is_terminal
 
         is_open = self._age < self._num_open
         is_closing = is_open & (is_last | (self._age == self.n_step - 1))

@@ -6,19 +6,18 @@ import json
 import math
 import pickle
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from triptych.files import replacing
 from triptych.replay.accumulator import NStepAccumulator
 from triptych.replay.frame_store import FrameStore
 from triptych.replay.samplers import PrioritizedSampler, Sampler, UniformSampler
-from triptych.replay.sum_tree import SumTree
 from triptych.types import ConfigurationError, EnvSpec, Segment, Step, Transition
-
-NUM_SAVES = 3  # on disk at once: the last, the one before it, and the next until it is whole
+from triptych.types.bounds import Between, Count, Fraction
 
 
 class Draw(NamedTuple):
@@ -32,22 +31,6 @@ class Draw(NamedTuple):
 def rows_per_env(capacity_env_steps: int, num_envs: int) -> int:
     """Return how many frames each environment's ring holds."""
     return math.ceil(capacity_env_steps / num_envs)
-
-
-def frames_nbytes(capacity_env_steps: int, num_envs: int, spec: EnvSpec) -> int:
-    """Return the bytes that the frames of a replay of this capacity take."""
-    frame_size = math.prod(spec.observation_shape) // spec.frame_stack
-    itemsize = np.dtype(spec.observation_dtype).itemsize
-    return rows_per_env(capacity_env_steps, num_envs) * num_envs * frame_size * itemsize
-
-
-def saved_steps(capacity_env_steps: int, save_period_env_steps: int) -> int:
-    """Return the env steps whose frames lie on disk at most, where no two saves are more than a period apart.
-
-    A save reaches back over the capacity, its oldest file by up to a period more, and two saves come after it. Each
-    episode adds the ``frame_stack`` rows of its first stack.
-    """
-    return capacity_env_steps + NUM_SAVES * min(save_period_env_steps, capacity_env_steps)
 
 
 def check_holds(capacity_env_steps: int, num_envs: int, spec: EnvSpec, reach: int) -> None:
@@ -69,7 +52,7 @@ class FrameReplay:
         capacity_env_steps: steps remembered over all environments.
         reach: steps beyond an observation that belong to what is drawn with it.
         seed: of the draws.
-        is_prioritized: draw in proportion to priority instead of uniformly.
+        prioritized: draw in proportion to priority instead of uniformly.
         priority_exponent, importance_exponent_start, importance_anneal_env_steps: see `PrioritizedSampler`.
         storage: ``memory``, ``disk`` (memory-mapped under ``directory``) or ``device``.
         device: for ``storage=device``.
@@ -81,14 +64,14 @@ class FrameReplay:
         spec: EnvSpec,
         num_envs: int,
         *,
-        capacity_env_steps: int,
+        capacity_env_steps: Count,
         reach: int,
         seed: int,
-        is_prioritized: bool = False,
-        priority_exponent: float = 0.6,
-        importance_exponent_start: float = 0.4,
-        importance_anneal_env_steps: int = 1_000_000,
-        storage: str = "memory",
+        prioritized: bool = False,
+        priority_exponent: Fraction = 0.6,
+        importance_exponent_start: Fraction = 0.4,
+        importance_anneal_env_steps: Count = 1_000_000,
+        storage: Literal["memory", "disk", "device"] = "memory",
         device: str | torch.device = "cpu",
         directory: Path | None = None,
     ) -> None:
@@ -115,7 +98,7 @@ class FrameReplay:
                 importance_exponent_start=importance_exponent_start,
                 importance_anneal_env_steps=importance_anneal_env_steps,
             )
-            if is_prioritized
+            if prioritized
             else UniformSampler(num_envs, num_rows, seed)
         )
         self.arrays = {name: np.zeros((size, *shape), dtype) for name, (shape, dtype) in self.fields(spec).items()}
@@ -128,14 +111,6 @@ class FrameReplay:
         """Name what is known of each row beside its frame, with shape and type; a subclass adds to it."""
         action_dtype = np.float32 if spec.num_actions is None else np.int64
         return {"action": (spec.action_shape, action_dtype), "reward": ((), np.float32), "discount": ((), np.float32)}
-
-    @classmethod
-    def nbytes(cls, capacity_env_steps: int, num_envs: int, spec: EnvSpec, is_prioritized: bool = False) -> int:
-        """Return all bytes that a full replay of this capacity takes."""
-        num_rows = rows_per_env(capacity_env_steps, num_envs) * num_envs
-        per_row = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in cls.fields(spec).values())
-        sampler = SumTree.nbytes(num_rows) if is_prioritized else num_rows
-        return frames_nbytes(capacity_env_steps, num_envs, spec) + num_rows * per_row + sampler
 
     @staticmethod
     def reach(**replay: Any) -> int:
@@ -152,9 +127,9 @@ class FrameReplay:
         if len(first):
             self._forget_open(first)  # where a new collector took over, nobody closed what was open
             # Each frame of the first stack takes a row; nothing starts at any but the last of them.
-            stack = step.observation[first] if self.store.frame_stack > 1 else step.observation[first][:, None]
-            for position in range(stack.shape[1]):
-                self._append(first, stack[:, position])
+            frames = self.store.frames_of(step.observation[first])
+            for position in range(self.store.frame_stack):
+                self._append(first, frames[:, position])
         row = (self.store.cursor - 1) % self.rows_per_env
         self.arrays["action"][self._all_envs * self.rows_per_env + row] = step.action
         self._append(self._all_envs, self.store.newest_frame(step.next_observation))
@@ -194,9 +169,8 @@ class FrameReplay:
             **{array_name: torch.from_numpy(array) for array_name, array in self.arrays.items()},
             **self._state(),
         }
-        temporary = directory / f"index-{name}.tmp"
-        torch.save(state, temporary)
-        temporary.replace(directory / f"index-{name}.pt")
+        with replacing(directory / f"index-{name}.pt") as temporary:
+            torch.save(state, temporary)
 
     def load(self, directory: Path, name: str) -> None:
         """Restore what `save` wrote under this name. What was open then is dropped.
@@ -239,7 +213,15 @@ class ReplayBuffer(FrameReplay):
         The rest: see `FrameReplay`.
     """
 
-    def __init__(self, spec: EnvSpec, num_envs: int, *, n_step: int, discount: float, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        spec: EnvSpec,
+        num_envs: int,
+        *,
+        n_step: Annotated[int, Between(1, 255)],
+        discount: Fraction,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(spec, num_envs, reach=self.reach(n_step=n_step), **kwargs)
         self.accumulator = NStepAccumulator(num_envs, n_step, discount)
 
@@ -257,7 +239,7 @@ class ReplayBuffer(FrameReplay):
     def add(self, step: Step) -> None:
         """Add one vector step."""
         row = self._add_frames(step)
-        windows = self.accumulator.add(step.reward, step.discount, step.is_last)
+        windows = self.accumulator.add(step.reward, step.is_terminal, step.is_last)
         opened = (row[windows.env_index] + 1 - windows.num_steps) % self.rows_per_env
         index = windows.env_index * self.rows_per_env + opened
         self.arrays["reward"][index] = windows.reward
@@ -288,7 +270,7 @@ def prune(directory: Path, names: set[str]) -> None:
         if index.exists():
             needed.add(index.name)
             needed |= {chunk["file"] for chunk in json.loads(_read_index(index)["chunks"])}
-    for pattern in ("index-*", "frames-*"):
+    for pattern in ("index-*", "frames-*", ".tmp-*"):
         for path in directory.glob(pattern):
             if path.name not in needed:
                 path.unlink()

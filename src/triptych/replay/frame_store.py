@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from triptych.files import replacing
+
 
 class FrameStore:
     """N rings of single frames, ``[N, R, *frame_shape]``.
@@ -20,7 +22,7 @@ class FrameStore:
     Args:
         num_envs: N.
         rows_per_env: R.
-        observation_shape: with the stack as first axis where ``frame_stack > 1``.
+        observation_shape: ``[frame_stack · C, H, W]`` for stacked images, else as it is.
         observation_dtype: ``uint8`` or ``float32``.
         frame_stack: frames in one observation, 1 where observations are stored as they are.
         device: where the rings lie.
@@ -40,7 +42,7 @@ class FrameStore:
     ) -> None:
         self.num_envs, self.rows_per_env, self.frame_stack = num_envs, rows_per_env, frame_stack
         self.observation_shape = observation_shape
-        self.frame_shape = observation_shape[1:] if frame_stack > 1 else observation_shape
+        self.frame_shape = (observation_shape[0] // frame_stack, *observation_shape[1:])
         self._frame_size = math.prod(self.frame_shape)
         dtype = getattr(torch, observation_dtype)
         size = num_envs * rows_per_env * self._frame_size
@@ -54,13 +56,13 @@ class FrameStore:
         self.cursor = np.zeros(num_envs, dtype=np.int64)  # rows ever written, per environment
         self._stack_offsets = torch.arange(1 - frame_stack, 1)
 
-    @property
-    def nbytes(self) -> int:
-        return self._frames.numel() * self._frames.element_size()
-
     def newest_frame(self, observation: np.ndarray) -> np.ndarray:
-        """Return the last frame of each observation ``[N, *observation_shape]``."""
-        return observation[:, -1] if self.frame_stack > 1 else observation
+        """Return the last frame ``[N, *frame_shape]`` of each observation ``[N, *observation_shape]``."""
+        return observation[:, -self.frame_shape[0] :]
+
+    def frames_of(self, observation: np.ndarray) -> np.ndarray:
+        """Return the frames ``[N, frame_stack, *frame_shape]`` of each observation, the oldest first."""
+        return observation.reshape(len(observation), self.frame_stack, *self.frame_shape)
 
     def append(self, env_index: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Write one frame ``[E, *frame_shape]`` for each of ``env_index [E]``; return the rows ``[E]``."""
@@ -82,15 +84,10 @@ class FrameStore:
     def save_new_rows(self, path: Path, since: np.ndarray) -> dict[str, Any]:
         """Write the rows from ``since [N]`` to the cursor to a file; return what `load_rows` needs."""
         first = np.maximum(since, self.cursor - self.rows_per_env)
-        temporary = path.with_suffix(".tmp")
-        try:
-            with temporary.open("wb") as file:
-                for env_index in range(self.num_envs):
-                    for rows in self._segments(env_index, int(first[env_index]), int(self.cursor[env_index])):
-                        file.write(self._frames[rows].cpu().numpy().data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            for env_index in range(self.num_envs):
+                for rows in self._segments(env_index, int(first[env_index]), int(self.cursor[env_index])):
+                    file.write(self._frames[rows].cpu().numpy().data)
         return {
             "file": path.name,
             "first": first.tolist(),

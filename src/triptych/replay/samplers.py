@@ -123,6 +123,8 @@ class PrioritizedSampler:
         mass = (np.arange(num) + self.generator.random(num)) / num * self._tree.total
         # The strata follow the order of the indices; shuffled, every minibatch of the draw covers them all.
         index = self.generator.permutation(self._tree.find(mass))
+        if not num:
+            return index, np.ones(0, dtype=np.float32)
         prob = self._tree.get(index) / self._tree.total
         weight = (self.num_enabled * prob) ** -self.importance_exponent(env_steps)
         return index, (weight / weight.max()).astype(np.float32)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 
 from triptych.replay.buffer import Draw, FrameReplay
-from triptych.types import EnvSpec, Range, Segment, Step
+from triptych.types import ConfigurationError, EnvSpec, Segment, Step
+from triptych.types.bounds import Between, Count, Fraction
 
 
 class SegmentBuffer(FrameReplay):
@@ -22,6 +24,9 @@ class SegmentBuffer(FrameReplay):
         n_step: n, of the value targets.
         num_observations: how many observations a segment carries, the first included.
         discount: γ.
+        value_prefix: sums of rewards are learned instead of each reward.
+        largest_reward, largest_value: magnitudes beyond which whoever learns from the segments could not tell a reward
+            (or a sum of them), or a value, from another.
         seed: of the draws.
         The rest: see `FrameReplay`.
     """
@@ -31,11 +36,14 @@ class SegmentBuffer(FrameReplay):
         spec: EnvSpec,
         num_envs: int,
         *,
-        unroll_steps: int,
-        n_step: int,
-        discount: float,
+        unroll_steps: Count,
+        n_step: Annotated[int, Between(1, 255)],
+        discount: Fraction,
         seed: int,
-        num_observations: int = 1,
+        num_observations: Count = 1,
+        value_prefix: bool = False,
+        largest_reward: float = math.inf,
+        largest_value: float = math.inf,
         **kwargs: Any,
     ) -> None:
         assert spec.num_actions is not None
@@ -45,8 +53,8 @@ class SegmentBuffer(FrameReplay):
         self.num_observations, self.num_actions = num_observations, spec.num_actions
         self._num_open = np.zeros(num_envs, dtype=np.int64)  # latest steps that nothing can start at yet
         self._latest_rewards = np.zeros((unroll_steps, num_envs))  # of the running episodes, the newest last
-        self.reward_range = Range(0.0, 0.0)
-        self.prefix_range = Range(0.0, 0.0)
+        self.value_prefix = value_prefix
+        self.largest_reward, self.largest_value = largest_reward, largest_value
         self._generator = np.random.default_rng((seed, 1))
 
     @classmethod
@@ -63,21 +71,22 @@ class SegmentBuffer(FrameReplay):
         self._latest_rewards[:, env_index] = 0.0
 
     def _state(self) -> dict[str, Any]:
-        ranges = {"reward_range": list(self.reward_range), "prefix_range": list(self.prefix_range)}
-        return {"generator": self._generator.bit_generator.state, **ranges}
+        return {"generator": self._generator.bit_generator.state}
 
     def _load_state(self, state: dict[str, Any]) -> None:
         self._generator.bit_generator.state = state["generator"]
-        self.reward_range = Range(*state.get("reward_range", (0.0, 0.0)))
-        self.prefix_range = Range(*state.get("prefix_range", (0.0, 0.0)))
 
     def add(self, step: Step) -> None:
-        """Add one vector step; ``step.extras`` holds the search's ``value [N]`` and ``action_weights [N, A]``."""
+        """Add one vector step; ``step.extras`` holds the search's ``value [N]`` and ``action_weights [N, A]``.
+
+        Raises:
+            ConfigurationError: a reward is larger than what can be learned.
+        """
         row = self._add_frames(step)
-        self._note_rewards(step.reward)
+        self._check_rewards(step.reward)
         index = self._all_envs * self.rows_per_env + row
         self.arrays["reward"][index] = step.reward
-        self.arrays["discount"][index] = np.float32(self.discount) * step.discount
+        self.arrays["discount"][index] = np.float32(self.discount) * ~step.is_terminal
         self.arrays["is_last"][index] = step.is_last
         self.arrays["value"][index] = step.extras["value"]
         self.arrays["action_weights"][index] = step.extras["action_weights"]
@@ -90,11 +99,18 @@ class SegmentBuffer(FrameReplay):
             self._enable(step.is_last & (age < self._num_open), row, age)
         self._num_open = np.where(step.is_last, 0, self._num_open - is_known)
 
-    def _note_rewards(self, reward: np.ndarray) -> None:
-        """Widen the ranges of rewards and of their sums over up to U steps of an episode."""
+    def _check_rewards(self, reward: np.ndarray) -> None:
         self._latest_rewards = np.concatenate([self._latest_rewards[1:], reward[None]])
-        self.reward_range = self.reward_range.with_(reward)
-        self.prefix_range = self.prefix_range.with_(self._latest_rewards[::-1].cumsum(axis=0))
+        sums = self._latest_rewards[::-1].cumsum(axis=0)  # over the latest 1 to U steps of the episode
+        learned = sums if self.value_prefix else reward
+        # A state may be worth at least one reward.
+        for name, largest, seen in (("reward", self.largest_reward, learned), ("value", self.largest_value, reward)):
+            extreme = float(seen.flat[np.abs(seen).argmax()])
+            if abs(extreme) > largest:
+                raise ConfigurationError(
+                    f"algo.{name}_support_limit is too small: it holds {name}s up to {largest:.4g}, and a reward "
+                    f"(with algo.value_prefix a sum of them) was {extreme:.4g}; choose a larger one."
+                )
 
     def _enable(self, mask: np.ndarray, row: np.ndarray, age: int) -> None:
         """Let segments start ``age`` steps before ``row [N]`` in the environments of ``mask [N]``."""

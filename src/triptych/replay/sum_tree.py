@@ -15,11 +15,6 @@ class SumTree:
         # Node 1 is the root, the children of node i are 2i and 2i + 1, the leaves come last.
         self._sums = np.zeros(2 * self._num_leaves, dtype=np.float64)
 
-    @staticmethod
-    def nbytes(capacity: int) -> int:
-        """Return the bytes that a tree of this capacity takes."""
-        return 16 << max(capacity - 1, 1).bit_length()
-
     @property
     def total(self) -> float:
         return float(self._sums[1])

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import re
-import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +14,11 @@ from typing import Any
 import yaml
 
 from triptych.envs.scores import atari_scores
+from triptych.files import copy_file
+from triptych.provenance.identity import deciding_settings, identity_hash
 
 FILES = ("summary.json", "metrics.csv", "episodes.csv", "config.yaml")
 MOVED_ASIDE = re.compile(r"\.old\d+$")
-# Where these differ, runs still learn the same: no part of their identity.
-NOT_IDENTITY = {"storage", "num_threads", "use_processes", "total_frames"}
-# Rewritten from the flat keys of their node by interpolation.
-DERIVED_NODES = ("algo.module.", "algo.data.")
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ class Run:
     @property
     def settings_hash(self) -> str:
         """Eight hexadecimal digits that differ where the settings do."""
-        return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:8]
+        return identity_hash(self.settings)
 
     @property
     def preprocessing(self) -> dict[str, Any]:
@@ -107,12 +103,7 @@ def read_run(folder: Path) -> Run:
             env=summary["env"],
             protocol=summary["protocol"],
             seed=int(summary["seed"]),
-            settings={
-                key: value
-                for node in ("algo", "env", "protocol")
-                for key, value in _leaves(config.get(node, {}), f"{node}.")
-                if key.rpartition(".")[2] not in NOT_IDENTITY and not key.startswith(DERIVED_NODES)
-            },
+            settings=_settings(config),
             status=summary["status"],
             frames=int(summary["frames"] if is_finished else last.get("frames", 0)),
             wall_time_s=float(summary["wall_time_s"] if is_finished else last.get("wall_time_s", 0.0)),
@@ -122,12 +113,18 @@ def read_run(folder: Path) -> Run:
         raise ValueError(f"{folder} cannot be read as a run ({type(error).__name__}: {error})") from error
 
 
-def _leaves(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from _leaves(value, f"{prefix}{key}." if isinstance(value, dict) else f"{prefix}{key}")
-    else:
-        yield prefix, node
+def _settings(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what decides the learning, the seed aside."""
+    settings = {key: value for key, value in deciding_settings(config).items() if key != "seed"}
+    # Runs of the first version keep the classes' keywords beside the algorithm's own, and one name was another.
+    for name in ("module", "data"):
+        target = settings.pop(f"algo.{name}._target_", None)
+        if target is not None:
+            settings = {key: value for key, value in settings.items() if not key.startswith(f"algo.{name}.")}
+            settings[f"algo.{name}"] = target
+    if "algo.double" in settings:
+        settings["algo.double_q"] = settings.pop("algo.double")
+    return settings
 
 
 def find_runs(folders: Iterable[Path]) -> tuple[list[Run], list[str]]:
@@ -211,6 +208,6 @@ def collect_runs(runs: Iterable[Run], directory: Path) -> list[Path]:
             target.mkdir(parents=True, exist_ok=True)
             for name in FILES:
                 if (run.folder / name).exists():
-                    shutil.copyfile(run.folder / name, target / name)
+                    copy_file(run.folder / name, target / name)
         copies.append(target)
     return copies

@@ -1,0 +1,147 @@
+"""Show that a change of the code leaves the learning as it was, to the last digit.
+
+python scripts/same_learning.py record CHECKOUT FOLDER        run every algorithm in every domain, from a checkout
+python scripts/same_learning.py compare BEFORE AFTER          compare two such folders, run by run
+
+The runs are small, on one thread, and the same command is used for both. A run is the same if ``episodes.csv`` has the
+same bytes, ``metrics.csv`` the same numbers (columns of time aside) and the last checkpoint the same tensors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from triptych.provenance.code import write_measurement
+from triptych.types import ExitCode
+
+OF_TIME = {"wall_time_s", "train/frames_per_second"}
+COMMON = ["logger=csv", "trainer.num_threads=1", "stop_when_solved=false", "callbacks.video=false", "eval.episodes=2"]
+SMALL = ["debug=tiny", "total_frames=3000"]
+PONG = ["callbacks.metrics.period_frames=1000", "eval.period_frames=4000", "protocol.max_frames_per_episode=800"]
+DOMAINS = {
+    "catch": ["env=catch", *SMALL],
+    "cartpole": ["env=cartpole", *SMALL],
+    "pong": ["env=pong", *PONG, "total_frames=6000"],
+}
+OFF_POLICY = ["algo.learning_starts_env_steps=400", "algo.replay.capacity_env_steps=5000"]
+PLANNER = [*OFF_POLICY, "algo.batch_size=8", "algo.num_simulations=4", "total_frames=3000", "env.num_envs=8"]
+ON_PONG = {
+    "dqn": OFF_POLICY,
+    "double_dqn": OFF_POLICY,
+    "dueling_dqn": OFF_POLICY,
+    "prioritized_dqn": OFF_POLICY,
+    "reinforce": ["algo.rollout_length=100"],
+    "a2c": [],
+    "ppo": ["algo.rollout_length=32"],
+    "pqn": ["algo.rollout_length=16"],
+    "muzero": PLANNER,
+    "efficientzero": PLANNER,
+}
+
+
+def commands() -> dict[tuple[str, str], list[str]]:
+    """Return the arguments of each run by algorithm and domain."""
+    return {
+        (algo, domain): [f"algo={algo}", *COMMON, *arguments, *(ON_PONG[algo] if domain == "pong" else [])]
+        for algo in ON_PONG
+        for domain, arguments in DOMAINS.items()
+    }
+
+
+def record(checkout: Path, folder: Path) -> int:
+    """Play all runs with the code of a checkout, each into a folder of its own; those that are there stay."""
+    environment = os.environ | {"PYTHONPATH": str(checkout.resolve() / "src")}
+    for (algo, domain), arguments in commands().items():
+        run = folder / f"{algo}-{domain}"
+        if (run / "checkpoints" / "last.ckpt").exists():
+            continue
+        command = [sys.executable, str(checkout / "train.py"), *arguments, f"run_dir={run.resolve()}"]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True)
+        print(f"{'ok' if result.returncode == 0 else f'exit {result.returncode}':>8}  {algo} {domain}", flush=True)
+        if result.returncode:
+            print(result.stdout[-2000:] + result.stderr[-2000:])
+            return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read the numbers of ``metrics.csv`` that do not tell the time; an empty field is no number."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{key: value for key, value in row.items() if value and key not in OF_TIME} for row in rows]
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read the parameters and buffers of a checkpoint."""
+    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+
+
+def count_differences(before: Path, after: Path) -> dict[str, int]:
+    """Count what differs between two runs: lines of episodes, numbers of metrics, tensors."""
+    episodes, other_episodes = ((run / "episodes.csv").read_text().splitlines() for run in (before, after))
+    rows, other_rows = (read_rows(run / "metrics.csv") for run in (before, after))
+    tensors, other_tensors = (read_tensors(run / "checkpoints" / "last.ckpt") for run in (before, after))
+    pairs = zip(rows, other_rows, strict=False)
+    numbers = [(one.get(key), other.get(key)) for one, other in pairs for key in one | other]
+    return {
+        "episodes": len(episodes) - 1,
+        "rows": len(rows),
+        "tensors": len(tensors),
+        "different_episodes": sum(one != other for one, other in zip(episodes, other_episodes, strict=False))
+        + abs(len(episodes) - len(other_episodes)),
+        "different_numbers": sum(one != other for one, other in numbers) + abs(len(rows) - len(other_rows)),
+        "different_tensors": len(tensors.keys() ^ other_tensors.keys())
+        + sum(not torch.equal(tensors[name], other_tensors[name]) for name in tensors.keys() & other_tensors.keys()),
+    }
+
+
+def compare(before: Path, after: Path, out: Path | None) -> int:
+    """Compare the runs of two folders; print a line for each and write what was found."""
+    runs: dict[str, Any] = {}
+    for (algo, domain), arguments in commands().items():
+        name = f"{algo}-{domain}"
+        found = count_differences(before / name, after / name)
+        runs[name] = {"arguments": " ".join(arguments), **found}
+        print(f"{name:24}" + "".join(f"  {key} {value}" for key, value in found.items()))
+    total = sum(value for run in runs.values() for key, value in run.items() if key.startswith("different_"))
+    commits = {
+        side: json.loads((folder / "dqn-catch" / "summary.json").read_text())["git_commit"]
+        for side, folder in (("before", before), ("after", after))
+    }
+    print(f"{len(runs)} runs, {total} differences")
+    write_measurement(out, Path(__file__).name, sys.argv[1:], {"commits": commits, "differences": total, "runs": runs})
+    return ExitCode.FAILED if total else ExitCode.DONE
+
+
+def main(arguments: list[str]) -> int:
+    """Record or compare and return the exit code: 1 where runs differ."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands_ = parser.add_subparsers(dest="command", required=True)
+    recording = commands_.add_parser("record")
+    recording.add_argument("checkout", type=Path)
+    recording.add_argument("folder", type=Path)
+    comparing = commands_.add_parser("compare")
+    comparing.add_argument("before", type=Path)
+    comparing.add_argument("after", type=Path)
+    comparing.add_argument("--out", type=Path, help="JSON file for what was found")
+    options = parser.parse_args(arguments)
+    if options.command == "record":
+        if not (options.checkout / "train.py").is_file():
+            print(f"error: {options.checkout} is no checkout of this project.", file=sys.stderr)
+            return ExitCode.BAD_INPUT
+        return record(options.checkout, options.folder)
+    return compare(options.before, options.after, options.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

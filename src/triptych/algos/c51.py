@@ -1,0 +1,103 @@
+"""Categorical DQN (C51): Bellemare, Dabney & Munos 2017, "A distributional perspective on reinforcement learning",
+ICML.
+
+A network gives, for each action, not the expected return but its distribution over the points of a support.
+
+Options: `double_q`, `dueling` and those of the data, as of DQN.
+
+Differences from the paper, beside those of DQN numbered 1 to 5, 7 and 8:
+ 1. Evaluation acts randomly with probability 0.01 (paper: 0.001).
+ 2. With `prioritized`, which the paper has not, the priority of a transition is its loss, as in Rainbow.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Annotated, Any
+
+import torch
+from torch import Tensor
+
+from triptych.algos.base import Algorithm
+from triptych.functional.losses import cross_entropy
+from triptych.functional.q_learning import epsilon_greedy
+from triptych.functional.schedules import linear_schedule
+from triptych.functional.supports import categorical_projection, expectation, make_support
+from triptych.networks.q_network import QNetwork
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Minibatch, Transition
+from triptych.types.bounds import AtLeast, Between, Count, CountOrZero, Fraction
+
+
+class C51(Algorithm):
+    """Q-learning with distributions of returns, replay and a target network.
+
+    Args:
+        spec: of the environments; actions must be discrete.
+        num_bins: points of the support.
+        support_limit: the points lie between ± this; returns beyond count as the end.
+        double_q: the online network chooses the action whose target distribution counts.
+        dueling: the network adds a state's and the actions' logits.
+        target_update_period_updates: updates between two copies to the target network.
+        epsilon_start, epsilon_end, epsilon_decay_env_steps: exploration, linear in env steps.
+        eval_epsilon: exploration in evaluation.
+        kwargs: see `Algorithm`.
+    """
+
+    support: Tensor
+
+    def __init__(
+        self,
+        spec: EnvSpec,
+        *,
+        num_bins: Annotated[int, Between(2, 10_001)],
+        support_limit: Annotated[float, AtLeast(1e-3)],
+        double_q: bool,
+        dueling: bool,
+        target_update_period_updates: Count,
+        epsilon_start: Fraction,
+        epsilon_end: Fraction,
+        epsilon_decay_env_steps: CountOrZero,
+        eval_epsilon: Fraction,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(spec, **kwargs)
+        self.double_q = double_q
+        self.target_update_period_updates = target_update_period_updates
+        self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
+        self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
+        self.register_buffer("support", make_support(-support_limit, support_limit, num_bins), persistent=False)
+        self.online_network = QNetwork(spec, dueling=dueling, num_bins=num_bins)
+        self.target_network = copy.deepcopy(self.online_network).requires_grad_(False)
+
+    @property
+    def epsilon(self) -> float:
+        """The probability of a random action while exploring, now."""
+        return linear_schedule(self.env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_decay_env_steps)
+
+    def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
+        q_values = self._q_values(self.online_network(observation))  # [N, A]
+        epsilon = self.epsilon if mode == EXPLORE else self.eval_epsilon
+        return ActorOutput(epsilon_greedy(q_values, epsilon, self.generator(mode)), {})
+
+    def loss(self, minibatch: Minibatch[Transition]) -> LossOutput:
+        observation, action, reward, discount, next_observation = minibatch.sample
+        batch = torch.arange(len(action), device=action.device)
+        with torch.no_grad():
+            next_logits = self.target_network(next_observation)  # [B, A, S]
+            selector = self.online_network(next_observation) if self.double_q else next_logits
+            next_action = self._q_values(selector).argmax(dim=-1)
+            next_probs = next_logits[batch, next_action].softmax(dim=-1)
+            target = categorical_projection(reward, discount, next_probs, self.support)  # [B, S]
+        logits = self.online_network(observation)  # [B, A, S]
+        losses = cross_entropy(logits[batch, action], target)
+        q_values = self._q_values(logits.detach())
+        metrics: dict[str, Tensor | float] = {"q_value_mean": q_values.mean(), "epsilon": self.epsilon}
+        return LossOutput((minibatch.weight * losses).mean(), metrics, priorities=losses)
+
+    def after_update(self) -> None:
+        if self.updates % self.target_update_period_updates == 0:
+            self.target_network.load_state_dict(self.online_network.state_dict())
+
+    def _q_values(self, logits: Tensor) -> Tensor:
+        """Return the expected returns ``[B, A]`` of distributions ``[B, A, S]``."""
+        return expectation(logits.softmax(dim=-1), self.support)

@@ -1,0 +1,56 @@
+"""Append-only CSV files that survive kills and resumes."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from triptych.files import replacing
+
+
+def write_rows(path: Path, columns: list[str], rows: list[dict[str, Any]]) -> None:
+    """Write a whole CSV file under a temporary name and rename it."""
+    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Read columns and rows; a line that is cut short, or damaged so that it tells no frame, is dropped."""
+    if not path.exists():
+        return [], []
+    with path.open(newline="", errors="replace") as file:
+        reader = csv.DictReader(file)
+        whole = [row for row in reader if None not in row and None not in row.values()]
+        rows = [row for row in whole if row.get("frames", "").isdecimal()]
+        return list(reader.fieldnames or []), rows
+
+
+def cut_rows(path: Path, frames: int, owed: str | None = None) -> None:
+    """Drop the rows after the frame at which a run continues, and those at it that have a value ``owed``."""
+    columns, rows = read_rows(path)
+    if columns:
+        kept = [row for row in rows if int(row["frames"]) <= frames]
+        kept = [row for row in kept if not (int(row["frames"]) == frames and owed and row.get(owed))]
+        write_rows(path, columns, kept)
+
+
+class CSVFile:
+    """Appends rows; a new column rewrites the file."""
+
+    def __init__(self, path: Path, columns: list[str]) -> None:
+        self.path = path
+        self.columns, rows = read_rows(path)
+        if not self.columns:
+            self.columns = list(columns)
+        write_rows(path, self.columns, rows)
+
+    def append(self, *rows: dict[str, Any]) -> None:
+        new_columns = [name for row in rows for name in row if name not in self.columns]
+        if new_columns:
+            self.columns += dict.fromkeys(new_columns)
+            write_rows(self.path, self.columns, read_rows(self.path)[1])
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, self.columns, restval="").writerows(rows)

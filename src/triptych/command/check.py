@@ -1,0 +1,229 @@
+"""The check of one job: every key goes to a constructor, and every value is what its keyword asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from triptych.callbacks.checkpoint import RunCheckpoint
+from triptych.callbacks.metrics import Metrics
+from triptych.command.signatures import Keyword, allows, describe, find, signature_of
+from triptych.command.suggest import unknown
+from triptych.data.evaluation import EvaluationPlan
+from triptych.envs.extras import require_extra
+from triptych.provenance.hardware import Hardware
+from triptych.provenance.identity import leaves
+from triptych.types import ConfigurationError
+from triptych.types.bounds import Count, Seed
+
+
+class TopLevel(NamedTuple):
+    """The settings that are in no node."""
+
+    seed: Seed
+    total_frames: Count
+    fresh: bool
+    stop_when_solved: bool
+    run_dir: str | None
+    where_known: list[str]  # keys that a patch sets for those algorithms that have them
+
+
+class Shown(NamedTuple):
+    """The flags of ``callbacks``."""
+
+    progress: bool
+    video: bool
+
+
+class Protocol(NamedTuple):
+    """The settings of ``protocol`` that no environment reads."""
+
+    name: str
+    total_frames: Count
+    clip_rewards: bool
+    life_loss_is_terminal: bool
+
+
+class Setting(NamedTuple):
+    """One value of a configuration."""
+
+    key: str  # where it is written: elsewhere than it is used, if it is an interpolation of another key
+    value: Any
+
+
+# Which constructor takes the settings of a node, but for algo and env, which name theirs.
+CONSTRUCTORS = {
+    "eval": EvaluationPlan,
+    "checkpoint": RunCheckpoint,
+    "trainer": Hardware,
+    "callbacks.metrics": Metrics,
+    "callbacks": Shown,
+}
+NODES = ("algo", "env", "protocol", "eval", "checkpoint", "trainer", "logger", "callbacks")
+# Keywords that the run gives: no settings of an algorithm.
+GIVEN = frozenset(
+    {"spec", "make_game", "actor", "seed", "turn", "evaluation", "directory", "device", "reach", "total_frames"}
+    | {"clip_rewards", "life_loss_is_terminal", "largest_reward", "largest_value"}
+)
+CLASSES = ("module", "data")  # keys of algo that name its classes
+
+
+def check_job(cfg: DictConfig) -> None:
+    """Check a whole configuration.
+
+    Raises:
+        ConfigurationError: one sentence about the first thing that is wrong, with the key, the value and the way out.
+    """
+    for name in NODES:
+        if not OmegaConf.is_dict(OmegaConf.select(cfg, name, throw_on_resolution_failure=False)) and name not in (
+            "eval",
+            "checkpoint",
+        ):
+            raise ConfigurationError(f"{name} cannot be left out, nor replaced by a value; choose one by its name.")
+    _check_protocol_fits(cfg)
+    _check_complete(cfg)
+    settings = {key: one for key, one in settings_of(cfg).items() if key not in NODES}
+    _check("", settings, signature_of(TopLevel).keywords, "the configuration")
+    for node, constructor in CONSTRUCTORS.items():
+        settings = {key: one for key, one in settings_of(cfg, node).items() if key not in ("metrics", "extra")}
+        keywords = signature_of(constructor).keywords
+        _check(node, settings, {key: one for key, one in keywords.items() if key != "directory"}, node)
+    _check_env_and_protocol(cfg)
+    _check_algo(cfg)
+    for node in ("logger", "callbacks.extra"):
+        for name in OmegaConf.select(cfg, node) or {}:
+            _check_target(cfg, f"{node}.{name}")
+
+
+def algo_settings(cfg: DictConfig) -> dict[str, Any]:
+    """Return the settings of the algorithm by the last part of their keys, as they are dealt to its classes."""
+    return {name: setting.value for name, setting in _flat_settings(cfg).items()}
+
+
+def settings_of(cfg: DictConfig, node: str = "") -> dict[str, Setting]:
+    """Return what a node holds, by key; nodes in it as plain data. Nothing where it is no node."""
+    found = OmegaConf.select(cfg, node) if node else cfg
+    if not OmegaConf.is_dict(found):
+        return {}
+    raw = OmegaConf.to_container(found, resolve=False)
+    values = OmegaConf.to_container(found, resolve=True)
+    return {key: Setting(_written_at(raw[key]) or f"{node}.{key}".strip("."), values[key]) for key in raw}  # type: ignore
+
+
+def _written_at(raw: Any) -> str | None:
+    """Return the key that a value such as ``${protocol.frame_skip}`` takes as it is."""
+    is_plain = isinstance(raw, str) and raw.startswith("${") and raw.endswith("}") and raw.count("{") == 1
+    return raw[2:-1] if is_plain and ":" not in raw else None
+
+
+def _flat_settings(cfg: DictConfig, node: str = "algo") -> dict[str, Setting]:
+    """Return the settings of a node and of those in it by the last part of their keys.
+
+    Raises:
+        ConfigurationError: two of them have one name.
+    """
+    found: dict[str, Setting] = {}
+    for key, setting in settings_of(cfg, node).items():
+        if node == "algo" and key in CLASSES:
+            continue
+        inner = _flat_settings(cfg, f"{node}.{key}") if isinstance(setting.value, dict) else {key: setting}
+        for name in found.keys() & inner.keys():
+            raise ConfigurationError(f"{inner[name].key} and {found[name].key} have one name; rename one of them.")
+        found |= inner
+    return found
+
+
+def _check_complete(cfg: DictConfig) -> None:
+    """Refuse what cannot be resolved, and what nobody has given."""
+    try:
+        values = dict(leaves(OmegaConf.to_container(cfg, resolve=True)))
+    except OmegaConfBaseException as error:
+        raise ConfigurationError(str(error).splitlines()[0]) from error
+    for key, value in values.items():
+        if value == "???":
+            raise ConfigurationError(f"{key} has no value; give it on the command line as {key}=...")
+
+
+def _check_protocol_fits(cfg: DictConfig) -> None:
+    name = cfg.protocol.get("name")
+    is_atari = str(cfg.env.get("_target_")).startswith("triptych.envs.atari.")
+    if is_atari == (name == "none"):
+        allowed = "nature, machado or atari100k" if is_atari else "none"
+        raise ConfigurationError(f"protocol={name} does not fit this env; it takes protocol={allowed}.")
+
+
+def _check_env_and_protocol(cfg: DictConfig) -> None:
+    if isinstance(cfg.env.get("id"), str):
+        require_extra(cfg.env.id)
+    settings = settings_of(cfg, "env")
+    constructor = find(settings.pop("_target_", Setting("", "???")).value, "env._target_")
+    _check("env", settings, signature_of(constructor).keywords, f"env ({cfg.env._target_})")
+    read = {setting.key for setting in settings.values()}
+    protocol = {key: one for key, one in settings_of(cfg, "protocol").items() if f"protocol.{key}" not in read}
+    keywords = {key: one for key, one in signature_of(Protocol).keywords.items() if f"protocol.{key}" not in read}
+    _check("protocol", protocol, keywords, "protocol")
+
+
+def _check_algo(cfg: DictConfig) -> None:
+    for key in CLASSES:
+        if key not in cfg.algo:
+            raise ConfigurationError(f"algo.{key} cannot be left out; it is the dotted name of a class.")
+    signatures = [signature_of(find(cfg.algo[key], f"algo.{key}")) for key in CLASSES]
+    keywords = {name: one for signature in signatures for name, one in signature.all_keywords.items()}
+    for name in GIVEN:
+        keywords.pop(name, None)
+    optional = {str(key).rpartition(".")[2] for key in cfg.where_known}
+    settings = {
+        name: setting
+        for name, setting in _flat_settings(cfg).items()
+        # A preset does without a setting of its base by null; a patch names those that not every algorithm has.
+        if name in keywords or (setting.value is not None and name not in optional)
+    }
+    if any(signature.is_open for signature in signatures):
+        settings = {name: setting for name, setting in settings.items() if name in keywords}
+    settings.setdefault("num_envs", Setting("env.num_envs", cfg.env.num_envs))
+    _check("algo", settings, keywords, f"algo ({cfg.algo.module}, {cfg.algo.data})")
+    capacity, batch_size = settings.get("capacity_env_steps"), settings.get("batch_size")
+    if capacity is not None and batch_size is not None and capacity.value < batch_size.value:
+        raise ConfigurationError(
+            f"{capacity.key}={capacity.value} is smaller than {batch_size.key}={batch_size.value}; "
+            "a replay must hold at least one batch."
+        )
+
+
+def _check_target(cfg: DictConfig, key: str) -> None:
+    """Check a logger or a callback: a node with a ``_target_`` and keywords for it."""
+    settings = settings_of(cfg, key)
+    if "_target_" not in settings:
+        raise ConfigurationError(f"{key} must be a node with a _target_, as {key}._target_=package.Class.")
+    signature = signature_of(find(settings.pop("_target_").value, f"{key}._target_"))
+    if not signature.is_open:  # what the node leaves out, the run may give
+        _check(key, settings, {name: one._replace(is_required=False) for name, one in signature.keywords.items()}, key)
+
+
+def _check(node: str, settings: Mapping[str, Setting], keywords: Mapping[str, Keyword], what: str) -> None:
+    """Check that each keyword that needs a value has one, that each setting has a keyword, and each value."""
+    prefix = f"{node}." if node else ""
+    for name in sorted(keywords.keys() - settings.keys()):
+        if keywords[name].is_required:
+            raise ConfigurationError(
+                f"{prefix}{name} cannot be left out; give this key a value, not the node that it is in."
+            )
+    for name, setting in settings.items():
+        if name not in keywords:
+            known = [settings[key].key if key in settings else f"{prefix}{key}" for key in keywords]
+            known += [inner for inner in (*CONSTRUCTORS, "callbacks.extra") if inner.startswith(f"{node}.")]
+            raise ConfigurationError(unknown(setting.key, setting.key, known, what=f"a key of {what}"))
+        if not allows(keywords[name].annotation, setting.value):
+            raise ConfigurationError(
+                f"{setting.key}={_show(setting.value)} is not allowed: it takes {describe(keywords[name].annotation)}."
+            )
+
+
+def _show(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)

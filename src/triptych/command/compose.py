@@ -1,0 +1,199 @@
+"""The jobs of a command line: every one is composed, and every name checked, before anything starts."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, ValueType
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from triptych.command.suggest import unknown
+from triptych.envs import atari
+from triptych.provenance.identity import leaves
+from triptych.types import ConfigurationError
+
+GROUPS = ("algo", "env", "protocol", "trainer", "logger", "callbacks")  # of components; the others only patch them
+# What may be taken away: keywords for others, loggers and callbacks of one's own.
+OPEN_KEYS = ("*kwargs*", "*wrappers*", "logger.*", "callbacks.extra", "callbacks.extra.*")
+MAX_COMPOSED_JOBS = 32  # of a larger sweep, each value is checked once beside the first values of the others
+
+
+def register_options(conf: Path) -> None:
+    """Offer what needs no file: every playable ROM as an ``env``, and the tuned numbers of a preset's base."""
+    store = ConfigStore.instance()
+    for game in atari.games():
+        if not (conf / "env" / f"{game}.yaml").exists():
+            store.store(group="env", name=game, node={"defaults": ["atari", "_self_"], "game": game})
+    tuned = {path.stem for path in (conf / "tuned").glob("*.yaml")}
+    for algo in sorted(path.stem for path in (conf / "algo").glob("*.yaml")):
+        for base in bases_of(algo, conf):
+            for name in sorted(one for one in tuned if one.startswith(f"{base}-")):
+                inherited = f"{algo}-{name.removeprefix(f'{base}-')}"
+                if inherited not in tuned:
+                    tuned.add(inherited)
+                    store.store(group="tuned", name=inherited, node={"defaults": [name]}, package="_global_")
+
+
+def bases_of(algo: str, conf: Path) -> list[str]:
+    """Return the algorithms on which a preset builds, the nearest first: ``defaults: [dqn, _self_]``."""
+    path = conf / "algo" / f"{algo}.yaml"
+    defaults = (yaml.safe_load(path.read_text()) or {}).get("defaults", []) if path.exists() else []
+    bases = [name for name in defaults if isinstance(name, str) and name != "_self_"]
+    return [one for base in bases for one in (base, *bases_of(base, conf))]
+
+
+def compose_jobs(arguments: Sequence[str], conf: Path) -> list[DictConfig]:
+    """Compose what a command line asks for, every job of a sweep that can be known beforehand.
+
+    Raises:
+        ConfigurationError: one sentence about the first name that does not exist, or choice that cannot be meant.
+    """
+    is_sweep = bool({"-m", "--multirun"} & set(arguments))
+    overrides = [argument for argument in arguments if not argument.startswith("-")]
+    try:
+        parsed = OverridesParser.create().parse_overrides(overrides)
+    except OverrideParseException as error:
+        raise ConfigurationError(f"{error.override} cannot be read as key=value; quote special characters.") from error
+    for override in parsed:
+        _check_override(override, conf)
+    if is_sweep:
+        jobs = _sweep_jobs(parsed)
+    else:
+        swept = [override for override in parsed if override.is_sweep_override()]
+        if swept:
+            raise ConfigurationError(f"{swept[0].input_line} asks for several values; add -m to run them as a sweep.")
+        jobs = [overrides]
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+        configs = [compose_config(job, conf) for job in jobs]
+    _check_folders(configs, parsed)
+    return configs
+
+
+def _check_folders(configs: Iterable[DictConfig], parsed: list[Override]) -> None:
+    """Refuse a ``run_dir`` that several jobs share."""
+    # A folder that is the same for values which only Hydra's sweeper knows.
+    is_shared = any(override.key_or_group == "run_dir" and "${" not in str(override.input_line) for override in parsed)
+    is_shared = is_shared and any(_is_left_to_hydra(override) for override in parsed)
+    run_dirs: set[str] = set()
+    for cfg in configs:
+        run_dir = OmegaConf.select(cfg, "run_dir", throw_on_resolution_failure=False)
+        if run_dir in run_dirs or is_shared:
+            raise ConfigurationError(
+                f"run_dir={run_dir} is the folder of one run and the sweep has several; leave run_dir out, "
+                "each job has its own."
+            )
+        run_dirs |= {run_dir} - {None}
+
+
+def _check_override(override: Override, conf: Path) -> None:
+    """Refuse what composes and still cannot be meant."""
+    key = override.key_or_group
+    is_component = key in GROUPS
+    if is_component and (override.is_delete() or override.value() is None):
+        options = ", ".join(sorted(path.stem for path in (conf / key).glob("*.yaml")))
+        raise ConfigurationError(f"{override.input_line}: {key} cannot be left out; it takes one of {options}.")
+    if override.is_delete() and not any(fnmatchcase(key, pattern) for pattern in OPEN_KEYS):
+        raise ConfigurationError(f"{override.input_line}: {key} cannot be left out; give it another value.")
+    if key == "tuned":
+        raise ConfigurationError(
+            f"{override.input_line}: tuned numbers follow from algo and env, as conf/tuned/<algo>-<env>.yaml; "
+            "override single keys instead."
+        )
+    if key in ("protocol.name", "env.protocol"):
+        raise ConfigurationError(
+            f"{override.input_line} would only rename the protocol; choose another with protocol=..., or change one "
+            "of its settings."
+        )
+
+
+def compose_config(overrides: list[str], conf: Path) -> DictConfig:
+    """Compose one job's config; Hydra must be initialized.
+
+    Raises:
+        ConfigurationError: a name or a key does not exist.
+    """
+    try:
+        cfg = compose("train", overrides=overrides)
+    except MissingConfigException as error:
+        name = error.missing_cfg_file or ""
+        group, _, option = name.rpartition("/")
+        if group == "env" and option in atari.UNPLAYABLE:
+            raise ConfigurationError(
+                f"env={option} cannot be played: its ROM ends the whole process; choose another game."
+            ) from error
+        raise ConfigurationError(unknown(f"{group}={option}", option, list(error.options or []))) from error
+    except ConfigCompositionException as error:
+        key = _offending_key(str(error), overrides)
+        components = [override for override in overrides if override.partition("=")[0] in GROUPS]
+        try:
+            composed = compose("train", overrides=components)
+        except HydraException:  # the choice of a component is itself no name
+            raise ConfigurationError(
+                f"{' '.join(components)} cannot be composed; each group takes one name, as env=pong does."
+            ) from error
+        known = [key for key, _ in leaves(OmegaConf.to_container(composed, resolve=False))]
+        groups = sorted(path.name for path in conf.iterdir() if path.is_dir())
+        raise ConfigurationError(unknown(key, key, [*known, *groups], what="a key")) from error
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise ConfigurationError(f"{' '.join(overrides)}: {str(error).splitlines()[0]}") from error
+    with open_dict(cfg):
+        cfg.pop("hydra", None)
+    return cfg
+
+
+def _offending_key(message: str, overrides: list[str]) -> str:
+    match = re.search(r"full_key: (\S+)", message) or re.search(r"[Cc]ould not override '([^'=]+)", message)
+    return match.group(1).strip("'") if match else " ".join(overrides)
+
+
+def _is_left_to_hydra(override: Override) -> bool:
+    """Whether only Hydra's sweeper knows what an override stands for: a glob, or an interval."""
+    return override.value_type in (ValueType.GLOB_CHOICE_SWEEP, ValueType.INTERVAL_SWEEP)
+
+
+def _sweep_jobs(parsed: list[Override]) -> list[list[str]]:
+    choices: list[list[str]] = []
+    has_sweeper = any(override.key_or_group == "hydra/sweeper" for override in parsed)
+    for override in parsed:
+        if override.value_type in (ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP, ValueType.RANGE_SWEEP):
+            key = override.get_key_element()
+            values = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            if not values:
+                raise ConfigurationError(f"{override.input_line} stands for no value at all; give it one.")
+            choices.append(values)
+        elif override.value_type == ValueType.INTERVAL_SWEEP and not has_sweeper:
+            raise ConfigurationError(
+                f"{override.input_line} needs a sweeper that searches intervals, chosen by hydra/sweeper=...; "
+                f"without one list the values: {override.key_or_group}=a,b,c."
+            )
+        elif override.is_sweep_override() or override.key_or_group.startswith("hydra"):
+            continue  # only the sweeper knows what it stands for
+        else:
+            choices.append([override.input_line or ""])
+    if math.prod(len(values) for values in choices) <= MAX_COMPOSED_JOBS:
+        return [list(job) for job in itertools.product(*choices)]
+    first = [values[0] for values in choices]
+    one_changed = [
+        (*first[:position], value, *first[position + 1 :])
+        for position, values in enumerate(choices)
+        for value in values
+    ]
+    return [list(job) for job in dict.fromkeys(one_changed)]

@@ -1,0 +1,15 @@
+"""What was probably meant by a name that does not exist."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+
+def unknown(text: str, name: str, known: Sequence[str], what: str = "an option") -> str:
+    """Return a sentence that says what ``text`` is not, and which of the known names are near ``name``."""
+    leaf = name.rpartition(".")[2]
+    near = [key for key in known if key.rpartition(".")[2] == leaf and key != name][:3]  # the right leaf elsewhere
+    near = near or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(known)[:12])}, ..."
+    return f"{text} is not {what}; {hint}"

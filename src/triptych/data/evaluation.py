@@ -1,0 +1,88 @@
+"""Evaluation: whole episodes on fresh environments, from seeds that training never sees."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch.utils.data import IterableDataset
+
+from triptych.collect.collector import Act, episode_seed
+from triptych.collect.evaluation import play_episodes
+from triptych.types import EVALUATE, Episode, EvaluationResult, GameFactory
+from triptych.types.bounds import Count
+
+# Environments of these indices play evaluations: no training episode ever starts from their seeds.
+# Validation during the run, the final test, and whoever asks later (scripts/evaluate.py).
+VALIDATION_STREAM, TEST_STREAM, EVALUATE_STREAM = 2**30, 2**30 + 1, 2**30 + 2
+
+
+class EvaluationPlan(NamedTuple):
+    """When a run is evaluated, and on how many episodes."""
+
+    period_frames: Count  # between two evaluations during the run
+    episodes: Count  # of each of them
+    final_episodes: Count  # of the last one, played by the best checkpoint
+    num_envs: Count = 8  # that share the episodes of one evaluation
+
+
+class Evaluator:
+    """Plays evaluations.
+
+    Args:
+        make_game: makes fresh environments, so many of them.
+        act: chooses the actions of ``[N, ...]`` observations; its keyword ``mode`` says how to play.
+        seed: of the run.
+        num_envs: that share the episodes of one evaluation.
+
+    Attributes:
+        is_playing: right now.
+        episodes: of the latest evaluation in the mode that counts.
+    """
+
+    def __init__(self, make_game: GameFactory, act: Callable[..., object], seed: int, num_envs: int) -> None:
+        self.make_game, self.act, self.seed, self.num_envs = make_game, act, seed, num_envs
+        self.is_playing = False
+        self.episodes: list[Episode] = []
+
+    def play(self, stream: int, num_episodes: int, mode: str = EVALUATE) -> list[Episode]:
+        """Play whole episodes, always the same ones for the same stream."""
+        seeds = [episode_seed(self.seed, stream, index) for index in range(num_episodes)]
+        act: Act = functools.partial(self.act, mode=mode)  # type: ignore[assignment]
+        game = self.make_game(min(num_episodes, self.num_envs))
+        self.is_playing = True
+        try:
+            episodes = play_episodes(game, act, seeds)
+        finally:
+            self.is_playing = False
+            game.close()
+        if mode == EVALUATE:
+            self.episodes = episodes
+        return episodes
+
+
+class EvaluationDataset(IterableDataset):
+    """Yields one `EvaluationResult` for each of the actor's modes, then calls ``at_end``."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        stream: int,
+        num_episodes: int,
+        modes: tuple[str, ...],
+        at_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.evaluator, self.stream, self.num_episodes = evaluator, stream, num_episodes
+        self.modes, self.at_end = modes, at_end
+
+    def __len__(self) -> int:
+        return len(self.modes)
+
+    def __iter__(self) -> Iterator[EvaluationResult]:
+        for mode in self.modes:
+            episodes = self.evaluator.play(self.stream, self.num_episodes, mode)
+            if mode == self.modes[-1]:  # before the last is handed over: nobody asks for one more
+                self.at_end()
+            yield EvaluationResult(mode, torch.tensor([episode.episode_return for episode in episodes]))

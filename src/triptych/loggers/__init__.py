@@ -1,0 +1,1 @@
+"""Experiment trackers: where the rows of a run go besides its folder."""

@@ -1,0 +1,96 @@
+"""The machine of a run: its device, precision, threads, and the room it has."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import psutil
+import torch
+
+from triptych.types import ConfigurationError, EnvSpec
+from triptych.types.bounds import Between
+
+LARGE_IMAGE = 4096  # numbers of an observation; below, casts and threads cost more than they save
+
+
+class Hardware(NamedTuple):
+    """What a run uses of its machine; ``auto`` chooses by the machine and by the size of the observations."""
+
+    accelerator: Literal["auto", "cpu", "gpu", "cuda"]
+    devices: Annotated[int, Between(1, 1)]
+    precision: Literal["auto", "32-true", "bf16-mixed"]
+    num_threads: Literal["auto"] | Annotated[int, Between(1, 1024)]  # of the learner's tensor operations
+
+    def chosen_for(self, spec: EnvSpec) -> Hardware:
+        """Replace ``auto``.
+
+        bfloat16 where it pays, large images on hardware that multiplies it; all cores for large images, one thread for
+        everything else, whose operations are shorter than handing them out takes.
+
+        Raises:
+            ConfigurationError: there is no such device.
+        """
+        has_cuda = torch.cuda.is_available()
+        if self.accelerator in ("gpu", "cuda") and not has_cuda:
+            raise ConfigurationError(
+                f"trainer.accelerator={self.accelerator}: no such device was found; use trainer.accelerator=cpu."
+            )
+        accelerator = ("cuda" if has_cuda else "cpu") if self.accelerator == "auto" else self.accelerator
+        is_large = spec.is_image and spec.observation_size >= LARGE_IMAGE
+        has_bf16 = torch.cuda.is_bf16_supported() if accelerator in ("gpu", "cuda") else cpu_has_bf16()
+        precision = "bf16-mixed" if is_large and has_bf16 else "32-true"
+        num_threads = len(os.sched_getaffinity(0)) if is_large else 1
+        return Hardware(
+            accelerator,  # type: ignore[arg-type]
+            self.devices,
+            precision if self.precision == "auto" else self.precision,  # type: ignore[arg-type]
+            num_threads if self.num_threads == "auto" else self.num_threads,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a result says of its machine."""
+        is_cuda = self.accelerator in ("gpu", "cuda")
+        return {
+            "accelerator": self.accelerator,
+            "device": torch.cuda.get_device_name() if is_cuda else processor_name(),
+            "precision": self.precision,
+            "threads": self.num_threads,
+        }
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware (AMX or AVX512-bf16)."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def processor_name() -> str:
+    """Return the processor's name as the operating system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def available_bytes(directory: Path) -> dict[str, int]:
+    """Return the bytes that the data of a run may take of ``memory``, ``disk`` and ``device``.
+
+    Args:
+        directory: where the run keeps them on disk; what lies there already is its own.
+    """
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    taken = sum(path.stat().st_blocks * 512 for path in directory.glob("*")) if directory.exists() else 0
+    memory = int(0.95 * psutil.virtual_memory().available)
+    return {
+        "memory": memory,
+        "disk": int(0.95 * (shutil.disk_usage(existing).free + taken)),
+        "device": int(0.9 * torch.cuda.mem_get_info()[0]) if torch.cuda.is_available() else memory,
+    }

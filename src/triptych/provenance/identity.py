@@ -1,0 +1,32 @@
+"""The identity of a run: what decides its learning, as plain settings and as a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+DECIDING = ("algo", "env", "protocol", "seed")  # top-level keys of a configuration
+# Where these differ, runs still learn the same.
+NOT_DECIDING = {"storage", "num_threads", "use_processes", "total_frames"}
+
+
+def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """List every key of nested dicts with its value, dotted."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from leaves(value, f"{prefix}{key}.")
+    else:
+        yield prefix[:-1], node
+
+
+def deciding_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that decide the learning, by dotted keys."""
+    settings = {key: value for name in DECIDING for key, value in leaves(config.get(name, {}), f"{name}.")}
+    return {key: value for key, value in settings.items() if key.rpartition(".")[2] not in NOT_DECIDING}
+
+
+def identity_hash(settings: Mapping[str, Any]) -> str:
+    """Return eight hexadecimal digits that differ where the settings do."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:8]

@@ -1,0 +1,298 @@
+"""One job: a run from wherever an earlier start left it to its end."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import statistics
+import sys
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from triptych.build import Experiment, build, plain
+from triptych.callbacks.interrupt import RunInterrupted
+from triptych.callbacks.video import write_video
+from triptych.files import write_text
+from triptych.provenance.code import git_commit, versions
+from triptych.provenance.hardware import available_bytes
+from triptych.provenance.identity import deciding_settings, identity_hash
+from triptych.run.folder import CannotGoOn, FolderInUse, RunFolder
+from triptych.types import ConfigurationError, ExitCode
+
+PROGRESS = ("frames", "env_steps", "updates", "wall_time_s", "frames_per_second")  # fields of summary.json
+RESULTS = ("eval_return_mean", "eval_return_std", "eval_returns", "human_normalized_score", "stop_reason")
+
+
+def env_name(cfg: DictConfig, choices: dict[str, str]) -> str:
+    """Name the environment as the command line does, and those of ``env=gym`` by their id."""
+    return cfg.env.id.rpartition(":")[2].replace("/", "_") if choices["env"] == "gym" else choices["env"]
+
+
+def identity_of(cfg: DictConfig) -> str:
+    """Hash what decides the learning."""
+    return identity_hash(deciding_settings(plain(cfg)))
+
+
+def folder_of(cfg: DictConfig, choices: dict[str, str]) -> Path:
+    """Name the run's folder: outputs/<algo>/<env>/<protocol>/seed<seed>-<hash8>."""
+    if cfg.run_dir is not None:
+        return Path(cfg.run_dir)
+    name = f"seed{cfg.seed}-{identity_of(cfg)}"
+    return Path("outputs") / choices["algo"] / env_name(cfg, choices) / cfg.protocol.name / name
+
+
+def run(cfg: DictConfig, choices: dict[str, str], command: str) -> ExitCode:
+    """Run one job of a checked configuration; return its exit code.
+
+    Args:
+        cfg: the resolved configuration.
+        choices: the option of each group, as the command line chose them.
+        command: that goes on with this run.
+    """
+    path = folder_of(cfg, choices)
+    try:
+        folder = RunFolder(path, fresh=cfg.fresh)
+    except ConfigurationError as error:
+        return _refuse(str(error), ExitCode.BAD_INPUT)
+    except FolderInUse as error:
+        return _refuse(str(error), ExitCode.FAILED)
+    except OSError as error:
+        return _refuse(f"run folder {path}: {error}; choose one that can be written with run_dir=...", ExitCode.FAILED)
+    try:
+        return Job(folder, cfg, choices, command).run()
+    except CannotGoOn as error:
+        return _refuse(str(error), ExitCode.FAILED)
+    except OSError as error:
+        return _refuse(f"{error}; what was written before is kept. Go on with: {command}", ExitCode.FAILED)
+    finally:
+        folder.close()
+        gc.collect()  # the next job of a sweep needs this one's memory
+
+
+def _refuse(sentence: str, exit_code: ExitCode) -> ExitCode:
+    print(f"error: {sentence}", file=sys.stderr)
+    return exit_code
+
+
+class Job:
+    """A run in its folder: what was there before, what it is made of, and its three acts.
+
+    Args:
+        folder: locked for this process.
+        The rest: see `run`.
+    """
+
+    def __init__(self, folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command: str) -> None:
+        self.folder, self.cfg, self.command = folder, cfg, command
+        self.earlier = folder.summary()
+        self.fields = {
+            "algo": choices["algo"],
+            "env": env_name(cfg, choices),
+            "experiment": choices.get("experiment"),
+            "protocol": cfg.protocol.name,
+            "seed": cfg.seed,
+            "total_frames": cfg.total_frames,
+            "identity": identity_of(cfg),
+            "command": command,
+            "git_commit": git_commit(),
+            "versions": versions(),
+        }
+
+    def run(self) -> ExitCode:
+        """Look at the folder, build the experiment, train and evaluate it."""
+        folder = self.folder
+        if folder.moved_to is not None:
+            folder.log(f"The earlier run was moved to {folder.moved_to}.")
+        is_another = self.earlier.get("identity", self.fields["identity"]) != self.fields["identity"]
+        if is_another and folder.has_history:
+            return _refuse(
+                f"run_dir={folder.path} holds another run ({self.earlier['command']}); "
+                "choose another run_dir, or move that run aside with fresh=true.",
+                ExitCode.BAD_INPUT,
+            )
+        if self._is_finished():
+            self._say_finished()
+            return ExitCode.DONE
+        try:
+            checkpoint = folder.resume_checkpoint()
+            experiment = build(self.cfg, folder.path, folder.log, available_bytes(folder.checkpoints / "replay"))
+        except ConfigurationError as error:
+            folder.discard_if_new()
+            return _refuse(str(error), ExitCode.BAD_INPUT)
+        except CannotGoOn:
+            raise
+        except Exception as error:  # what an environment or a logger says when it is made
+            return self._fail_to_start(error)
+        self._begin(experiment, checkpoint)
+        return self._train_and_evaluate(experiment, checkpoint)
+
+    def _is_finished(self) -> bool:
+        cfg, earlier = self.cfg, self.earlier
+        if earlier.get("status") != "finished":
+            return False
+        stop_reason = earlier.get("stop_reason")
+        was_stopped = stop_reason != "total_frames" and cfg.total_frames <= earlier.get("total_frames", 0)
+        goes_on_when_solved = stop_reason == "solved" and not cfg.stop_when_solved
+        return cfg.total_frames <= earlier.get("frames", 0) or (was_stopped and not goes_on_when_solved)
+
+    def _say_finished(self) -> None:
+        folder, then, now = self.folder, self.earlier.get("git_commit"), self.fields["git_commit"]
+        advice = "A larger total_frames goes on, fresh=true starts over."
+        folder.log(f"{folder.path} is finished: {_result(self.earlier)}. {advice}")
+        if then != now:
+            folder.log(f"The code has changed since: {then} then, {now} now.")
+
+    def _fail_to_start(self, error: Exception) -> ExitCode:
+        folder = self.folder
+        if folder.moved_to is not None:
+            folder.discard_if_new()
+            folder.log(f"The earlier run is back in {folder.path}.")
+        self._tell("Failed to start", error)
+        if not folder.has_history:  # an earlier run is still what it was
+            what = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+            folder.update_summary(**self.fields, **self._no_results(), **dict.fromkeys(PROGRESS, 0), **what)
+        return ExitCode.FAILED
+
+    def _begin(self, experiment: Experiment, checkpoint: Path | None) -> None:
+        """Write down what starts here, and print it."""
+        folder, hardware = self.folder, experiment.hardware.describe()
+        write_text(folder.path / "config.yaml", OmegaConf.to_yaml(self.cfg, resolve=True))
+        reached = {name: self.earlier.get(name, 0) if checkpoint else 0 for name in PROGRESS}
+        what = {"status": "running", "error": None, "hardware": hardware}
+        folder.update_summary(**self.fields, **self._no_results(), **reached, **what)
+        experiment.checkpoint.after_save = lambda: folder.update_summary(**_progress(experiment))
+        for name, text in _introduction(self.cfg, experiment).items():
+            folder.log(f"{name:>9}  {text}")
+        folder.log(f"{'start':>9}  {checkpoint.name if checkpoint else 'from scratch'}")
+
+    def _train_and_evaluate(self, experiment: Experiment, checkpoint: Path | None) -> ExitCode:
+        folder, exit_code, progress = self.folder, ExitCode.FAILED, None
+        try:
+            with experiment.interrupt:
+                experiment.trainer.fit(experiment.module, experiment.data, ckpt_path=checkpoint, weights_only=True)
+                progress = _progress(experiment)  # before the best checkpoint turns the counters back
+                self._evaluate(experiment, progress)
+            exit_code = ExitCode.DONE
+        except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
+            progress = progress or _progress(experiment)
+            folder.update_summary(status="interrupted", **progress)
+            folder.log(f"Interrupted at {progress['frames']:,} frames; go on with: {self.command}")
+            exit_code = ExitCode.INTERRUPTED
+        except Exception as error:
+            exit_code = ExitCode.BAD_INPUT if isinstance(error, ConfigurationError) else ExitCode.FAILED
+            self._tell("Failed", error)
+            what = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+            folder.update_summary(**what, **(progress or _progress(experiment)))
+        finally:
+            experiment.data.teardown("fit")  # Lightning leaves the emulators open after an error
+            experiment.close_loggers(exit_code)
+        return exit_code
+
+    def _evaluate(self, experiment: Experiment, progress: dict[str, Any]) -> None:
+        """Play the final evaluation with the best checkpoint, write what came of it, then the video."""
+        trainer, data, folder = experiment.trainer, experiment.data, self.folder
+        trainer.loggers = []  # the final evaluation is of another moment than the last row of the curves
+        trainer.test(experiment.module, data, ckpt_path=folder.best_checkpoint(), weights_only=True, verbose=False)
+        returns = [episode.episode_return for episode in data.evaluator.episodes]
+        mean = statistics.fmean(returns)
+        metrics = trainer.callback_metrics  # of other ways to play too, such as a planner's without its search
+        others = {
+            name.replace("/", "_"): float(metrics[name]) for name in metrics if name.startswith("eval/return_mean_")
+        }
+        folder.update_summary(
+            eval_return_mean=mean,
+            eval_return_std=statistics.pstdev(returns),
+            eval_returns=returns,
+            human_normalized_score=experiment.spec.human_normalized_score(mean),
+            **others,
+            stop_reason=experiment.finish.stop_reason,
+            **progress,
+        )
+        if self.cfg.callbacks.video:
+            self._draw(experiment)
+        folder.update_summary(status="finished")
+        folder.log(f"Finished: {_result(folder.summary())}")
+
+    def _draw(self, experiment: Experiment) -> None:
+        """Write the video of the median episode; a run ends well without one."""
+        episodes = sorted(experiment.data.evaluator.episodes, key=lambda episode: episode.episode_return)
+        game = experiment.data.make_game(1)
+        try:
+            write_video(self.folder.path / "videos" / "evaluation.mp4", game, episodes[len(episodes) // 2])
+        except Exception as error:  # every renderer has errors of its own
+            self.folder.log(f"No video could be made: {_sentence(error)}")
+            self.folder.note(traceback.format_exc())
+        finally:
+            game.close()
+
+    def _tell(self, what: str, error: Exception) -> None:
+        self.folder.log(f"{what}: {_sentence(error)} (traceback in {self.folder.path / 'train.log'})")
+        self.folder.note(traceback.format_exc())
+
+    def _no_results(self) -> dict[str, None]:
+        of_other_modes = [name for name in self.earlier if name.startswith("eval_return_")]
+        return dict.fromkeys([*RESULTS, *of_other_modes])
+
+
+def _introduction(cfg: DictConfig, experiment: Experiment) -> dict[str, str]:
+    """Return what a run says of itself before it starts, a line for each name."""
+    spec, data, turn = experiment.spec, experiment.data, experiment.data.clock.turn
+    lines = {
+        "run": str(data.directory.parents[1]),
+        "env": f"{spec.name}, protocol {spec.protocol}, {experiment.measured_frame_skip} frames per step (measured), "
+        f"{data.num_envs} at once",
+        "hardware": ", ".join(f"{key} {value}" for key, value in experiment.hardware.describe().items()),
+        "rhythm": f"a turn is {turn.env_steps} env steps and {turn.updates} updates",
+        **data.describe(),
+    }
+    decay_env_steps = experiment.module.learning_rate_decay_env_steps
+    if decay_env_steps is not None and decay_env_steps * spec.frame_skip < cfg.total_frames:
+        lines["note"] = (
+            f"nothing is learnt after {decay_env_steps * spec.frame_skip:,} frames, where the learning rate reaches 0; "
+            f"algo.learning_rate_decay_env_steps={decay_env_steps} is shorter than total_frames={cfg.total_frames}"
+        )
+    return lines
+
+
+def _progress(experiment: Experiment) -> dict[str, Any]:
+    clock, seconds = experiment.data.clock, experiment.metrics.wall_time_s
+    return {
+        "frames": clock.frames,
+        "env_steps": clock.env_steps,
+        "updates": experiment.module.updates,
+        "wall_time_s": round(seconds, 1),
+        "frames_per_second": round(clock.frames / seconds, 1) if seconds else None,
+    }
+
+
+def _result(summary: dict[str, Any]) -> str:
+    score = summary.get("human_normalized_score")
+    return (
+        f"mean return {summary['eval_return_mean']:.2f} over {len(summary['eval_returns'])} evaluation episodes"
+        + (f", human-normalised {score:.2f}" if score is not None else "")
+        + f", after {summary['frames']:,} frames"
+    )
+
+
+def _sentence(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+
+
+def quiet_lightning() -> None:
+    """Keep Lightning's tips, and its warnings about what is done on purpose, from the reader."""
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    done_on_purpose = (
+        "LeafSpec",
+        "`IterableDataset` has `__len__`",
+        "does not have many workers",
+        "isinstance.treespec",
+        "have no logger configured",
+    )
+    for message in done_on_purpose:
+        warnings.filterwarnings("ignore", f".*{message}.*")

@@ -1,0 +1,86 @@
+"""A run's experiment, built again from its folder, to be asked further questions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from triptych.build import Experiment, build
+from triptych.data.evaluation import EVALUATE_STREAM
+from triptych.types import ConfigurationError
+
+
+def load_config(run_folder: Path) -> DictConfig:
+    """Read the resolved config of a run.
+
+    Raises:
+        ConfigurationError: there is none that can be read.
+    """
+    if not run_folder.is_dir():
+        raise ConfigurationError(f"{run_folder} is not a folder; give the folder of a run, as train.py prints it.")
+    path = run_folder / "config.yaml"
+    if not path.is_file():
+        raise ConfigurationError(f"{run_folder} has no config.yaml; give the folder of a run, as train.py prints it.")
+    try:
+        cfg = OmegaConf.load(path)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:
+        raise ConfigurationError(f"{path} cannot be read ({type(error).__name__}).") from error
+    if not isinstance(cfg, DictConfig) or not {"algo", "env", "protocol", "eval", "seed"} <= set(cfg):
+        raise ConfigurationError(f"{path} is not the config of a run.")
+    return cfg
+
+
+def load_checkpoint(run_folder: Path, name: str) -> tuple[Path, dict[str, Any]]:
+    """Find a checkpoint and read it; only tensors and plain data are accepted.
+
+    Raises:
+        ConfigurationError: there is none of this name, or it cannot be read.
+    """
+    path = run_folder / "checkpoints" / f"{name}.ckpt" if name in ("best", "last") else Path(name)
+    if not path.is_file():
+        known = sorted(found.name for found in (run_folder / "checkpoints").glob("*.ckpt"))
+        raise ConfigurationError(f"There is no checkpoint {path}; the run has: {', '.join(known) or 'none'}.")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        state_dict = checkpoint["state_dict"]
+    except Exception as error:  # a broken file may fail in any way
+        raise ConfigurationError(
+            f"Checkpoint {path} cannot be read ({type(error).__name__}): it is cut short, damaged or not of a run."
+        ) from error
+    return path, state_dict
+
+
+def prepare(
+    cfg: DictConfig, state_dict: dict[str, Any], scratch: Path, num_episodes: int, num_envs: int = 8
+) -> Experiment:
+    """Build the run's experiment without loggers, for episodes of the third stream of seeds.
+
+    Raises:
+        ConfigurationError: the config does not fit this version, or the checkpoint does not fit the config.
+    """
+    OmegaConf.set_struct(cfg, False)
+    cfg.logger = {}
+    cfg.callbacks.progress, cfg.callbacks.extra = False, {}
+    cfg.trainer.accelerator = "auto"  # this machine need not be the one of the run
+    cfg.eval.final_episodes, cfg.eval.num_envs = num_episodes, num_envs
+    try:
+        # Whatever the experiment might write lands in a scratch folder: the run's own files stay as they are.
+        experiment = build(cfg, scratch)
+    except (HydraException, OmegaConfBaseException) as error:
+        sentence = str(error).strip().splitlines()[0]
+        raise ConfigurationError(f"The run's config.yaml does not fit this version of the code: {sentence}") from error
+    experiment.data.test_stream = EVALUATE_STREAM
+    try:
+        experiment.module.load_state_dict(state_dict)
+    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            "The checkpoint does not fit the run's config.yaml: it holds another network, "
+            "or one of another version of the code."
+        ) from error
+    return experiment

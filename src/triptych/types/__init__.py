@@ -1,0 +1,55 @@
+"""The nouns that travel between the rooms.
+
+Shape letters, the same everywhere: ``B`` batch, ``T`` time, ``N`` environments, ``K`` updates per turn,
+``U`` unroll steps, ``M`` tree nodes, ``A`` actions, ``S`` support bins, ``C H W`` image.
+"""
+
+from triptych.types.environments import EnvSpec, Game, GameFactory, Received
+from triptych.types.errors import ConfigurationError, ExitCode, NoPicture, NotFinite
+from triptych.types.learning import (
+    EmptyTurn,
+    LossOutput,
+    Minibatch,
+    ReplayBatch,
+    Rollout,
+    RolloutSteps,
+    Segment,
+    Transition,
+)
+from triptych.types.playing import (
+    EVALUATE,
+    EXPLORE,
+    Actor,
+    ActorOutput,
+    Episode,
+    EvaluationResult,
+    Extras,
+    Step,
+)
+
+__all__ = [
+    "EVALUATE",
+    "EXPLORE",
+    "Actor",
+    "ActorOutput",
+    "ConfigurationError",
+    "EmptyTurn",
+    "EnvSpec",
+    "Episode",
+    "EvaluationResult",
+    "ExitCode",
+    "Extras",
+    "Game",
+    "GameFactory",
+    "LossOutput",
+    "Minibatch",
+    "NoPicture",
+    "NotFinite",
+    "Received",
+    "ReplayBatch",
+    "Rollout",
+    "RolloutSteps",
+    "Segment",
+    "Step",
+    "Transition",
+]

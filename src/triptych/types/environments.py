@@ -1,0 +1,108 @@
+"""What an environment is, and what passes between it and whoever steps it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """What an algorithm may know of an environment; read from the environment, never from a config.
+
+    Attributes:
+        name: ``pong``, ``CartPole-v1``, ...
+        protocol: name of the evaluation protocol, ``none`` off Atari.
+        observation_shape: of one observation, ``(C, H, W)`` for images.
+        observation_dtype: ``uint8`` (images, 0 to 255) or ``float32`` (vectors).
+        num_actions: of a discrete action space, ``None`` for a continuous one.
+        action_shape: of one action, ``()`` when discrete.
+        action_low, action_high: bounds of continuous actions.
+        frame_stack: single frames that an observation stacks on its first axis, 1 where it stacks none.
+        frame_skip: emulator frames per env step.
+        random_score, human_score: mean returns of a random and a human player, where published.
+        solved_return: mean evaluation return from which the environment counts as solved.
+    """
+
+    name: str
+    protocol: str
+    observation_shape: tuple[int, ...]
+    observation_dtype: str
+    num_actions: int | None
+    action_shape: tuple[int, ...] = ()
+    action_low: tuple[float, ...] = ()
+    action_high: tuple[float, ...] = ()
+    frame_stack: int = 1
+    frame_skip: int = 1
+    random_score: float | None = None
+    human_score: float | None = None
+    solved_return: float | None = None
+
+    @property
+    def is_image(self) -> bool:
+        return self.observation_dtype == "uint8" and len(self.observation_shape) == 3
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers in one observation."""
+        return math.prod(self.observation_shape)
+
+    def human_normalized_score(self, mean_return: float) -> float | None:
+        """Scale a mean return so that random play is 0 and human play is 1; ``None`` where no scores exist."""
+        if self.random_score is None or self.human_score is None:
+            return None
+        return (mean_return - self.random_score) / (self.human_score - self.random_score)
+
+
+class Received(NamedTuple):
+    """What came back from the emulators for the actions sent last."""
+
+    observation: np.ndarray  # [N, *observation_shape]; at an end, the last one of the ended episode
+    reward: np.ndarray  # [N] float32, unclipped
+    terminated: np.ndarray  # [N] bool
+    truncated: np.ndarray  # [N] bool
+    lives: np.ndarray  # [N] int64, 0 where the game has no lives
+
+
+class Game(Protocol):
+    """N environments that step together. An ended one stays put until it is reset with its next seed."""
+
+    spec: EnvSpec
+    num_envs: int
+
+    def reset(self, seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Start an episode from each seed, in the environments where ``mask [N]`` is true.
+
+        ``seeds`` has one entry per true entry of ``mask``. Return observations ``[N, ...]`` of all, and lives ``[N]``
+        that mean something where ``mask`` is true.
+        """
+        ...
+
+    def send(self, action: np.ndarray) -> None:
+        """Hand over actions ``[N, *action_shape]`` and return at once where the game has its own threads."""
+        ...
+
+    def receive(self) -> Received:
+        """Wait for the results of the actions sent last."""
+        ...
+
+    def replay(self, seed: int, actions: Sequence[object]) -> Iterator[tuple[np.ndarray, float]]:
+        """Play an episode again: yield ``(frame [H, W, 3] uint8, reward)``, the first frame with reward 0.
+
+        Raises:
+            NoPicture: nothing can be drawn.
+        """
+        ...
+
+    def measure_frame_skip(self) -> int:
+        """Take one step and count the emulator's frames; the environments must be reset afterwards."""
+        ...
+
+    def close(self) -> None: ...
+
+
+GameFactory = Callable[[int], Game]  # num_envs -> fresh environments

@@ -1,0 +1,272 @@
+"""Bad input on the real command line: one sentence, no traceback, a non-zero exit code, nothing started."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from tests.front_door import ROOT, start, train
+from triptych.command.check import CLASSES, CONSTRUCTORS, GIVEN, Protocol, TopLevel, check_job
+from triptych.command.compose import compose_jobs, register_options
+from triptych.command.signatures import allows, find, signature_of
+from triptych.loggers.wandb import make_wandb_logger
+from triptych.provenance.identity import leaves
+from triptych.types import ConfigurationError
+
+CONF = ROOT / "conf"
+
+CASES = {
+    "misspelt env": (["env=pnog"], ["env=pnog", "pong"]),
+    "misspelt algo": (["algo=dqm"], ["algo=dqm", "dqn"]),
+    "misspelt experiment": (["experiment=pong_fats"], ["pong_fast"]),
+    "misspelt protocol": (["protocol=natur"], ["nature"]),
+    "misspelt key": (["algo.batchsize=3"], ["algo.batchsize", "algo.batch_size"]),
+    "misspelt key at the top": (["total_frame=3"], ["total_frame", "total_frames"]),
+    "key in the wrong place": (["batch_size=3"], ["batch_size", "algo.batch_size"]),
+    "negative seed": (["seed=-1"], ["seed=-1", "from 0"]),
+    "no frames": (["total_frames=0"], ["total_frames=0", "from 1"]),
+    "no envs": (["env.num_envs=0"], ["env.num_envs=0", "from 1"]),
+    "text for a number": (["algo.batch_size=many"], ["algo.batch_size=many", "a whole number"]),
+    "fraction for a count": (["algo.n_step=1.5"], ["algo.n_step=1.5", "a whole number"]),
+    "number for a flag": (["algo.double_q=3"], ["algo.double_q=3", "true or false"]),
+    "unknown storage": (["algo.replay.storage=tape"], ["algo.replay.storage=tape", "memory", "disk", "device"]),
+    "unknown precision": (["trainer.precision=half"], ["trainer.precision=half", "auto"]),
+    "epsilon above one": (["algo.epsilon_end=1.5"], ["algo.epsilon_end=1.5", "from 0 to 1"]),
+    "gradients clipped to nothing": (["algo.max_grad_norm=0"], ["algo.max_grad_norm=0", "a number from"]),
+    "an infinite rate": (["algo.learning_rate=inf"], ["algo.learning_rate=inf", "a number from"]),
+    "more envs than any machine has": (["env.num_envs=100000"], ["env.num_envs=100000", "from 1 to 10,000"]),
+    "no learning": (["algo.learning_rate=0"], ["algo.learning_rate=0", "a number from"]),
+    "misspelt node of one's own callbacks": (["+callbacks.extras.a=1"], ["callbacks.extras is not a key"]),
+    "no folder": (["run_dir="], ["run_dir", "a text"]),
+    "a list for a group": (["env=[pong]"], ["env=[pong]", "one name"]),
+    "a group of patches": (["env=cartpole", "tuned=nonsense"], ["tuned=nonsense", "override single keys"]),
+    "a sweep over nothing": (["-m", "seed=range(0)"], ["seed=range(0)", "no value"]),
+    "a sweep over an interval": (["-m", "seed=interval(1,3)"], ["seed=interval(1,3)", "hydra/sweeper"]),
+    "a bad value in a sweep over a pattern": (["-m", "env=glob(c*)", "seed=-1"], ["seed=-1", "from 0"]),
+    "one folder for a sweep over a pattern": (
+        ["-m", "env=glob(c*)", "run_dir=one"],
+        ["run_dir=one", "leave run_dir out"],
+    ),
+    "replay below the batch": (
+        ["algo.replay.capacity_env_steps=16"],
+        ["algo.replay.capacity_env_steps=16", "algo.batch_size=32"],
+    ),
+    "unplayable rom": (["env=combat"], ["env=combat", "another game"]),
+    "protocol off Atari": (["env=cartpole", "protocol=machado"], ["protocol=machado", "none"]),
+    "no protocol on Atari": (["env=pong", "protocol=none"], ["protocol=none", "nature"]),
+    "no logger": (["logger=null"], ["logger"]),
+    "a group taken away": (["~algo"], ["algo"]),
+    "an interpolation to nowhere": (["seed=${nokey}"], ["nokey"]),
+    "no threads": (["trainer.num_threads=0"], ["trainer.num_threads=0", "auto"]),
+    "missing id": (["env=gym"], ["env.id"]),
+    "several values without -m": (["seed=1,2"], ["seed=1,2", "-m"]),
+    "one folder for a sweep": (["-m", "seed=1,2", "run_dir=somewhere"], ["run_dir"]),
+    "one folder for a sweep over algorithms": (["-m", "algo=dqn,a2c", "run_dir=${seed}"], ["run_dir=1"]),
+    "a key taken away": (["~env.num_envs"], ["env.num_envs", "left out"]),
+    "the folder taken away": (["~run_dir"], ["run_dir", "left out"]),
+    "a number for a node": (["eval=5"], ["eval.episodes", "left out"]),
+    "nothing for a node": (["checkpoint=null"], ["checkpoint.period_frames", "left out"]),
+    "a number for an id": (["env=gym", "env.id=5"], ["env.id=5", "a text"]),
+    "nothing for an experiment": (["experiment=null"], ["experiment=null"]),
+    "a new key": (["+algo.foo=1"], ["algo.foo is not a key of algo", "triptych.algos.dqn.DQN"]),
+    "a new key at the top": (["+foo=1"], ["foo is not a key"]),
+    "a misspelt key, forced": (["++algo.lerning_rate=1"], ["algo.lerning_rate", "algo.learning_rate"]),
+    "a keyword that no constructor has": (["env=catch", "+env.foo=1"], ["env.foo is not a key of env"]),
+    "an experiment of another algorithm": (
+        ["experiment=pong_fast", "algo=ppo"],
+        ["is not a key of algo", "triptych.algos.ppo.PPO"],
+    ),
+    "a key of another env": (["env=cartpole", "env.full_action_space=true"], ["env.full_action_space is not a key"]),
+    "a renamed protocol": (["protocol.name=machado"], ["protocol.name=machado", "protocol=..."]),
+    "misspelt choice in a sweep": (["-m", "algo=dqn,dqm"], ["dqm", "dqn"]),
+    "unreadable override": (["algo.batch_size"], ["algo.batch_size"]),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input_gets_one_sentence(name, tmp_path):
+    arguments, words = CASES[name]
+    result = train(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert result.stderr.startswith("error: ")
+    for word in words:
+        assert word in result.stderr
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+EXTRA_CASES = {
+    "MuJoCo": ("mujoco", "mujoco", "env.id=Hopper-v5", ["env=hopper"]),
+    "MuJoCo by its id": ("mujoco", "mujoco", "env.id=Hopper-v5", ["env=gym", "env.id=Hopper-v5"]),
+    "MuJoCo late in a sweep": ("mujoco", "mujoco", "env.id=Walker2d-v5", ["-m", "env=cartpole,walker"]),
+    "Box2D": ("Box2D", "box2d", "env.id=LunarLander-v3", ["env=lunar_lander"]),
+    "MiniGrid": ("minigrid", "minigrid", "env.id=minigrid:MiniGrid-FourRooms-v0", ["env=labyrinth"]),
+}
+
+
+def assert_names_the_extra(result, name):
+    _, extra, env, _ = EXTRA_CASES[name]
+    assert result.returncode == 2
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith(f"error: {env} needs {name.split()[0]}")
+    assert line.endswith(f'pip install -e ".[{extra}]"')
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("name", EXTRA_CASES)
+def test_a_missing_extra_is_named_with_the_way_to_get_it(name, tmp_path, monkeypatch):
+    module, _, _, arguments = EXTRA_CASES[name]
+    monkeypatch.setitem(sys.modules, module, None)
+    assert_names_the_extra(train(*arguments, cwd=tmp_path), name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_extra_is_named_where_nothing_was_imported_yet(tmp_path):
+    module, _, _, arguments = EXTRA_CASES["MiniGrid"]
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "sitecustomize.py").write_text(f"import sys\nsys.modules[{module!r}] = None\n")
+    (tmp_path / "here").mkdir()
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "hidden")}
+    assert_names_the_extra(start(*arguments, cwd=tmp_path / "here", env=environment), "MiniGrid")
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+BUILD_CASES = {
+    "continuous actions": (["env=gym", "env.id=Pendulum-v1"], ["continuous", "Pendulum-v1", "discrete"]),
+    "unknown gymnasium id": (["env=gym", "env.id=CartPoel-v1"], ["env.id=CartPoel-v1", "CartPole"]),
+    "keyword that Gymnasium's env has not": (
+        ["env=gym", "env.id=CartPole-v1", "+env.make_kwargs.foo=1"],
+        ["env.id=CartPole-v1", "foo"],
+    ),
+    "unknown rom": (["env.game=pnog"], ["env.game=pnog"]),
+    "no such accelerator": (["env=catch", "trainer.accelerator=gpu"], ["trainer.accelerator=gpu", "cpu"]),
+    "dictionary observations": (["env=gym", "env.id=Blackjack-v1"], ["env.id=Blackjack-v1", "Box"]),
+    "replay larger than the machine": (
+        ["env=pong", "algo.replay.capacity_env_steps=1000000000"],
+        ["algo.replay.capacity_env_steps=1000000000", "the largest that fits is"],
+    ),
+    "rollout larger than the machine": (
+        ["algo=a2c", "env=pong", "algo.rollout_length=10000000"],
+        ["algo.rollout_length=10000000", "the largest that fits is"],
+    ),
+    "replay too small for its environments": (
+        ["env=pong", "algo.replay.capacity_env_steps=64"],
+        ["algo.replay.capacity_env_steps=64", "more than 80 in all"],
+    ),
+    "a rhythm that does not come even": (
+        ["env=catch", "algo.env_steps_per_update=3.14159"],
+        ["algo.env_steps_per_update=3.14159", "env.num_envs=8", "smaller whole numbers"],
+    ),
+    "replay too small for a segment": (
+        ["algo=muzero", "env=cartpole", "algo.replay.capacity_env_steps=200"],
+        ["algo.replay.capacity_env_steps=200", "in all"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BUILD_CASES)
+def test_what_cannot_work_is_said_before_anything_starts(name, tmp_path):
+    arguments, words = BUILD_CASES[name]
+    result = train(*arguments, "logger=csv", f"run_dir={tmp_path / 'run'}")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    for word in words:
+        assert word in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_largest_capacity_that_is_named_fits(tmp_path):
+    result = train("env=pong", "algo.replay.capacity_env_steps=1000000000", "logger=csv", f"run_dir={tmp_path / 'run'}")
+    largest = int(result.stderr.split("the largest that fits is algo.replay.capacity_env_steps=")[1].split(".")[0])
+    assert 1_000_000 < largest < 1_000_000_000
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    result = train("env=catch", "logger=csv", f"run_dir={tmp_path / 'file' / 'run'}")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert str(tmp_path / "file") in result.stderr
+    assert "run_dir=" in result.stderr
+
+
+def test_a_large_sweep_may_name_its_folders_itself():
+    register_options(CONF)
+    sweep = ["-m", "env=catch", "seed=range(0,33)", "run_dir=run-${seed}"]
+    compose_jobs(sweep, CONF)
+    with pytest.raises(ConfigurationError, match="run_dir=run-0"):
+        compose_jobs([*sweep, "algo=dqn,a2c"], CONF)
+
+
+def test_an_interrupt_while_torch_is_imported_is_no_traceback(tmp_path):
+    (tmp_path / "torch.py").write_text("raise KeyboardInterrupt\n")
+    result = start("env=catch", cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert result.returncode == 130
+    assert "Traceback" not in result.stderr
+    assert "before the start" in result.stderr
+
+
+def named_by(group, *keys):
+    """List what the files of a group name under these keys."""
+    configs = [OmegaConf.load(path) for path in sorted((CONF / group).glob("*.yaml"))]
+    return sorted({cfg[key] for cfg in configs for key in keys if key in cfg})
+
+
+ALGO_CLASSES, ENV_CLASSES = named_by("algo", *CLASSES), named_by("env", "_target_")
+OTHERS = [TopLevel, Protocol, make_wandb_logger, *CONSTRUCTORS.values()]
+
+
+@pytest.mark.parametrize("constructor", [*ALGO_CLASSES, *ENV_CLASSES, *OTHERS], ids=str)
+def test_every_keyword_that_a_setting_reaches_says_what_it_may_be(constructor):
+    signature = signature_of(find(constructor, "here") if isinstance(constructor, str) else constructor)
+    keywords = {name: one for name, one in signature.all_keywords.items() if name not in GIVEN}
+    assert keywords
+    for name, keyword in keywords.items():
+        assert keyword.annotation is not Any, f"{name} takes anything"
+
+
+def composed(*arguments):
+    register_options(CONF)
+    (cfg,) = compose_jobs(arguments, CONF)
+    return cfg
+
+
+ALGOS = sorted(path.stem for path in (CONF / "algo").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("algo", "env"), [*((algo, "pong") for algo in ALGOS), ("dqn", "cartpole"), ("ppo", "labyrinth_multiroom")]
+)
+def test_every_number_and_flag_of_a_config_has_a_range(algo, env):
+    cfg = composed(f"algo={algo}", f"env={env}")
+    constructors = [
+        *(find(cfg.algo[name], name) for name in CLASSES),
+        find(cfg.env._target_, "env"),
+        *OTHERS,
+    ]
+    keywords = [signature_of(constructor).all_keywords for constructor in constructors]
+    for key, value in leaves(OmegaConf.to_container(cfg, resolve=True)):
+        if isinstance(value, int | float):
+            name = key.rpartition(".")[2]
+            annotations = [one[name].annotation for one in keywords if name in one]
+            assert annotations, f"no constructor takes {key}"
+            assert not any(allows(annotation, object()) for annotation in annotations), (
+                f"nothing says what {key} may be"
+            )
+
+
+def test_nonsense_for_any_number_or_flag_is_refused_by_its_key():
+    cfg = composed("algo=ppo", "env=pong")
+    check_job(cfg)
+    for key, value in leaves(OmegaConf.to_container(cfg, resolve=True)):
+        if isinstance(value, int | float):
+            changed = cfg.copy()
+            OmegaConf.update(changed, key, "nonsense")
+            with pytest.raises(ConfigurationError, match=f"^{key}=nonsense is not allowed: it takes "):
+                check_job(changed)

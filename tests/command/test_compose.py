@@ -1,0 +1,119 @@
+"""Every algorithm composes with every kind of environment, and every option can be chosen."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
+
+from tests.front_door import ROOT
+from triptych.command.check import check_job
+from triptych.command.compose import bases_of, compose_config, register_options
+from triptych.envs.atari import UNPLAYABLE, Atari, games
+
+CONF = ROOT / "conf"
+ALGOS = sorted(path.stem for path in (CONF / "algo").glob("*.yaml"))
+ENVS = ["pong", "breakout", "ms_pacman", "cartpole", "catch", "hopper", "lunar_lander_continuous", "labyrinth_pixels"]
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+PROTOCOLS = ["nature", "machado", "atari100k"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def hydra_is_ready():
+    register_options(CONF)
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+
+
+def composed(*overrides):
+    return compose_config(list(overrides), CONF)
+
+
+def algo_of(*overrides):
+    return OmegaConf.to_container(composed(*overrides).algo, resolve=True)
+
+
+@pytest.mark.parametrize("env", ENVS)
+@pytest.mark.parametrize("algo", ALGOS)
+def test_every_algorithm_composes_with_every_kind_of_env(algo, env):
+    check_job(composed(f"algo={algo}", f"env={env}"))
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes(experiment):
+    check_job(composed(f"experiment={experiment}"))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_protocol_writes_every_preprocessing_key_out(protocol):
+    cfg = composed("env=pong", f"protocol={protocol}")
+    check_job(cfg)
+    assert set(cfg.env) - {"_target_"} == set(inspect.signature(Atari).parameters)
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_option_can_be_chosen(path):
+    group, name = path.parent.name, path.stem
+    extra = {"atari": ["env.game=pong"], "gym": ["env.id=Acrobot-v1"]}.get(name, [])
+    if group == "tuned":
+        algo, _, env = name.partition("-")
+        overrides = [f"algo={algo}", f"env={env}"]
+    elif group == "protocol" and name == "none":
+        overrides = ["env=catch"]
+    else:
+        overrides = [f"{group}={name}", *extra]
+    check_job(composed(*overrides))
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "algo").glob("*.yaml")), ids=lambda path: path.stem)
+def test_no_algorithm_repeats_a_setting_under_a_second_key(path):
+    assert "${algo." not in path.read_text()
+
+
+def test_every_playable_rom_is_an_env():
+    playable = games()
+    assert {"pong", "breakout", "space_invaders", "montezuma_revenge", "seaquest"} <= set(playable)
+    assert not UNPLAYABLE & set(playable)
+    for game in ("ms_pacman", "montezuma_revenge", playable[0], playable[len(playable) // 2], playable[-1]):
+        assert compose("train", overrides=[f"env={game}"]).env.game == game
+
+
+def test_all_atari_games_share_one_set_of_hyperparameters():
+    assert algo_of("env=pong") == algo_of("env=breakout") == algo_of("env=montezuma_revenge")
+
+
+def test_a_tuned_patch_follows_the_pair():
+    assert composed("env=catch").total_frames == 40_000
+    assert composed("env=pong").total_frames == 10_000_000
+    assert composed("env=catch", "total_frames=123").total_frames == 123
+
+
+@pytest.mark.parametrize(
+    ("preset", "own"),
+    [("double_dqn", {"double_q": True}), ("dueling_dqn", {"dueling": True})],
+)
+@pytest.mark.parametrize("env", ["catch", "cartpole"])
+def test_a_preset_takes_the_tuned_numbers_of_its_base(preset, own, env):
+    assert bases_of(preset, CONF) == ["dqn"]
+    base = composed("algo=dqn", f"env={env}")
+    found = composed(f"algo={preset}", f"env={env}")
+    assert base.algo != composed("algo=dqn", "env=pong").algo
+    assert OmegaConf.to_container(found.algo) == OmegaConf.to_container(base.algo) | own
+    for key in ("total_frames", "eval", "checkpoint", "callbacks"):
+        assert found[key] == base[key]
+
+
+def test_a_preset_with_tuned_numbers_of_its_own_keeps_them():
+    tuned = OmegaConf.load(CONF / "tuned" / "prioritized_dqn-catch.yaml").algo.replay.importance_anneal_env_steps
+    assert composed("algo=prioritized_dqn", "env=catch").algo.replay.importance_anneal_env_steps == tuned
+    assert composed("algo=dqn", "env=catch").algo.replay.importance_anneal_env_steps != tuned
+
+
+def test_schedules_have_horizons_of_their_own():
+    short = composed("env=pong", "total_frames=1000")
+    long = composed("env=pong", "total_frames=50000000")
+    assert short.algo == long.algo

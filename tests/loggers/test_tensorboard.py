@@ -1,0 +1,34 @@
+"""Lightning's own TensorBoard logger, as conf/logger/tensorboard.yaml makes it."""
+
+from pathlib import Path
+
+import lightning_fabric.loggers.tensorboard as fabric
+import pytest
+from omegaconf import OmegaConf
+
+from triptych.build import make
+from triptych.types import ConfigurationError
+
+NODE = Path(__file__).resolve().parents[2] / "conf" / "logger" / "tensorboard.yaml"
+
+
+def make_logger(folder):
+    about = {"run_dir": str(folder), "save_dir": str(folder), "config": {"seed": 1}, "write_line": print}
+    return make(OmegaConf.load(NODE).tensorboard, "logger.tensorboard", **about)
+
+
+def test_tensorboard_writes_into_the_folder(tmp_path):
+    pytest.importorskip("tensorboard")
+    logger = make_logger(tmp_path)
+    logger.log_metrics({"frames": 4, "train/loss": 0.5}, step=4)
+    logger.finalize("success")
+    assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_a_missing_tensorboard_is_told_with_the_way_to_get_it(tmp_path, monkeypatch):
+    for name in ("_TENSORBOARD_AVAILABLE", "_TENSORBOARDX_AVAILABLE"):
+        monkeypatch.setattr(fabric, name, False)
+    with pytest.raises(ConfigurationError, match=r"^logger\.tensorboard .*\[tensorboard\]") as error:
+        make_logger(tmp_path)
+    assert "pip install -c requirements.lock -e" in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
