@@ -38,6 +38,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--episodes", type=int, default=30, help="whole games (default: 30)")
     parser.add_argument("--checkpoint", default="best", help="best (default), last or the path of a .ckpt file")
     parser.add_argument("--video", action="store_true", help="write the median episode to videos/evaluate-<name>.mp4")
+    parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
     parser.add_argument("--num-envs", type=int, default=8, help="environments that share the episodes (default: 8)")
     options = parser.parse_args(arguments)
     for name in ("episodes", "num_envs"):
@@ -117,7 +118,7 @@ def evaluate(options: argparse.Namespace) -> None:
         ConfigurationError: the folder, its config or its checkpoint cannot be used.
     """
     folder = options.run_folder
-    cfg = load_config(folder)
+    cfg = load_config(folder, is_trusted=options.trust)
     path, state_dict = load_checkpoint(folder, options.checkpoint)
     with tempfile.TemporaryDirectory() as scratch:
         experiment = prepare(cfg, state_dict, Path(scratch), options.episodes, options.num_envs)

@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         print(f"error: --curves needs {error.name}: pip install 'triptych[plots]'.", file=sys.stderr)
         return ExitCode.BAD_INPUT
-    except OSError as error:
+    except (OSError, ValueError) as error:
         print(f"error: {error}.", file=sys.stderr)
         return ExitCode.BAD_INPUT
     return ExitCode.DONE

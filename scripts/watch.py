@@ -37,6 +37,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--episode", type=int, default=0, help="which game of the evaluation stream (default: 0)")
     parser.add_argument("--num-simulations", type=int, help="of the search (default: as in training)")
     parser.add_argument("--checkpoint", default="best", help="best (default), last or the path of a .ckpt file")
+    parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
     parser.add_argument("--out", type=Path, help="picture to write (default: tree-<step>.png in the run's folder)")
     options = parser.parse_args(arguments)
     for name, least in (("step", 0), ("episode", 0), ("num_simulations", 1)):
@@ -98,7 +99,7 @@ def watch(options: argparse.Namespace) -> None:
     Raises:
         ConfigurationError: the folder, its config, its checkpoint or the step cannot be used.
     """
-    cfg = load_config(options.run_folder)
+    cfg = load_config(options.run_folder, is_trusted=options.trust)
     _, state_dict = load_checkpoint(options.run_folder, options.checkpoint)
     seed = episode_seed(cfg.seed, EVALUATE_STREAM, options.episode)
     with tempfile.TemporaryDirectory() as scratch:

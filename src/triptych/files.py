@@ -1,22 +1,31 @@
-"""Files that are written whole or not at all."""
+"""Files: written whole or not at all, and read as data that may be anybody's."""
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import yaml
+
+MAX_NBYTES = 16 * 2**20  # of a summary or a configuration
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path`` to write to; rename it to ``path`` at the end, delete it after an error.
 
-    The temporary name keeps the suffix, by which some libraries choose a format, and is hidden.
+    The temporary name keeps the suffix, by which some libraries choose a format, and is hidden. Whatever lies under
+    either name, a link too, is replaced and not written through.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".tmp-{path.name}")
+    temporary.unlink(missing_ok=True)
     try:
         yield temporary
         os.replace(temporary, path)
@@ -34,3 +43,93 @@ def copy_file(source: Path, target: Path) -> None:
     """Replace ``target`` by a copy of ``source``, which stays."""
     with replacing(target) as temporary:
         shutil.copyfile(source, temporary)
+
+
+def append_text(path: Path, text: str) -> None:
+    """Add text to the end of a file; raise `OSError` where it is a link."""
+    number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    with os.fdopen(number, "a") as file:
+        file.write(text)
+
+
+def find_link(folder: Path, left_out: str = "wandb") -> Path | None:
+    """Return a symbolic link in a folder, at any depth but in ``left_out``; ``None`` if there is none."""
+    for parent, directories, files in os.walk(folder):
+        for name in (*directories, *files):
+            if (Path(parent) / name).is_symlink():
+                return Path(parent) / name
+        if Path(parent) == folder and left_out in directories:
+            directories.remove(left_out)
+    return None
+
+
+def _read(path: Path) -> str:
+    if path.is_symlink():
+        raise ValueError("it is a link")
+    if path.stat().st_size > MAX_NBYTES:
+        raise ValueError(f"it has more than {MAX_NBYTES} bytes")
+    return path.read_text()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is none, or nested too deeply.
+    """
+    try:
+        found = json.loads(_read(path))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(found, dict):
+        raise ValueError("it is no JSON object")
+    return found
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Reads plain data; refuses aliases, by which a small file can stand for more than any memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise ValueError("it has aliases")
+        return super().compose_node(parent, index)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping of plain data: no tags, no aliases, no interpolations.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is none, holds something else, or is nested too deeply.
+    """
+    text = _read(path)
+    try:
+        found = yaml.load(text, Loader=_PlainLoader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"it is no plain YAML ({type(error).__name__})") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(found, dict):
+        raise ValueError("it is no YAML mapping")
+    if "${" in text:
+        raise ValueError("it has interpolations")
+    return found
+
+
+def read_csv(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Read columns and rows; a line that is cut short is dropped.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no CSV file, or a field is too long.
+    """
+    if path.is_symlink():
+        raise ValueError("it is a link")
+    try:
+        with path.open(newline="", errors="replace") as file:
+            reader = csv.DictReader(file)
+            rows = [row for row in reader if None not in row and None not in row.values()]
+            return list(reader.fieldnames or []), rows
+    except csv.Error as error:
+        raise ValueError(f"it is no CSV file ({error})") from error

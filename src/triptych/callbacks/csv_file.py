@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from triptych.files import replacing
+from triptych.files import read_csv, replacing
 
 
 def write_rows(path: Path, columns: list[str], rows: list[dict[str, Any]]) -> None:
@@ -21,11 +21,8 @@ def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Read columns and rows; a line that is cut short, or damaged so that it tells no frame, is dropped."""
     if not path.exists():
         return [], []
-    with path.open(newline="", errors="replace") as file:
-        reader = csv.DictReader(file)
-        whole = [row for row in reader if None not in row and None not in row.values()]
-        rows = [row for row in whole if row.get("frames", "").isdecimal()]
-        return list(reader.fieldnames or []), rows
+    columns, rows = read_csv(path)
+    return columns, [row for row in rows if row.get("frames", "").isdecimal()]
 
 
 def cut_rows(path: Path, frames: int, owed: str | None = None) -> None:

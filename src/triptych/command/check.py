@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from triptych.algos.base import Algorithm
 from triptych.callbacks.checkpoint import RunCheckpoint
 from triptych.callbacks.metrics import Metrics
 from triptych.command.signatures import Keyword, allows, describe, find, signature_of
 from triptych.command.suggest import unknown
+from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.evaluation import EvaluationPlan
 from triptych.envs.extras import require_extra
 from triptych.provenance.hardware import Hardware
@@ -171,6 +174,13 @@ def _check_algo(cfg: DictConfig) -> None:
     for key in CLASSES:
         if key not in cfg.algo:
             raise ConfigurationError(f"algo.{key} cannot be left out; it is the dotted name of a class.")
+    for key, base in zip(CLASSES, (Algorithm, EnvironmentDataModule), strict=True):
+        found = find(cfg.algo[key], f"algo.{key}")
+        if not (inspect.isclass(found) and issubclass(found, base)):
+            raise ConfigurationError(
+                f"algo.{key}={cfg.algo[key]} does not fit: it takes a class that inherits from "
+                f"{base.__module__}.{base.__name__}."
+            )
     signatures = [signature_of(find(cfg.algo[key], f"algo.{key}")) for key in CLASSES]
     keywords = {name: one for signature in signatures for name, one in signature.all_keywords.items()}
     for name in GIVEN:

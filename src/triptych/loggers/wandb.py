@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import warnings
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import wandb
 from pytorch_lightning.loggers import Logger, WandbLogger
 
+from triptych.files import write_text
 from triptych.types.bounds import Coefficient
 
 
@@ -84,9 +86,10 @@ def make_wandb_logger(
 
 
 def _run_id(path: Path) -> str:
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(secrets.token_hex(8))
+    known = path.read_text() if path.is_file() and not path.is_symlink() else ""
+    if re.fullmatch("[0-9a-f]{16}", known):
+        return known
+    write_text(path, secrets.token_hex(8))
     return path.read_text()
 
 

@@ -285,6 +285,10 @@ def check_saved(directory: Path, name: str) -> None:
 
 def _read_index(path: Path) -> dict[str, Any]:
     try:
-        return torch.load(path, weights_only=True)
+        index = torch.load(path, weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise OSError(f"{path} is cut short") from error
+    for chunk in json.loads(index["chunks"]):
+        if Path(chunk["file"]).name != chunk["file"]:
+            raise OSError(f"{path} names a file in another folder, {chunk['file']}")
+    return index

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from triptych.files import replacing
 from triptych.report.runs import Run, group_runs, read_metrics, read_run
 
 
@@ -58,10 +59,8 @@ def draw_curves(run_folders: Sequence[Path], path: Path) -> None:
         form = "{:.1f}" if runs[0].wall_time_s < 600 else "{:.0f}"
         minutes.set_xticks(ticks, [form.format(value) for value in _minutes(runs[0], ticks)])
         minutes.set_xlabel("wall-clock minutes")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    figure.savefig(temporary, format="png", dpi=120)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
 
 
 def _label(group: Sequence[Run]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import json
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,10 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from triptych.envs.scores import atari_scores
-from triptych.files import copy_file
+from triptych.files import copy_file, find_link, read_csv, read_json, read_yaml
 from triptych.provenance.identity import deciding_settings, identity_hash
 
 FILES = ("summary.json", "metrics.csv", "episodes.csv", "config.yaml")
@@ -75,42 +74,60 @@ class Run:
 
     def curve(self, name: str) -> tuple[list[int], list[float]]:
         """Return the frames and values of the rows of ``metrics.csv`` that have this metric."""
-        points = [(int(row["frames"]), float(row[name])) for row in read_metrics(self.folder) if row.get(name)]
+        points = []
+        for row in read_metrics(self.folder):
+            with contextlib.suppress(ValueError):  # an empty field, or one that is no number
+                points.append((int(row.get("frames", "")), _number(row.get(name, ""))))
         return [frames for frames, _ in points], [value for _, value in points]
 
 
 def read_metrics(folder: Path) -> list[dict[str, str]]:
     """Read the rows of ``metrics.csv``; a last line that is still being written is dropped."""
-    with (folder / "metrics.csv").open(newline="") as file:
-        return [row for row in csv.DictReader(file) if None not in row and None not in row.values()]
+    return read_csv(folder / "metrics.csv")[1]
 
 
 def read_run(folder: Path) -> Run:
-    """Read one run's folder.
+    """Read one run's folder, as data that may be anybody's.
 
     Raises:
         ValueError: a file is not what a run writes.
     """
     try:
-        summary = json.loads((folder / "summary.json").read_text())
-        path = folder / "config.yaml"
-        config = yaml.safe_load(path.read_text()) if path.exists() else {}
+        summary = read_json(folder / "summary.json")
+        config = read_yaml(folder / "config.yaml") if (folder / "config.yaml").exists() else {}
         last = (read_metrics(folder) or [{}])[-1]
         is_finished = summary["status"] == "finished"
+        progress = summary if is_finished else {"frames": 0, "wall_time_s": 0.0} | last
+        algo, experiment = _name(summary["algo"]), summary["experiment"]
         return Run(
             folder=folder,
-            algo=f"{summary['algo']}-{summary['experiment']}" if summary["experiment"] else summary["algo"],
-            env=summary["env"],
-            protocol=summary["protocol"],
-            seed=int(summary["seed"]),
+            algo=f"{algo}-{_name(experiment)}" if experiment else algo,
+            env=_name(summary["env"]),
+            protocol=_name(summary["protocol"]),
+            seed=int(_number(summary["seed"])),
             settings=_settings(config),
-            status=summary["status"],
-            frames=int(summary["frames"] if is_finished else last.get("frames", 0)),
-            wall_time_s=float(summary["wall_time_s"] if is_finished else last.get("wall_time_s", 0.0)),
-            return_mean=summary["eval_return_mean"] if is_finished else None,
+            status=_name(summary["status"]),
+            frames=int(_number(progress["frames"])),
+            wall_time_s=_number(progress["wall_time_s"]),
+            return_mean=_number(summary["eval_return_mean"]) if is_finished else None,
         )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
-        raise ValueError(f"{folder} cannot be read as a run ({type(error).__name__}: {error})") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{folder} cannot be read as a run ({type(error).__name__}: {str(error)[:200]})") from error
+
+
+def _name(value: Any) -> str:
+    """Return a name that may become part of a file's; refuse any other."""
+    if not isinstance(value, str) or not re.fullmatch(r"\w[\w.+-]*", value):
+        raise ValueError(f"{value!r} is no name")
+    return value
+
+
+def _number(value: Any) -> float:
+    """Return a finite number; numbers written as texts pass."""
+    number = math.nan if isinstance(value, bool) else float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is no finite number")
+    return number
 
 
 def _settings(config: dict[str, Any]) -> dict[str, Any]:
@@ -202,12 +219,19 @@ def collect_runs(runs: Iterable[Run], directory: Path) -> list[Path]:
     copies = []
     for run in runs:
         target = directory / f"{run.algo}-{run.env}-{run.protocol}-seed{run.seed}"
+        _refuse_links(target)
         if (target / "summary.json").exists() and read_run(target).settings_hash != run.settings_hash:
             target = target.with_name(f"{target.name}-{run.settings_hash}")
+            _refuse_links(target)
         if target.resolve() != run.folder.resolve():
             target.mkdir(parents=True, exist_ok=True)
             for name in FILES:
-                if (run.folder / name).exists():
+                if (run.folder / name).is_file() and not (run.folder / name).is_symlink():
                     copy_file(run.folder / name, target / name)
         copies.append(target)
     return copies
+
+
+def _refuse_links(folder: Path) -> None:
+    if folder.is_symlink() or (folder.is_dir() and find_link(folder) is not None):
+        raise OSError(f"{folder} is a link, or holds one; remove it")

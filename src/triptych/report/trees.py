@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from triptych.files import replacing
+
 
 class TreePicture(NamedTuple):
     """One root's tree, node 0 the root: what `draw_tree` shows."""
@@ -94,8 +96,6 @@ def draw_tree(path: Path, tree: TreePicture, frame: np.ndarray, title: str) -> N
     right.set_xlabel("weight")
     right.set_ylabel("action")
     right.set_title("policy of the search", fontsize=9)
-    temporary = path.with_name(f".{path.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(temporary, dpi=120, format=path.suffix[1:] or "png")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120, format=path.suffix[1:] or "png")
     pyplot.close(figure)
-    temporary.replace(path)

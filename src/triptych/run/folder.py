@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from triptych.files import copy_file, write_text
+from triptych.files import append_text, copy_file, find_link, read_json, write_text
 from triptych.replay.buffer import check_saved
 from triptych.types import ConfigurationError
 
@@ -38,6 +38,11 @@ class RunFolder:
     def __init__(self, path: Path, *, fresh: bool = False) -> None:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
+        link = find_link(path)
+        if link is not None:  # writing through it would change what is not the run's
+            raise ConfigurationError(
+                f"run_dir={path} holds a link, {link}; replace it by what it stands for, or choose another run_dir."
+            )
         holds_a_run = any((path / name).exists() for name in ("summary.json", "train.log", "checkpoints"))
         self._lock = self._locked()
         self.moved_to: Path | None = None
@@ -101,10 +106,9 @@ class RunFolder:
     def summary(self) -> dict[str, Any]:
         """Read ``summary.json``; empty where there is none that can be read."""
         try:
-            found = json.loads((self.path / "summary.json").read_text())
+            return read_json(self.path / "summary.json")
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
 
     def update_summary(self, **fields: Any) -> None:
         """Change some fields of ``summary.json``."""
@@ -117,8 +121,8 @@ class RunFolder:
 
     def note(self, line: str) -> None:
         """Keep a line in ``train.log``, if the disk has room for it."""
-        with contextlib.suppress(OSError), (self.path / "train.log").open("a") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+        with contextlib.suppress(OSError):
+            append_text(self.path / "train.log", f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
 
     def resume_checkpoint(self) -> Path | None:
         """Find the newest checkpoint that can be read; ``None`` where the run has none.

@@ -6,34 +6,47 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from triptych.build import Experiment, build
+from triptych.command.check import check_job
 from triptych.data.evaluation import EVALUATE_STREAM
+from triptych.files import find_link, read_yaml
+from triptych.run.trust import check_names
 from triptych.types import ConfigurationError
 
 
-def load_config(run_folder: Path) -> DictConfig:
-    """Read the resolved config of a run.
+def load_config(run_folder: Path, *, is_trusted: bool = False) -> DictConfig:
+    """Read the resolved config of a run, as data.
+
+    Args:
+        run_folder: of the run; it may be anybody's.
+        is_trusted: whether it may name classes and modules that are not this package's.
 
     Raises:
-        ConfigurationError: there is none that can be read.
+        ConfigurationError: there is none that can be read, or it names what would be run.
     """
     if not run_folder.is_dir():
         raise ConfigurationError(f"{run_folder} is not a folder; give the folder of a run, as train.py prints it.")
+    link = find_link(run_folder)
+    if link is not None:  # writing through it would change what is not the run's
+        raise ConfigurationError(f"{run_folder} holds a link, {link}; replace it by what it stands for.")
     path = run_folder / "config.yaml"
     if not path.is_file():
         raise ConfigurationError(f"{run_folder} has no config.yaml; give the folder of a run, as train.py prints it.")
     try:
-        cfg = OmegaConf.load(path)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:
-        raise ConfigurationError(f"{path} cannot be read ({type(error).__name__}).") from error
-    if not isinstance(cfg, DictConfig) or not {"algo", "env", "protocol", "eval", "seed"} <= set(cfg):
+        config = read_yaml(path)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}.") from error
+    has_nodes = all(isinstance(config.get(name), dict) for name in ("algo", "env", "protocol", "eval"))
+    if not has_nodes or "seed" not in config:
         raise ConfigurationError(f"{path} is not the config of a run.")
-    return cfg
+    if isinstance(config["algo"].get("module"), dict):
+        raise ConfigurationError(f"{path} is of the first version of the code, whose runs this one does not read.")
+    if not is_trusted:
+        check_names(config)
+    return OmegaConf.create(config)
 
 
 def load_checkpoint(run_folder: Path, name: str) -> tuple[Path, dict[str, Any]]:
@@ -71,8 +84,9 @@ def prepare(
     cfg.eval.final_episodes, cfg.eval.num_envs = num_episodes, num_envs
     try:
         # Whatever the experiment might write lands in a scratch folder: the run's own files stay as they are.
+        check_job(cfg)
         experiment = build(cfg, scratch)
-    except (HydraException, OmegaConfBaseException) as error:
+    except OmegaConfBaseException as error:
         sentence = str(error).strip().splitlines()[0]
         raise ConfigurationError(f"The run's config.yaml does not fit this version of the code: {sentence}") from error
     experiment.data.test_stream = EVALUATE_STREAM
