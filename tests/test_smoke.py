@@ -1,13 +1,20 @@
-"""Every algorithm file's presets run end to end, found by globbing: few steps, all the machinery."""
+"""Every algorithm file's presets run end to end, found by globbing, and learn what they learned before."""
 
 from __future__ import annotations
 
+import json
+import tempfile
+from pathlib import Path
+
 import pytest
 
-from tests.front_door import ROOT, summary, train
+from tests.front_door import ROOT, rows, summary, train
 
 ALGOS = sorted(path.stem for path in (ROOT / "conf" / "algo").glob("*.yaml"))
-PLANNERS = ("muzero", "efficientzero")  # a step and an update of theirs take the longest
+GOLDEN = ROOT / "tests" / "golden_runs.json"
+COLUMNS_OF_TIME = {"wall_time_s", "train/frames_per_second"}
+PLANNER = ["algo.num_simulations=4", "algo.batch_size=8", "total_frames=600"]  # else they take long
+SMALL = {"muzero": PLANNER, "efficientzero": PLANNER}
 
 
 def run(folder, *arguments):
@@ -16,13 +23,44 @@ def run(folder, *arguments):
     return summary(folder)
 
 
+def run_small(algo, folder):
+    return run(folder, f"algo={algo}", "env=catch", "debug=tiny", *SMALL.get(algo, ["total_frames=1200"]))
+
+
+def learned(folder):
+    """Return what a run played, and the numbers of its metrics."""
+    episodes = [[int(row["seed"]), int(row["length"]), float(row["return"])] for row in rows(folder, "episodes.csv")]
+    metrics = [
+        {name: float(value) for name, value in row.items() if value and name not in COLUMNS_OF_TIME}
+        for row in rows(folder)
+    ]
+    return {"episodes": episodes, "metrics": metrics}
+
+
+def write_golden_runs():
+    """Write `GOLDEN` anew, after a change that alters learning: python -m tests.test_smoke."""
+    golden = {}
+    for algo in ALGOS:
+        with tempfile.TemporaryDirectory() as scratch:
+            run_small(algo, Path(scratch) / "run")
+            golden[algo] = learned(Path(scratch) / "run")
+    GOLDEN.write_text(json.dumps(golden) + "\n")
+
+
 @pytest.mark.parametrize("algo", ALGOS)
-def test_every_algorithm_runs(algo, tmp_path):
-    total_frames = 400 if algo in PLANNERS else 1200
-    found = run(tmp_path / "run", f"algo={algo}", "env=catch", "debug=tiny", f"total_frames={total_frames}")
+def test_every_algorithm_runs_and_learns_what_it_did_before(algo, tmp_path):
+    """Another processor rounds elsewhere, so numbers may differ a little; `scripts/same_learning.py` is exact."""
+    found = run_small(algo, tmp_path / "run")
     assert found["status"] == "finished"
     assert found["updates"] > 0
     assert (tmp_path / "run" / "videos" / "evaluation.mp4").stat().st_size
+    golden, now = json.loads(GOLDEN.read_text())[algo], learned(tmp_path / "run")
+    assert now["episodes"][:30] == golden["episodes"][:30]
+    assert len(now["episodes"]) == len(golden["episodes"])
+    for row, expected in zip(now["metrics"], golden["metrics"], strict=True):
+        numbers = {name: value for name, value in expected.items() if name.startswith("train/")}
+        assert {name: row.get(name) for name in numbers} == pytest.approx(numbers, rel=0.02, abs=2e-3)
+        assert row["updates"] == expected["updates"]
 
 
 @pytest.mark.parametrize("algo", ["reinforce", "a2c", "ppo"])
@@ -61,3 +99,15 @@ def test_the_experiment_for_pong_runs(tmp_path):
         "protocol.max_frames_per_episode=400",
     )
     assert found["updates"] > 0
+
+
+@pytest.mark.parametrize("algo", ["dqn", "ppo", "muzero"])
+def test_pictures_in_colour_are_stacked_and_learned_from(algo, tmp_path):
+    env = ["env=gym", "env.id=tests.colour_env:Colour-v0", "env.frame_stack=4"]
+    found = run(tmp_path / "run", f"algo={algo}", *env, "debug=tiny", *SMALL.get(algo, ["total_frames=600"]))
+    assert found["status"] == "finished"
+    assert found["updates"] > 0
+
+
+if __name__ == "__main__":
+    write_golden_runs()

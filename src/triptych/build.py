@@ -20,6 +20,7 @@ from triptych.callbacks.inspection import Inspection
 from triptych.callbacks.interrupt import Interrupt
 from triptych.callbacks.metrics import Metrics
 from triptych.callbacks.progress import Progress
+from triptych.callbacks.threads import Threads
 from triptych.command.check import algo_settings
 from triptych.command.signatures import deal, find, signature_of
 from triptych.data.datamodule import EnvironmentDataModule
@@ -86,10 +87,11 @@ def build(
     finish = Finish(data.clock.total_frames, spec.solved_return if cfg.stop_when_solved else None)
     interrupt = Interrupt()
     progress = Progress(metrics, write_line=write_line, is_shown=cfg.callbacks.progress)
-    callbacks = [metrics, progress, checkpoint, finish, interrupt, Inspection(run_dir, write_line)]
-    callbacks += [make(node, f"callbacks.extra.{name}") for name, node in cfg.callbacks.extra.items()]
+    threads = Threads(int(hardware.num_threads), cfg.trainer.num_threads != "auto", write_line)
+    callbacks = [metrics, progress, checkpoint, finish, interrupt, threads, Inspection(run_dir, write_line)]
+    callbacks += [make(node, f"callbacks.extra.{name}", pl.Callback) for name, node in cfg.callbacks.extra.items()]
     about = {"run_dir": str(run_dir), "save_dir": str(run_dir), "config": plain(cfg), "write_line": write_line}
-    loggers = [make(node, f"logger.{name}", **about) for name, node in cfg.logger.items()]
+    loggers = [make(node, f"logger.{name}", Logger, **about) for name, node in cfg.logger.items()]
     trainer = make_trainer(hardware, callbacks, loggers, run_dir)
     return Experiment(
         spec, measured_frame_skip, module, data, trainer, metrics, checkpoint, finish, interrupt, loggers, hardware
@@ -160,17 +162,18 @@ def make_trainer(hardware: Hardware, callbacks: list[Any], loggers: list[Any], r
     )
 
 
-def make(node: DictConfig, key: str, **offered: Any) -> Any:
+def make(node: DictConfig, key: str, kind: type, **offered: Any) -> Any:
     """Call the ``_target_`` of a node with its keywords, and with those offered that it takes and the node leaves out.
 
     Raises:
-        ConfigurationError: a package that it needs is not installed, or its constructor refuses a keyword.
+        ConfigurationError: a package that it needs is not installed, its constructor refuses a keyword, or it makes
+            something that is not of the ``kind``.
     """
     keywords = plain(node)
     constructor = find(keywords.pop("_target_"), f"{key}._target_")
     known = signature_of(constructor).keywords
     try:
-        return constructor(**{name: value for name, value in offered.items() if name in known} | keywords)
+        made = constructor(**{name: value for name, value in offered.items() if name in known} | keywords)
     except ModuleNotFoundError as error:
         extra = key.rpartition(".")[2]
         extras = importlib.metadata.metadata("triptych").get_all("Provides-Extra") or []
@@ -179,6 +182,9 @@ def make(node: DictConfig, key: str, **offered: Any) -> Any:
         raise ConfigurationError(f"{key} needs a package that is not installed ({what}): {way_out}") from error
     except TypeError as error:
         raise ConfigurationError(f"{key} cannot be made: {error}.") from error
+    if not isinstance(made, kind):
+        raise ConfigurationError(f"{key}._target_={node['_target_']} does not fit: it makes no {kind.__name__}.")
+    return made
 
 
 def plain(node: Any) -> Any:

@@ -1,6 +1,7 @@
 """What every algorithm shares: its clock and rate, updates that are left out, and how it is evaluated."""
 
 import statistics
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -102,6 +103,7 @@ def test_every_evaluation_begins_its_choices_anew_and_takes_none_of_trainings():
 )
 def test_an_evaluation_is_logged_under_the_name_of_its_mode(monkeypatch, spec, names):
     module, logged = ppo(spec), {}
+    module._trainer = SimpleNamespace(state=SimpleNamespace(fn="fit"))
     monkeypatch.setattr(module, "log_dict", lambda metrics, **_: logged.update(metrics))
     returns = [1.0, 2.0, 6.0]
     module.validation_step(EvaluationResult(EVALUATE, torch.tensor(returns)), 0)

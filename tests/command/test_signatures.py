@@ -177,10 +177,12 @@ class TestFind:
         ("name", "words"),
         [
             ("nowhere_at_all.DQN", r"cannot be imported \(ModuleNotFoundError"),
-            ("triptych.algos.nowhere.DQN", r"cannot be imported \(AttributeError"),
+            ("triptych.algos.nowhere.DQN", r"cannot be imported \(ModuleNotFoundError"),
+            ("tests.broken_import.DQN", r"cannot be imported \(ModuleNotFoundError: No module named 'not_there'"),
             ("triptych.algos.dqn.Nothing", r"cannot be imported \(AttributeError"),
-            ("not a name", r"cannot be imported \(ValueError"),
-            (None, "cannot be imported"),
+            ("not a name", "is no name of a class"),
+            ("triptych.algos.not a name", r"cannot be imported \(AttributeError"),
+            (None, "is no name of a class"),
             ("triptych.types.bounds.MAX_SEED", "is no class or function"),
         ],
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 import lightning_fabric.loggers.tensorboard as fabric
 import pytest
 from omegaconf import OmegaConf
+from pytorch_lightning.loggers import Logger
 
 from triptych.build import make
 from triptych.types import ConfigurationError
@@ -14,7 +15,7 @@ NODE = Path(__file__).resolve().parents[2] / "conf" / "logger" / "tensorboard.ya
 
 def make_logger(folder):
     about = {"run_dir": str(folder), "save_dir": str(folder), "config": {"seed": 1}, "write_line": print}
-    return make(OmegaConf.load(NODE).tensorboard, "logger.tensorboard", **about)
+    return make(OmegaConf.load(NODE).tensorboard, "logger.tensorboard", Logger, **about)
 
 
 def test_tensorboard_writes_into_the_folder(tmp_path):

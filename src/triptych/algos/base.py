@@ -110,11 +110,11 @@ class Algorithm(pl.LightningModule):
 
     def targets(self, rollout: Rollout) -> RolloutSteps:
         """Return all ``T · N`` steps of a rollout with what they should lead to; on-policy algorithms only."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no targets, so it cannot learn from rollouts")
 
     def loss(self, minibatch: Any) -> LossOutput | None:
         """Return what an update minimises over a `Minibatch` or `RolloutSteps`, or ``None``."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no loss")
 
     def after_update(self) -> None:
         """Do what follows each update, such as moving a target network."""
@@ -146,7 +146,7 @@ class Algorithm(pl.LightningModule):
             self.updates += 1
             self.after_update()
             latest = output, grad_norm, minibatch
-            self.record(loss=output.loss, grad_norm=grad_norm, **output.metrics)
+            self.record(**output.metrics | {"loss": output.loss, "grad_norm": grad_norm})
             if output.priorities is not None:
                 priorities.append(output.priorities.detach())
         if latest is not None:  # what is not finite spreads, so that a GPU need not wait at every update

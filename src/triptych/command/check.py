@@ -208,7 +208,9 @@ def _check_target(cfg: DictConfig, key: str) -> None:
     """Check a logger or a callback: a node with a ``_target_`` and keywords for it."""
     settings = settings_of(cfg, key)
     if "_target_" not in settings:
-        raise ConfigurationError(f"{key} must be a node with a _target_, as {key}._target_=package.Class.")
+        raise ConfigurationError(
+            f"{key} must be a node with a _target_: in a file a name, and below it the _target_ and its keywords."
+        )
     signature = signature_of(find(settings.pop("_target_").value, f"{key}._target_"))
     if not signature.is_open:  # what the node leaves out, the run may give
         _check(key, settings, {name: one._replace(is_required=False) for name, one in signature.keywords.items()}, key)
@@ -217,11 +219,6 @@ def _check_target(cfg: DictConfig, key: str) -> None:
 def _check(node: str, settings: Mapping[str, Setting], keywords: Mapping[str, Keyword], what: str) -> None:
     """Check that each keyword that needs a value has one, that each setting has a keyword, and each value."""
     prefix = f"{node}." if node else ""
-    for name in sorted(keywords.keys() - settings.keys()):
-        if keywords[name].is_required:
-            raise ConfigurationError(
-                f"{prefix}{name} cannot be left out; give this key a value, not the node that it is in."
-            )
     for name, setting in settings.items():
         if name not in keywords:
             known = [settings[key].key if key in settings else f"{prefix}{key}" for key in keywords]
@@ -231,6 +228,9 @@ def _check(node: str, settings: Mapping[str, Setting], keywords: Mapping[str, Ke
             raise ConfigurationError(
                 f"{setting.key}={_show(setting.value)} is not allowed: it takes {describe(keywords[name].annotation)}."
             )
+    for name in sorted(keywords.keys() - settings.keys()):
+        if keywords[name].is_required:
+            raise ConfigurationError(f"{prefix}{name} cannot be left out: {what} needs a value for it.")
 
 
 def _show(value: Any) -> str:

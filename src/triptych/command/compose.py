@@ -53,10 +53,18 @@ def register_options(conf: Path) -> None:
 
 def bases_of(algo: str, conf: Path) -> list[str]:
     """Return the algorithms on which a preset builds, the nearest first: ``defaults: [dqn, _self_]``."""
-    path = conf / "algo" / f"{algo}.yaml"
-    defaults = (yaml.safe_load(path.read_text()) or {}).get("defaults", []) if path.exists() else []
-    bases = [name for name in defaults if isinstance(name, str) and name != "_self_"]
-    return [one for base in bases for one in (base, *bases_of(base, conf))]
+    found: list[str] = []
+    waiting = [algo]
+    while waiting:
+        path = conf / "algo" / f"{waiting.pop()}.yaml"
+        try:
+            defaults = yaml.safe_load(path.read_text())["defaults"]
+        except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):  # told where somebody chooses it
+            continue
+        names = [name for name in defaults if isinstance(name, str) and name not in ("_self_", algo, *found)]
+        found += names
+        waiting += reversed(names)
+    return found
 
 
 def compose_jobs(arguments: Sequence[str], conf: Path) -> list[DictConfig]:
@@ -110,7 +118,8 @@ def _check_override(override: Override, conf: Path) -> None:
     if is_component and (override.is_delete() or override.value() is None):
         options = ", ".join(sorted(path.stem for path in (conf / key).glob("*.yaml")))
         raise ConfigurationError(f"{override.input_line}: {key} cannot be left out; it takes one of {options}.")
-    if override.is_delete() and not any(fnmatchcase(key, pattern) for pattern in OPEN_KEYS):
+    # The keys of an algorithm are checked against what its classes take.
+    if override.is_delete() and not any(fnmatchcase(key, pattern) for pattern in (*OPEN_KEYS, "algo.*")):
         raise ConfigurationError(f"{override.input_line}: {key} cannot be left out; give it another value.")
     if key == "tuned":
         raise ConfigurationError(
@@ -139,7 +148,8 @@ def compose_config(overrides: list[str], conf: Path) -> DictConfig:
             raise ConfigurationError(
                 f"env={option} cannot be played: its ROM ends the whole process; choose another game."
             ) from error
-        raise ConfigurationError(unknown(f"{group}={option}", option, list(error.options or []))) from error
+        options = error.options or [path.stem for path in (conf / group).glob("*.yaml")]
+        raise ConfigurationError(unknown(f"{group}={option}", option, list(options))) from error
     except ConfigCompositionException as error:
         key = _offending_key(str(error), overrides)
         components = [override for override in overrides if override.partition("=")[0] in GROUPS]
@@ -151,7 +161,14 @@ def compose_config(overrides: list[str], conf: Path) -> DictConfig:
             ) from error
         known = [key for key, _ in leaves(OmegaConf.to_container(composed, resolve=False))]
         groups = sorted(path.name for path in conf.iterdir() if path.is_dir())
-        raise ConfigurationError(unknown(key, key, [*known, *groups], what="a key")) from error
+        sentence = unknown(key, key, [*known, *groups], what="a key")
+        raise ConfigurationError(f"{sentence} (A key of your own is added by a +, as +{key}=...)") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{mark.name}, line {mark.line + 1}" if mark is not None else "A file of the configuration"
+        raise ConfigurationError(f"{where} is no YAML: {getattr(error, 'problem', error)}.") from error
+    except RecursionError as error:
+        raise ConfigurationError(f"{' '.join(overrides)}: a file's defaults lead back to itself.") from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise ConfigurationError(f"{' '.join(overrides)}: {str(error).splitlines()[0]}") from error
     with open_dict(cfg):

@@ -7,9 +7,9 @@ the class takes itself goes to it alone.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import math
-import pkgutil
 import types
 import typing
 from collections.abc import Mapping
@@ -47,8 +47,11 @@ def find(name: str, key: str) -> Any:
     Raises:
         ConfigurationError: there is nothing of this name that can be called.
     """
+    module, _, attribute = name.rpartition(".") if isinstance(name, str) else ("", "", "")
+    if not module:
+        raise ConfigurationError(f"{key}={name} is no name of a class; give it with its module, package.module.Class.")
     try:
-        found = pkgutil.resolve_name(name)
+        found = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # a module may raise anything when it is imported
         raise ConfigurationError(
             f"{key}={name} cannot be imported ({type(error).__name__}: {error}); give the dotted name of a class, "

@@ -10,6 +10,8 @@ def unknown(text: str, name: str, known: Sequence[str], what: str = "an option")
     """Return a sentence that says what ``text`` is not, and which of the known names are near ``name``."""
     leaf = name.rpartition(".")[2]
     near = [key for key in known if key.rpartition(".")[2] == leaf and key != name][:3]  # the right leaf elsewhere
-    near = near or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if not near:  # what the keys have in common with all their neighbours says nothing
+        leaves = {key.rpartition(".")[2]: key for key in known}
+        near = [leaves[one] for one in difflib.get_close_matches(leaf, leaves, n=3, cutoff=0.6)]
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(known)[:12])}, ..."
     return f"{text} is not {what}; {hint}"
