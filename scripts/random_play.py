@@ -10,34 +10,16 @@ import statistics
 import sys
 from pathlib import Path
 
-import numpy as np
 from hydra import initialize_config_dir
 
 from triptych.build import make_game_factory
 from triptych.collect.evaluation import play_episodes
+from triptych.collect.random_play import RandomActor
 from triptych.command.compose import compose_config, register_options
 from triptych.provenance.code import write_measurement
-from triptych.types import ConfigurationError, EnvSpec
+from triptych.types import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-class RandomActor:
-    """Chooses uniformly among the actions, or between their bounds; where there is no bound, from a normal."""
-
-    def __init__(self, spec: EnvSpec, seed: int) -> None:
-        self.spec, self.generator = spec, np.random.default_rng(seed)
-
-    def __call__(self, observation: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        spec, num_envs = self.spec, len(observation)
-        if spec.num_actions is not None:
-            return self.generator.integers(spec.num_actions, size=num_envs), {}
-        low, high = np.asarray(spec.action_low), np.asarray(spec.action_high)
-        is_bounded = np.isfinite(low) & np.isfinite(high)
-        low, high = np.where(is_bounded, low, 0.0), np.where(is_bounded, high, 1.0)
-        shape = (num_envs, *spec.action_shape)
-        action = np.where(is_bounded, self.generator.uniform(low, high, shape), self.generator.standard_normal(shape))
-        return action.astype(np.float32), {}
 
 
 def main(arguments: list[str]) -> int:

@@ -6,8 +6,9 @@ import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -21,6 +22,7 @@ from triptych.callbacks.interrupt import Interrupt
 from triptych.callbacks.metrics import Metrics
 from triptych.callbacks.progress import Progress
 from triptych.callbacks.threads import Threads
+from triptych.collect.random_play import observation_sizes
 from triptych.command.check import algo_settings
 from triptych.command.signatures import deal, find, signature_of
 from triptych.data.datamodule import EnvironmentDataModule
@@ -32,12 +34,19 @@ from triptych.types import ConfigurationError, EnvSpec, GameFactory
 WriteLine = Callable[[str], None]
 
 
+class Measured(NamedTuple):
+    """What was seen of an environment before a run."""
+
+    frame_skip: int  # emulator frames per env step
+    observation_sizes: np.ndarray | None  # of vectors, the largest magnitude of each number in the first steps
+
+
 @dataclass
 class Experiment:
     """Everything that one run consists of."""
 
     spec: EnvSpec
-    measured_frame_skip: int
+    measured: Measured
     module: Algorithm
     data: EnvironmentDataModule
     trainer: pl.Trainer
@@ -72,7 +81,7 @@ def build(
         ConfigurationError: a setting cannot work.
     """
     make_game = make_game_factory(cfg)
-    spec, measured_frame_skip = make_spec(make_game)
+    spec, measured = make_spec(make_game)
     hardware = Hardware(**plain(cfg.trainer)).chosen_for(spec)
     torch.set_num_threads(int(hardware.num_threads))
     torch.set_flush_denormal(True)  # Adam's averages of idle weights decay into numbers that take a slow path
@@ -80,6 +89,7 @@ def build(
 
     module = make_module(cfg, spec)
     data = make_data(cfg, make_game, module, spec, run_dir)
+    data.evaluator.say = write_line
     if available is not None:
         check_room(data.needs(cfg.checkpoint.period_frames), available)
     metrics = Metrics(run_dir, **plain(cfg.callbacks.metrics))
@@ -94,7 +104,7 @@ def build(
     loggers = [make(node, f"logger.{name}", Logger, **about) for name, node in cfg.logger.items()]
     trainer = make_trainer(hardware, callbacks, loggers, run_dir)
     return Experiment(
-        spec, measured_frame_skip, module, data, trainer, metrics, checkpoint, finish, interrupt, loggers, hardware
+        spec, measured, module, data, trainer, metrics, checkpoint, finish, interrupt, loggers, hardware
     )
 
 
@@ -105,11 +115,12 @@ def make_game_factory(cfg: DictConfig) -> GameFactory:
     return lambda num_envs: constructor(**keywords | {"num_envs": num_envs})
 
 
-def make_spec(make_game: GameFactory) -> tuple[EnvSpec, int]:
-    """Ask an environment what it is, and how many frames one step takes when it is measured."""
+def make_spec(make_game: GameFactory) -> tuple[EnvSpec, Measured]:
+    """Ask an environment what it is, and play a little to see what it does."""
     probe = make_game(1)
     try:
-        return probe.spec, probe.measure_frame_skip()
+        is_vector = not probe.spec.is_image
+        return probe.spec, Measured(probe.measure_frame_skip(), observation_sizes(probe) if is_vector else None)
     finally:
         probe.close()
 

@@ -99,9 +99,11 @@ class Algorithm(pl.LightningModule):
     def check(cls, spec: EnvSpec) -> None:
         """Raise `ConfigurationError` where it cannot play."""
         if cls.needs_discrete_actions and spec.num_actions is None:
+            many = f"{len(spec.action_sizes)} choices at once"
+            has = many if spec.action_sizes else f"continuous ones of shape {spec.action_shape}"
             raise ConfigurationError(
-                f"algo: {cls.__name__} chooses among discrete actions, but env={spec.name} has continuous ones of "
-                f"shape {spec.action_shape}; choose an env with discrete actions, or algo=ppo."
+                f"algo: {cls.__name__} chooses among discrete actions, but env={spec.name} has {has}; "
+                "choose an env with discrete actions, or algo=ppo."
             )
 
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:

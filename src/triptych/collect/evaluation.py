@@ -11,11 +11,11 @@ from triptych.collect.finite import check_finite
 from triptych.types import Episode, Game
 
 
-def play_episodes(game: Game, act: Act, seeds: Sequence[int]) -> list[Episode]:
+def play_episodes(game: Game, act: Act, seeds: Sequence[int], max_steps: int | None = None) -> list[Episode]:
     """Play one whole episode from each seed and return them in the order of the seeds.
 
     Each seed is played to its end, however the environments share the work: taking the first episodes that
-    happen to finish would favour short ones.
+    happen to finish would favour short ones. One that has not ended after ``max_steps`` is cut there.
     """
     num_envs = game.num_envs
     waiting = list(enumerate(seeds))
@@ -50,11 +50,14 @@ def play_episodes(game: Game, act: Act, seeds: Sequence[int]) -> list[Episode]:
                 entry[1].episode_return += float(received.reward[env_index])
         check("reward", received.reward)
         check("observation", received.observation)
+        lengths = np.array([0 if entry is None else len(entry[1].actions) for entry in running])
+        is_cut = np.zeros(num_envs, bool) if max_steps is None else (lengths >= max_steps) & ~is_over
+        is_over = is_over | is_cut
         for env_index in np.flatnonzero(is_over).tolist():
             if (entry := running[env_index]) is not None:
                 episode_index, episode = entry
                 episode.length = len(episode.actions)
-                episode.is_truncated = bool(received.truncated[env_index])
+                episode.is_truncated = bool(received.truncated[env_index] or is_cut[env_index])
                 finished[episode_index] = episode
         observation = start(is_over) if is_over.any() else received.observation
     return [finished[episode_index] for episode_index in range(len(seeds))]

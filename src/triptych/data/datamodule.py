@@ -82,7 +82,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         self.num_envs, self.directory, self.plan = num_envs, directory, evaluation
         self.clip_rewards, self.life_loss_is_terminal = clip_rewards, life_loss_is_terminal
         self.clock = Clock(turn, spec.frame_skip, total_frames=total_frames, period_frames=evaluation.period_frames)
-        self.evaluator = Evaluator(make_game, self.act, seed, evaluation.num_envs)
+        self.evaluator = Evaluator(make_game, self.act, seed, evaluation)
         self.test_stream = TEST_STREAM
         self.ended_episodes: list[Episode] = []  # since a callback last took them
         self._collector: Collector | None = None

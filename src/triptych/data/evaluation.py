@@ -26,6 +26,7 @@ class EvaluationPlan(NamedTuple):
     episodes: Count  # of each of them
     final_episodes: Count  # of the last one, played by the best checkpoint
     num_envs: Count = 8  # that share the episodes of one evaluation
+    max_episode_steps: Count = 27_000  # env steps after which an episode is cut: not every policy ends its games
 
 
 class Evaluator:
@@ -35,29 +36,35 @@ class Evaluator:
         make_game: makes fresh environments, so many of them.
         act: chooses the actions of ``[N, ...]`` observations; its keyword ``mode`` says how to play.
         seed: of the run.
-        num_envs: that share the episodes of one evaluation.
+        plan: which says how many environments share the episodes of one evaluation, and where episodes are cut.
 
     Attributes:
+        say: what a line is told to, once, when an episode was cut.
         is_playing: right now.
         episodes: of the latest evaluation in the mode that counts.
     """
 
-    def __init__(self, make_game: GameFactory, act: Callable[..., object], seed: int, num_envs: int) -> None:
-        self.make_game, self.act, self.seed, self.num_envs = make_game, act, seed, num_envs
-        self.is_playing = False
+    def __init__(self, make_game: GameFactory, act: Callable[..., object], seed: int, plan: EvaluationPlan) -> None:
+        self.make_game, self.act, self.seed, self.plan = make_game, act, seed, plan
+        self.say: Callable[[str], None] = lambda line: None
+        self.is_playing = self._has_said = False
         self.episodes: list[Episode] = []
 
     def play(self, stream: int, num_episodes: int, mode: str = EVALUATE) -> list[Episode]:
         """Play whole episodes, always the same ones for the same stream."""
         seeds = [episode_seed(self.seed, stream, index) for index in range(num_episodes)]
         act: Act = functools.partial(self.act, mode=mode)  # type: ignore[assignment]
-        game = self.make_game(min(num_episodes, self.num_envs))
+        game = self.make_game(min(num_episodes, self.plan.num_envs))
         self.is_playing = True
         try:
-            episodes = play_episodes(game, act, seeds)
+            episodes = play_episodes(game, act, seeds, self.plan.max_episode_steps)
         finally:
             self.is_playing = False
             game.close()
+        most = self.plan.max_episode_steps
+        if not self._has_said and any(episode.is_truncated and episode.length == most for episode in episodes):
+            self._has_said = True
+            self.say(f"Episodes of an evaluation were cut after eval.max_episode_steps={most}; their returns count.")
         if mode == EVALUATE:
             self.episodes = episodes
         return episodes

@@ -1,4 +1,4 @@
-"""Any Gymnasium environment with a Box observation, stepped by Gymnasium's own vector environments."""
+"""Any Gymnasium environment, stepped by Gymnasium's own vector environments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import FrameStackObservation, TransformObservation
 
@@ -18,26 +18,53 @@ from triptych.envs import mujoco
 from triptych.envs.extras import require_extra
 from triptych.envs.off_screen import off_screen
 from triptych.envs.processes import ProcessVectorEnv
+from triptych.envs.spaces import Layout, action_rule, observation_rule
 from triptych.types import ConfigurationError, EnvSpec, NoPicture, Received
 from triptych.types.bounds import Between
 
 Wrapper = Callable[[gymnasium.Env], gymnasium.Env]
 
 
+class Plain(gymnasium.Wrapper):
+    """Hands on what is read here, in one form: rewards as numbers, and of the infos ``lives``, where it is a number.
+
+    An environment that is given no options sees ``None`` and not an empty dict.
+    """
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        observation, info = self.env.reset(seed=seed, options=options or None)
+        return observation, _lives_in(info)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        reward: Any
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if np.size(reward) != 1:
+            raise ValueError(f"the environment gave a reward that is no number: {reward!r}")
+        return observation, float(np.ravel(reward)[0]), bool(terminated), bool(truncated), _lives_in(info)
+
+
+def _lives_in(info: Any) -> dict[str, Any]:
+    lives: Any = info.get("lives") if isinstance(info, dict) else None
+    is_number = isinstance(lives, int | float | np.number) and not isinstance(lives, bool)
+    return {"lives": int(lives)} if is_number and np.isfinite(lives) else {"lives": 0}
+
+
 class Gymnasium:
     """N copies of a Gymnasium environment.
 
-    Continuous actions, ``[N, *action_shape]`` float32, are clipped to the bounds of the action space before they are
-    played, here and in `replay`, so a Gaussian policy may send any finite number.
+    What observations and actions of each kind of space become is told in `triptych.envs.spaces`. Continuous actions,
+    ``[N, *action_shape]`` float32, are clipped to the bounds of the action space before they are played, here and in
+    `replay`, so a Gaussian policy may send any finite number.
 
     Args:
-        id: as registered with Gymnasium, ``CartPole-v1``; with the package that registers it where that is not
+        id: as registered with Gymnasium, ``CartPole-v1``; with the module that registers it where that is not
             Gymnasium itself, ``minigrid:MiniGrid-FourRooms-v0``.
         num_envs: copies that step together.
+        observations: what they are, where the rule cannot know or is wrong: ``vector``, ``channels_first`` or
+            ``channels_last``.
         wrappers: dotted names of what is put around each copy, the first one innermost, such as
             ``gymnasium.wrappers.FlattenObservation``; each is called with the environment alone.
-        frame_stack: last frames that make one observation, for images: ``[frame_stack, H, W]`` of grey ones without a
-            channel axis, ``[frame_stack · C, H, W]`` of others.
+        frame_stack: last pictures that make one observation, ``[frame_stack · C, H, W]``.
         use_processes: one process per copy (`ProcessVectorEnv`); pays only for slow environments.
         solved_return: mean evaluation return from which the environment counts as solved; by default the
             ``reward_threshold`` of its registration.
@@ -49,6 +76,7 @@ class Gymnasium:
         id: str,
         num_envs: Annotated[int, Between(1, 10_000)],
         *,
+        observations: Layout = "auto",
         wrappers: Sequence[str] = (),
         frame_stack: Annotated[int, Between(1, 255)] = 1,
         use_processes: bool = False,
@@ -56,67 +84,59 @@ class Gymnasium:
         make_kwargs: dict[str, Any] | None = None,
     ) -> None:
         self._id, self._frame_stack, self._make_kwargs = id, frame_stack, dict(make_kwargs or {})
-        if require_extra(id) == "mujoco":
-            mujoco.warn_through_python()
-        try:
-            single = gymnasium.make(id, **self._make_kwargs)
-        except (gymnasium.error.Error, ImportError, TypeError) as error:
-            raise ConfigurationError(f"env.id={id} cannot be made by Gymnasium: {error}") from error
-        registration = single.spec
-        assert registration is not None
+        self._make_kwargs.pop("render_mode", None)  # drawing is for `replay`
         self._wrappers = [_find_wrapper(name) for name in _as_names(wrappers)]
-        try:
-            single = self._wrap(single)
-        except Exception as error:  # every wrapper has errors of its own
-            raise ConfigurationError(f"env.wrappers={wrappers} do not fit env.id={id}: {error}") from error
-        single_space = single.observation_space
-        single.close()
-        if frame_stack > 1 and not _is_image(single_space):
+        registration, space = self._look_at_one()
+        rule = observation_rule(space, observations, id)
+        if frame_stack > 1 and rule.pixel_max is None:
             raise ConfigurationError(
-                f"env.frame_stack={frame_stack} is for images, but env.id={id} shows {single_space}; "
+                f"env.frame_stack={frame_stack} is for pictures, but env.id={id} shows {rule.sentence}; "
                 "use env.frame_stack=1."
             )
+        self._rule = rule
         vector_class = ProcessVectorEnv if use_processes else SyncVectorEnv
         self._envs = vector_class([self._make] * num_envs, autoreset_mode=AutoresetMode.NEXT_STEP)
         self.num_envs = num_envs
         self._sent: np.ndarray | None = None
-        self._bounds: Box | None = None  # of continuous actions
-
-        observation_space, action_space = self._envs.single_observation_space, self._envs.single_action_space
-        if not isinstance(observation_space, Box):
-            raise ConfigurationError(
-                f"env.id={id} has observations of type {type(observation_space).__name__}; only Box is supported. "
-                "Try env.wrappers=[gymnasium.wrappers.FlattenObservation]."
-            )
-        is_image = observation_space.dtype == np.uint8 and len(observation_space.shape) == 3
-        if isinstance(action_space, Discrete):
-            if action_space.start != 0:
-                raise ConfigurationError(
-                    f"env.id={id} numbers its actions from {action_space.start}; only 0 is supported."
-                )
-            actions: dict[str, Any] = {"num_actions": int(action_space.n)}
-        elif isinstance(action_space, Box):
-            self._bounds = action_space
-            actions = {
-                "num_actions": None,
-                "action_shape": action_space.shape,
-                "action_low": tuple(float(x) for x in action_space.low.ravel()),
-                "action_high": tuple(float(x) for x in action_space.high.ravel()),
-            }
-        else:
-            raise ConfigurationError(
-                f"env.id={id} has actions of type {type(action_space).__name__}; use Discrete or Box."
-            )
-        self._dtype = np.dtype(np.uint8 if is_image else np.float32)
+        actions = action_rule(self._envs.single_action_space, id)
+        self._bounds, self._first_action = actions.bounds, actions.first
+        shape, dtype = self._envs.single_observation_space.shape, self._envs.single_observation_space.dtype
+        self._dtype = np.dtype(np.uint8 if rule.pixel_max is not None and dtype == np.uint8 else np.float32)
         self.spec = EnvSpec(
             name=registration.id,
             protocol="none",
-            observation_shape=tuple(observation_space.shape),
+            observation_shape=tuple(shape or ()),
             observation_dtype=self._dtype.name,
-            frame_stack=frame_stack if is_image else 1,
+            pixel_max=rule.pixel_max,
+            frame_stack=frame_stack,
             solved_return=registration.reward_threshold if solved_return is None else solved_return,
-            **actions,
+            reading=rule.sentence + (f", the last {frame_stack} of them" if frame_stack > 1 else ""),
+            **actions.spec,
         )
+
+    def _look_at_one(self) -> tuple[Any, gymnasium.Space]:
+        """Make one environment and return its registration and the space of its observations, wrappers included.
+
+        Raises:
+            ConfigurationError: it cannot be made, or its wrappers do not fit it.
+        """
+        if require_extra(self._id) == "mujoco":
+            mujoco.warn_through_python()
+        try:
+            single = gymnasium.make(self._id, **self._make_kwargs)
+        except (gymnasium.error.Error, ImportError, TypeError) as error:
+            raise ConfigurationError(
+                f"env.id={self._id} cannot be made by Gymnasium: {error} (The module that registers an id of your own "
+                "stands before it, my_envs:Name-v0, with PYTHONPATH=. before the command where it lies in this folder.)"
+            ) from error
+        registration = single.spec
+        try:
+            single = self._wrap(single)
+        except Exception as error:  # every wrapper has errors of its own
+            raise ConfigurationError(f"env.wrappers do not fit env.id={self._id}: {error}") from error
+        space = single.observation_space
+        single.close()
+        return registration, space
 
     def _wrap(self, env: gymnasium.Env) -> gymnasium.Env:
         for wrapper in self._wrappers:
@@ -124,11 +144,7 @@ class Gymnasium:
         return env
 
     def _make(self) -> gymnasium.Env:
-        env = self._wrap(gymnasium.make(self._id, **self._make_kwargs))
-        if _is_plain_frame(env.observation_space):
-            return FrameStackObservation(env, self._frame_stack)
-        if _has_channels_last(env.observation_space):
-            env = _channels_first(env)
+        env = self._rule.wrap(Plain(self._wrap(gymnasium.make(self._id, **self._make_kwargs))))
         return _stack_channels(env, self._frame_stack) if self._frame_stack > 1 else env
 
     def reset(self, seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +155,7 @@ class Gymnasium:
         return observation.astype(self._dtype), self._lives(info)
 
     def send(self, action: np.ndarray) -> None:
-        action = self._within_bounds(action)
+        action = self._as_played(action)
         if isinstance(self._envs, ProcessVectorEnv):
             self._envs.step_async(action)
         else:
@@ -158,14 +174,14 @@ class Gymnasium:
             self._lives(info),
         )
 
-    def _within_bounds(self, action: Any) -> Any:
-        """Clip continuous actions ``[..., *action_shape]`` to their bounds; leave discrete ones as they are.
+    def _as_played(self, action: Any) -> Any:
+        """Clip continuous actions ``[..., *action_shape]`` to their bounds; number discrete ones as they are there.
 
         Raises:
             ValueError: an action is infinite or not a number.
         """
         if self._bounds is None:
-            return action
+            return action + self._first_action if self._first_action else action
         if not np.isfinite(action).all():
             raise ValueError(f"{self.spec.name} was sent an action that is infinite or not a number: {action}")
         return np.clip(action, self._bounds.low, self._bounds.high).astype(self._bounds.dtype)
@@ -175,14 +191,14 @@ class Gymnasium:
 
     def replay(self, seed: int, actions: Sequence[object]) -> Iterator[tuple[np.ndarray, float]]:
         with self._drawing():
-            env = self._wrap(gymnasium.make(self._id, **self._make_kwargs, render_mode="rgb_array"))
+            env = Plain(self._wrap(gymnasium.make(self._id, **self._make_kwargs, render_mode="rgb_array")))
         try:
             env.reset(seed=seed)
             with off_screen():
                 first = self._picture(env)
             yield first, 0.0
             for action in actions:
-                _, reward, *_ = env.step(self._within_bounds(action))
+                _, reward, *_ = env.step(self._as_played(action))
                 yield self._picture(env), float(np.float32(reward))  # as rounded as in `receive`
         finally:
             env.close()
@@ -222,32 +238,11 @@ def _find_wrapper(name: str) -> Wrapper:
         raise ConfigurationError(f"env.wrappers={name} cannot be imported: {error}") from error
 
 
-def _is_plain_frame(space: gymnasium.Space) -> bool:
-    return isinstance(space, Box) and space.dtype == np.uint8 and len(space.shape) == 2
-
-
-def _is_image(space: gymnasium.Space) -> bool:
-    return isinstance(space, Box) and space.dtype == np.uint8 and len(space.shape) in (2, 3)
-
-
-def _has_channels_last(space: gymnasium.Space) -> bool:
-    if not isinstance(space, Box) or space.dtype != np.uint8 or len(space.shape) != 3:
-        return False
-    return space.shape[2] <= 4 < space.shape[0]
-
-
-def _channels_first(env: gymnasium.Env) -> gymnasium.Env:
-    space = env.observation_space
-    assert isinstance(space, Box)
-    turned = Box(np.moveaxis(space.low, -1, 0), np.moveaxis(space.high, -1, 0), dtype=np.uint8)
-    return TransformObservation(env, lambda observation: np.moveaxis(observation, -1, 0), turned)
-
-
 def _stack_channels(env: gymnasium.Env, frame_stack: int) -> gymnasium.Env:
     """Show the last frames ``[C, H, W]`` as one image ``[frame_stack · C, H, W]``."""
     stacked = FrameStackObservation(env, frame_stack)
     space = stacked.observation_space
     assert isinstance(space, Box)
     shape = (-1, *space.shape[2:])
-    joined = Box(space.low.reshape(shape), space.high.reshape(shape), dtype=np.uint8)
+    joined = Box(space.low.reshape(shape), space.high.reshape(shape), dtype=space.dtype.type)  # type: ignore[arg-type,union-attr]
     return TransformObservation(stacked, lambda observation: np.reshape(observation, shape), joined)

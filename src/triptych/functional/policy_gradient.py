@@ -7,12 +7,17 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Categorical, Distribution
 
+from triptych.functional.distributions import Factored
+
 
 def sample(policy: Distribution, generator: torch.Generator) -> Tensor:
     """Draw one action per environment with noise from ``generator``, which lives on the CPU.
 
-    A categorical draw is the largest of logits plus Gumbel noise; a Gaussian one is mean plus scaled noise.
+    A categorical draw is the largest of logits plus Gumbel noise; a Gaussian one is mean plus scaled noise; of several
+    choices at once each is drawn by itself.
     """
+    if isinstance(policy, Factored):
+        return policy.together([sample(choice, generator) for choice in policy.choices])
     if isinstance(policy, Categorical):
         uniform = torch.rand(policy.logits.shape, generator=generator).clamp_(min=torch.finfo(torch.float32).tiny)
         gumbel = -torch.log(-torch.log(uniform))

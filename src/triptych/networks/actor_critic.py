@@ -9,9 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, Normal
 
+from triptych.functional.distributions import Factored
 from triptych.networks.normalization import RunningNormalization
 from triptych.networks.torsos import VectorTorso, initialize_orthogonal, make_torso
 from triptych.types import ConfigurationError, EnvSpec
+
+FARTHEST_BOUND = 1e6  # of an action; beyond, half the range is no scale of anything
 
 
 class CategoricalHead(nn.Module):
@@ -25,11 +28,23 @@ class CategoricalHead(nn.Module):
         return Categorical(logits=self.logits(features), validate_args=False)
 
 
+class FactoredHead(nn.Module):
+    """A probability for each option of several discrete choices, which are made independently."""
+
+    def __init__(self, num_features: int, spec: EnvSpec) -> None:
+        super().__init__()
+        self.sizes, self.action_shape = spec.action_sizes, spec.action_shape
+        self.logits = nn.Linear(num_features, sum(spec.action_sizes))
+
+    def forward(self, features: Float[Tensor, "B F"]) -> Factored:
+        return Factored(self.logits(features), self.sizes, self.action_shape)
+
+
 class GaussianHead(nn.Module):
     """A normal distribution for each component of a continuous action, in the environment's units.
 
-    The layer's output 0 is the middle between the bounds, 1 the upper one; where there is no bound, it is the
-    action itself. The standard deviation does not depend on the state and starts at half the range
+    The layer's output 0 is the middle between the bounds, 1 the upper one; where there is no bound, or one farther than
+    1e6, it is the action itself. The standard deviation does not depend on the state and starts at half the range
     (Schulman et al. 2017, section 6.1). A draw may lie beyond the bounds; the environment clips.
     """
 
@@ -39,7 +54,7 @@ class GaussianHead(nn.Module):
     def __init__(self, num_features: int, spec: EnvSpec) -> None:
         super().__init__()
         low, high = torch.tensor(spec.action_low), torch.tensor(spec.action_high)
-        is_bounded = torch.isfinite(low) & torch.isfinite(high)
+        is_bounded = (low.abs() <= FARTHEST_BOUND) & (high.abs() <= FARTHEST_BOUND)
         self.register_buffer("middle", torch.where(is_bounded, (low + high) / 2, 0.0))
         self.register_buffer("half_range", torch.where(is_bounded, (high - low) / 2, 1.0))
         self.action_shape = spec.action_shape
@@ -79,14 +94,19 @@ class ActorCritic(nn.Module):
             )
         self.normalization = RunningNormalization(spec.observation_shape) if normalize_observations else None
         if spec.is_image:
-            self.policy_torso = self.value_torso = make_torso(spec.observation_shape, spec.is_image)
+            self.policy_torso = self.value_torso = make_torso(
+                spec.observation_shape, spec.is_image, pixel_max=spec.pixel_max
+            )
         else:
             self.policy_torso, self.value_torso = (
                 VectorTorso(spec.observation_shape, hidden_size=64, activation=nn.Tanh) for _ in range(2)
             )
         num_features = self.policy_torso.num_features
+        self.policy: CategoricalHead | FactoredHead | GaussianHead
         if spec.num_actions is not None:
-            self.policy: CategoricalHead | GaussianHead = CategoricalHead(num_features, spec.num_actions)
+            self.policy = CategoricalHead(num_features, spec.num_actions)
+        elif spec.action_sizes:
+            self.policy = FactoredHead(num_features, spec)
         else:
             self.policy = GaussianHead(num_features, spec)
         self.value = nn.Linear(num_features, 1)

@@ -54,7 +54,7 @@ class QNetwork(nn.Module):
         super().__init__()
         assert spec.num_actions is not None
         self.num_bins = num_bins
-        self.torso = make_torso(spec.observation_shape, spec.is_image, layer_norm)
+        self.torso = make_torso(spec.observation_shape, spec.is_image, layer_norm, spec.pixel_max)
         head = DuelingHead if dueling else LinearHead
         self.head = head(self.torso.num_features, spec.num_actions, num_bins or 1)
         if spec.is_image:

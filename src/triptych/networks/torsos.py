@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 
 class PixelConvolution(nn.Conv2d):
-    """A convolution that reads pixels from 0 to 255 as numbers from 0 to 1.
+    """A convolution that reads pixels from 0 to ``pixel_max`` as numbers from 0 to 1.
 
     It divides its few weights instead of the many pixels, which bfloat16 represents exactly.
     """
 
-    def forward(self, pixels: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B F H2 W2"]:
-        return self._conv_forward(self.to_float(pixels), self.weight / 255, self.bias)
+    def __init__(self, *args: Any, pixel_max: float | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.pixel_max = pixel_max or 255.0
 
-    def to_float(self, pixels: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+    def forward(self, pixels: Num[Tensor, "B C H W"]) -> Float[Tensor, "B F H2 W2"]:
+        return self._conv_forward(self.to_float(pixels), self.weight / self.pixel_max, self.bias)
+
+    def to_float(self, pixels: Num[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Bring pixels to the precision of the computation, channels last where the weights are."""
         device_type = pixels.device.type
         is_autocast = torch.is_autocast_enabled(device_type)
@@ -71,16 +76,22 @@ class ConvolutionalTorso(nn.Module):
         self.hidden = nn.Sequential(nn.Linear(flat_size, hidden_size), *norm, nn.ReLU(inplace=True))
         self.num_features = hidden_size
 
-    def forward(self, observation: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B F"]:
+    def forward(self, observation: Num[Tensor, "B C H W"]) -> Float[Tensor, "B F"]:
         return self.hidden(self.convolutions(observation))
 
 
 class NatureTorso(ConvolutionalTorso):
     """The network of Mnih et al. 2015 (Methods, model architecture) up to its last hidden layer."""
 
-    def __init__(self, observation_shape: tuple[int, ...], hidden_size: int = 512, layer_norm: bool = False) -> None:
+    def __init__(
+        self,
+        observation_shape: tuple[int, ...],
+        hidden_size: int = 512,
+        layer_norm: bool = False,
+        pixel_max: float | None = None,
+    ) -> None:
         layers = (
-            PixelConvolution(observation_shape[0], 32, kernel_size=8, stride=4),
+            PixelConvolution(observation_shape[0], 32, kernel_size=8, stride=4, pixel_max=pixel_max),
             nn.Conv2d(32, 64, kernel_size=4, stride=2),
             nn.Conv2d(64, 64, kernel_size=3, stride=1),
         )
@@ -90,9 +101,15 @@ class NatureTorso(ConvolutionalTorso):
 class SmallTorso(ConvolutionalTorso):
     """Two 3x3 convolutions for images too small for the Nature network."""
 
-    def __init__(self, observation_shape: tuple[int, ...], hidden_size: int = 128, layer_norm: bool = False) -> None:
+    def __init__(
+        self,
+        observation_shape: tuple[int, ...],
+        hidden_size: int = 128,
+        layer_norm: bool = False,
+        pixel_max: float | None = None,
+    ) -> None:
         layers = (
-            PixelConvolution(observation_shape[0], 16, kernel_size=3, padding=1),
+            PixelConvolution(observation_shape[0], 16, kernel_size=3, padding=1, pixel_max=pixel_max),
             nn.Conv2d(16, 16, kernel_size=3, stride=2, padding=1),
         )
         super().__init__(observation_shape, layers, hidden_size, layer_norm)
@@ -122,11 +139,14 @@ class VectorTorso(nn.Module):
 
 
 def make_torso(
-    observation_shape: tuple[int, ...], is_image: bool, layer_norm: bool = False
+    observation_shape: tuple[int, ...], is_image: bool, layer_norm: bool = False, pixel_max: float | None = None
 ) -> ConvolutionalTorso | VectorTorso:
-    """Choose by what is seen: the Nature network for images from 36 pixels, smaller ones for the rest."""
+    """Choose by what is seen: the Nature network for images from 36 pixels, smaller ones for the rest.
+
+    ``pixel_max`` is the largest number of a pixel, ``None`` for 255.
+    """
     if not is_image:
         return VectorTorso(observation_shape, layer_norm=layer_norm)
     if min(observation_shape[1:]) >= 36:
-        return NatureTorso(observation_shape, layer_norm=layer_norm)
-    return SmallTorso(observation_shape, layer_norm=layer_norm)
+        return NatureTorso(observation_shape, layer_norm=layer_norm, pixel_max=pixel_max)
+    return SmallTorso(observation_shape, layer_norm=layer_norm, pixel_max=pixel_max)

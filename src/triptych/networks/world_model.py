@@ -136,8 +136,11 @@ class VectorModel(nn.Module):
         super().__init__()
         assert spec.num_actions is not None
         self.num_actions = spec.num_actions
-        torso = SmallTorso if spec.is_image else VectorTorso
-        self.torso = torso(spec.observation_shape, hidden_size)
+        self.torso: nn.Module
+        if spec.is_image:
+            self.torso = SmallTorso(spec.observation_shape, hidden_size, pixel_max=spec.pixel_max)
+        else:
+            self.torso = VectorTorso(spec.observation_shape, hidden_size)
         self.encoder = nn.Linear(hidden_size, state_size)
         self.transition = hidden_layers(state_size + self.num_actions, hidden_size, hidden_size)
         self.next_state = nn.Linear(hidden_size, state_size)
@@ -198,10 +201,10 @@ class PlaneHead(nn.Module):
         return self.head(self.planes(state))
 
 
-def nature_layers(num_channels: int) -> list[nn.Module]:
+def nature_layers(num_channels: int, pixel_max: float | None) -> list[nn.Module]:
     """Return the convolutions of Mnih et al. 2015: 84 pixels to 7, in few operations."""
     return [
-        PixelConvolution(num_channels, 32, kernel_size=8, stride=4),
+        PixelConvolution(num_channels, 32, kernel_size=8, stride=4, pixel_max=pixel_max),
         nn.GroupNorm(1, 32),
         nn.ReLU(inplace=True),
         nn.Conv2d(32, 64, kernel_size=4, stride=2),
@@ -211,10 +214,10 @@ def nature_layers(num_channels: int) -> list[nn.Module]:
     ]
 
 
-def efficientzero_layers(num_channels: int) -> list[nn.Module]:
+def efficientzero_layers(num_channels: int, pixel_max: float | None) -> list[nn.Module]:
     """Return the downsampling of Ye et al. 2021, appendix A.1: 96 pixels to 6, with residual blocks on the way."""
     return [
-        PixelConvolution(num_channels, 32, kernel_size=3, stride=2, padding=1, bias=False),
+        PixelConvolution(num_channels, 32, kernel_size=3, stride=2, padding=1, bias=False, pixel_max=pixel_max),
         nn.GroupNorm(1, 32),
         nn.ReLU(inplace=True),
         ResidualBlock(32),
@@ -246,7 +249,7 @@ class PictureModel(nn.Module):
         assert spec.num_actions is not None
         self.num_actions = spec.num_actions
         layers = {"nature": nature_layers, "efficientzero": efficientzero_layers}[representation]
-        self.representation = nn.Sequential(*layers(spec.observation_shape[0]))
+        self.representation = nn.Sequential(*layers(spec.observation_shape[0], spec.pixel_max))
         with torch.no_grad():
             shape = self.representation(torch.zeros((1, *spec.observation_shape), dtype=torch.uint8)).shape
         channels, height, width = shape[1:]

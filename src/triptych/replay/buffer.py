@@ -109,8 +109,8 @@ class FrameReplay:
     @classmethod
     def fields(cls, spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], Any]]:
         """Name what is known of each row beside its frame, with shape and type; a subclass adds to it."""
-        action_dtype = np.float32 if spec.num_actions is None else np.int64
-        return {"action": (spec.action_shape, action_dtype), "reward": ((), np.float32), "discount": ((), np.float32)}
+        action = (spec.action_shape, spec.action_dtype)
+        return {"action": action, "reward": ((), np.float32), "discount": ((), np.float32)}
 
     @staticmethod
     def reach(**replay: Any) -> int:

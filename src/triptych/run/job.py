@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from triptych.build import Experiment, build, plain
@@ -243,8 +244,9 @@ def _introduction(cfg: DictConfig, experiment: Experiment) -> dict[str, str]:
     spec, data, turn = experiment.spec, experiment.data, experiment.data.clock.turn
     lines = {
         "run": str(data.directory.parents[1]),
-        "env": f"{spec.name}, protocol {spec.protocol}, {experiment.measured_frame_skip} frames per step (measured), "
+        "env": f"{spec.name}, protocol {spec.protocol}, {experiment.measured.frame_skip} frames per step (measured), "
         f"{data.num_envs} at once",
+        **({"sees": spec.reading} if spec.reading else {}),
         "hardware": ", ".join(f"{key} {value}" for key, value in experiment.hardware.describe().items()),
         "rhythm": f"a turn is {turn.env_steps} env steps and {turn.updates} updates",
         **data.describe(),
@@ -254,6 +256,13 @@ def _introduction(cfg: DictConfig, experiment: Experiment) -> dict[str, str]:
         lines["note"] = (
             f"nothing is learnt after {decay_env_steps * spec.frame_skip:,} frames, where the learning rate reaches 0; "
             f"algo.learning_rate_decay_env_steps={decay_env_steps} is shorter than total_frames={cfg.total_frames}"
+        )
+    sizes = experiment.measured.observation_sizes
+    seen = sizes[sizes > 0] if sizes is not None else np.zeros(0)
+    if len(seen) and seen.max() > 1000 * max(seen.min(), 1e-3) and cfg.algo.get("normalize_observations") is not True:
+        lines["advice"] = (
+            f"the numbers of an observation differ much in size, {seen.min():.3g} to {seen.max():.3g} in the first "
+            "steps; algo.normalize_observations=true, where an algorithm has it, or a wrapper brings them together"
         )
     return lines
 

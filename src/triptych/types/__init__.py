@@ -19,6 +19,7 @@ from triptych.types.learning import (
 from triptych.types.playing import (
     EVALUATE,
     EXPLORE,
+    Actions,
     Actor,
     ActorOutput,
     Episode,
@@ -30,6 +31,7 @@ from triptych.types.playing import (
 __all__ = [
     "EVALUATE",
     "EXPLORE",
+    "Actions",
     "Actor",
     "ActorOutput",
     "ConfigurationError",

@@ -18,10 +18,14 @@ class EnvSpec:
         name: ``pong``, ``CartPole-v1``, ...
         protocol: name of the evaluation protocol, ``none`` off Atari.
         observation_shape: of one observation, ``(C, H, W)`` for images.
-        observation_dtype: ``uint8`` (images, 0 to 255) or ``float32`` (vectors).
-        num_actions: of a discrete action space, ``None`` for a continuous one.
-        action_shape: of one action, ``()`` when discrete.
-        action_low, action_high: bounds of continuous actions.
+        observation_dtype: ``uint8`` (images) or ``float32`` (vectors, and images of other numbers).
+        num_actions: of a single discrete choice, else ``None``.
+        action_shape: of one action, ``()`` of a single discrete choice.
+        action_sizes: of several discrete choices at once, how many options each has, in the order of the flattened
+            action; empty otherwise.
+        action_low, action_high: bounds of continuous actions, likewise flattened.
+        pixel_max: the largest number of a pixel in images, whose smallest is 0; ``None`` of vectors.
+        reading: how the observations of the environment were read, in words.
         frame_stack: single frames that an observation stacks on its first axis, 1 where it stacks none.
         frame_skip: emulator frames per env step.
         random_score, human_score: mean returns of a random and a human player, where published.
@@ -34,6 +38,7 @@ class EnvSpec:
     observation_dtype: str
     num_actions: int | None
     action_shape: tuple[int, ...] = ()
+    action_sizes: tuple[int, ...] = ()
     action_low: tuple[float, ...] = ()
     action_high: tuple[float, ...] = ()
     frame_stack: int = 1
@@ -41,10 +46,22 @@ class EnvSpec:
     random_score: float | None = None
     human_score: float | None = None
     solved_return: float | None = None
+    pixel_max: float | None = None
+    reading: str = ""
 
     @property
     def is_image(self) -> bool:
-        return self.observation_dtype == "uint8" and len(self.observation_shape) == 3
+        is_of_bytes = self.observation_dtype == "uint8"
+        return len(self.observation_shape) == 3 and (is_of_bytes or self.pixel_max is not None)
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether an action is a choice among options, or several of them at once."""
+        return self.num_actions is not None or bool(self.action_sizes)
+
+    @property
+    def action_dtype(self) -> str:
+        return "int64" if self.is_discrete else "float32"
 
     @property
     def observation_size(self) -> int:

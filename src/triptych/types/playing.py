@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict
 
@@ -60,6 +61,47 @@ class Step(NamedTuple):
     extras: dict[str, np.ndarray]  # each [N, ...], an actor's `Extras`
 
 
+class Actions(Sequence[Any]):
+    """The actions of one episode in order, in an array that grows: the bytes that they need, and half as many again.
+
+    Whole numbers take a byte each while all of them fit. What comes out are numbers or arrays of one action.
+    """
+
+    def __init__(self, actions: Sequence[Any] = ()) -> None:
+        self._array, self._length = np.empty(0), 0
+        for action in actions:
+            self.append(action)
+
+    def append(self, action: Any) -> None:
+        """Add one action, of the shape and kind of those before."""
+        action = np.asarray(action)
+        if self._length == 0:
+            self._array = np.empty((16, *action.shape), np.uint8 if action.dtype.kind in "iu" else action.dtype)
+        elif self._length == len(self._array):
+            longer = np.empty((len(self._array) * 3 // 2, *self._array.shape[1:]), self._array.dtype)
+            longer[: self._length] = self._array
+            self._array = longer
+        if self._array.dtype == np.uint8 and (action.min(initial=0) < 0 or action.max(initial=0) > 255):
+            self._array = self._array.astype(np.int64)
+        self._array[self._length] = action
+        self._length += 1
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self._array[: self._length][index]
+        return found.astype(np.int64) if found.dtype.kind == "u" else found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and np.array_equal(self[:], np.asarray(other))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the array."""
+        return self._array.nbytes
+
+
 @dataclass
 class Episode:
     """One finished game. Its seed and its actions replay it exactly."""
@@ -71,7 +113,7 @@ class Episode:
     episode_return: float = 0.0  # sum of unclipped rewards
     is_truncated: bool = False
     frames: int = 0  # frames of the run when it ended
-    actions: list[Any] = field(default_factory=list)
+    actions: Actions = field(default_factory=Actions)
 
 
 class EvaluationResult(NamedTuple):

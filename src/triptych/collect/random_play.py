@@ -1,0 +1,46 @@
+"""Playing at random: the floor under every learner, and a first look at an environment."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from triptych.types import EnvSpec, Game
+
+
+class RandomActor:
+    """Chooses uniformly among the options, or between the bounds; where there is no bound, from a normal."""
+
+    def __init__(self, spec: EnvSpec, seed: int) -> None:
+        self.spec, self.generator = spec, np.random.default_rng(seed)
+
+    def __call__(self, observation: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        spec, num_envs = self.spec, len(observation)
+        if spec.num_actions is not None:
+            return self.generator.integers(spec.num_actions, size=num_envs), {}
+        if spec.action_sizes:
+            options = self.generator.integers(spec.action_sizes, size=(num_envs, len(spec.action_sizes)))
+            return options.reshape(num_envs, *spec.action_shape), {}
+        low, high = (np.reshape(bound, spec.action_shape) for bound in (spec.action_low, spec.action_high))
+        is_bounded = np.isfinite(low) & np.isfinite(high)
+        low, high = np.where(is_bounded, low, 0.0), np.where(is_bounded, high, 1.0)
+        shape = (num_envs, *spec.action_shape)
+        action = np.where(is_bounded, self.generator.uniform(low, high, shape), self.generator.standard_normal(shape))
+        return action.astype(np.float32), {}
+
+
+def observation_sizes(game: Game, num_steps: int = 64) -> np.ndarray:
+    """Return the largest magnitude of each number of an observation in the first steps of random play.
+
+    ``game`` has one environment, which must be reset afterwards.
+    """
+    act = RandomActor(game.spec, seed=0)
+    observation, _ = game.reset(np.array([0]), np.ones(1, dtype=bool))
+    sizes = np.abs(observation[0].astype(np.float64))
+    for _ in range(num_steps):
+        game.send(act(observation)[0])
+        received = game.receive()
+        observation = received.observation
+        sizes = np.maximum(sizes, np.abs(observation[0]))
+        if received.terminated[0] or received.truncated[0]:
+            break
+    return sizes

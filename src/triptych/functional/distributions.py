@@ -1,0 +1,39 @@
+"""Distributions over actions that PyTorch does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.distributions import Categorical, Distribution
+
+
+class Factored(Distribution):
+    """Several discrete choices at once, each independent of the others given the state.
+
+    Args:
+        logits: of all choices one after the other, ``[B, sum of sizes]``.
+        sizes: how many options each choice has.
+        action_shape: of one action, whose flattened entries are the choices.
+    """
+
+    def __init__(self, logits: Tensor, sizes: Sequence[int], action_shape: tuple[int, ...]) -> None:
+        self.choices = [Categorical(logits=part, validate_args=False) for part in logits.split(list(sizes), dim=-1)]
+        self.action_shape = action_shape
+        super().__init__(logits.shape[:-1], torch.Size(action_shape), validate_args=False)
+
+    def together(self, options: Sequence[Tensor]) -> Tensor:
+        """Put options ``[B]`` of each choice together to actions ``[B, *action_shape]``."""
+        return torch.stack(list(options), dim=-1).unflatten(-1, self.action_shape)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        options = value.flatten(1).unbind(dim=-1)
+        return torch.stack([one.log_prob(option) for one, option in zip(self.choices, options, strict=True)]).sum(dim=0)
+
+    def entropy(self) -> Tensor:
+        return torch.stack([one.entropy() for one in self.choices]).sum(dim=0)
+
+    @property
+    def mode(self) -> Tensor:
+        return self.together([one.mode for one in self.choices])
