@@ -19,18 +19,27 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from triptych.command.compose import compose_jobs, register_options
+from triptych.command.compose import compose_jobs, for_sweeper, register_options, split
+from triptych.command.help import help_text
+from triptych.command.names import canonical
 from triptych.types.errors import ConfigurationError, ExitCode
 
 CONF = Path(__file__).resolve().parent / "conf"
+# Flags that Hydra answers without running anything.
+QUESTIONS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--version", "--shell-completion", "-sc"}
 
 
 def main(arguments: list[str]) -> int:
     """Check the command line, run its jobs, return the worst exit code."""
-    register_options(CONF)
-    if any(argument.startswith("-") and argument not in ("-m", "--multirun") for argument in arguments):
-        return run_jobs(arguments)  # Hydra answers a flag of its own, such as --help or --cfg job
+    if {"--help", "-h"} & set(arguments):
+        print(help_text(CONF), end="")
+        return ExitCode.DONE
+    arguments = canonical(arguments, CONF)
+    sys.argv[1:] = arguments  # which Hydra reads
     try:
+        register_options(CONF, *split(arguments)[1])
+        if QUESTIONS & {argument.partition("=")[0] for argument in arguments}:
+            return run_jobs(arguments)
         configs = compose_jobs(arguments, CONF)  # names first: torch is slow to import
         from triptych.command.check import check_job
 
@@ -39,6 +48,7 @@ def main(arguments: list[str]) -> int:
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.BAD_INPUT
+    sys.argv[1:] = for_sweeper(arguments)
     return run_jobs(arguments)
 
 

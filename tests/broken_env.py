@@ -55,6 +55,11 @@ class Uneven(gymnasium.Env):
         return np.zeros(3, np.float32), 1.0, self.time == 10, False, {}
 
 
+def cannot_be_reached():
+    """A logger whose server is down."""
+    raise ConnectionError("no route to the server")
+
+
 class Undrawable(gymnasium.Wrapper):
     """Has no pictures."""
 

@@ -160,6 +160,10 @@ def make_trainer(hardware: Hardware, callbacks: list[Any], loggers: list[Any], r
         devices=hardware.devices,
         precision=hardware.precision,  # type: ignore[arg-type]
         max_epochs=-1,
+        max_time=hardware.max_time,
+        profiler=hardware.profiler,
+        deterministic=hardware.deterministic,
+        detect_anomaly=hardware.detect_anomaly,
         logger=loggers,
         callbacks=callbacks,
         default_root_dir=run_dir,

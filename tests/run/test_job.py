@@ -526,9 +526,8 @@ def test_two_jobs_that_are_one_run_are_not_called_two(tmp_path):
 def test_a_start_that_fails_leaves_the_results_of_the_run_before(finished, tmp_path):
     folder = copy_of(finished, tmp_path)
     before = summary(folder)
-    arguments = [argument for argument in TINY if argument != "logger=csv"]
-    environment = os.environ | {"WANDB_MODE": "nonsense"}
-    result = train(*arguments, "total_frames=5000", f"run_dir={folder}", env=environment)
+    broken = "+logger.broken={_target_:tests.broken_env.cannot_be_reached}"
+    result = train(*TINY, "total_frames=5000", f"run_dir={folder}", broken)
     assert result.returncode == 1
     assert "Failed to start" in result.stdout
     assert summary(folder) == before

@@ -103,7 +103,7 @@ def test_says_in_a_sentence_that_no_picture_can_be_drawn(run_copy: Path) -> None
     cfg = OmegaConf.load(config)
     cfg.env.wrappers = ["tests.broken_env.Undrawable"]
     OmegaConf.save(cfg, config)
-    result = evaluate(run_copy, "--episodes", 2, "--video")
+    result = evaluate(run_copy, "--episodes", 2, "--video", "--trust")
     assert result.returncode == 1
     assert result.stderr == "error: Catch-v0 cannot be drawn here: ConnectionError: there is no display\n"
     assert len(json.loads((run_copy / "evaluation.json").read_text())["returns"]) == 2

@@ -47,7 +47,7 @@ def test_a_game_that_has_no_pictures_is_told_in_a_sentence(planner, tmp_path):
     cfg = OmegaConf.load(folder / "config.yaml")
     cfg.env.wrappers = ["tests.broken_env.Undrawable"]
     OmegaConf.save(cfg, folder / "config.yaml")
-    result = call(watch.main, "scripts/watch.py", folder)
+    result = call(watch.main, "scripts/watch.py", folder, "--trust")
     assert result.returncode == 1
     assert result.stderr == "error: Catch-v0 cannot be drawn here: ConnectionError: there is no display\n"
 

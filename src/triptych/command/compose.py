@@ -24,6 +24,7 @@ from hydra.errors import (
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from triptych.command.habits import HABITS
 from triptych.command.suggest import unknown
 from triptych.envs import atari
 from triptych.provenance.identity import leaves
@@ -35,15 +36,20 @@ OPEN_KEYS = ("*kwargs*", "*wrappers*", "logger.*", "callbacks.extra", "callbacks
 MAX_COMPOSED_JOBS = 32  # of a larger sweep, each value is checked once beside the first values of the others
 
 
-def register_options(conf: Path) -> None:
-    """Offer what needs no file: every playable ROM as an ``env``, and the tuned numbers of a preset's base."""
-    store = ConfigStore.instance()
+def register_options(conf: Path, *own: Path) -> None:
+    """Offer what needs no file: every playable ROM as an ``env``, and the tuned numbers of a preset's base.
+
+    Args:
+        conf: this project's configuration.
+        own: folders of the user's own.
+    """
+    folders, store = (conf, *own), ConfigStore.instance()
     for game in atari.games():
-        if not (conf / "env" / f"{game}.yaml").exists():
+        if not any((folder / "env" / f"{game}.yaml").exists() for folder in folders):
             store.store(group="env", name=game, node={"defaults": ["atari", "_self_"], "game": game})
-    tuned = {path.stem for path in (conf / "tuned").glob("*.yaml")}
-    for algo in sorted(path.stem for path in (conf / "algo").glob("*.yaml")):
-        for base in bases_of(algo, conf):
+    tuned = {path.stem for folder in folders for path in (folder / "tuned").glob("*.yaml")}
+    for algo in sorted({path.stem for folder in folders for path in (folder / "algo").glob("*.yaml")}):
+        for base in bases_of(algo, folders):
             for name in sorted(one for one in tuned if one.startswith(f"{base}-")):
                 inherited = f"{algo}-{name.removeprefix(f'{base}-')}"
                 if inherited not in tuned:
@@ -51,17 +57,18 @@ def register_options(conf: Path) -> None:
                     store.store(group="tuned", name=inherited, node={"defaults": [name]}, package="_global_")
 
 
-def bases_of(algo: str, conf: Path) -> list[str]:
+def bases_of(algo: str, folders: Sequence[Path]) -> list[str]:
     """Return the algorithms on which a preset builds, the nearest first: ``defaults: [dqn, _self_]``."""
     found: list[str] = []
     waiting = [algo]
     while waiting:
-        path = conf / "algo" / f"{waiting.pop()}.yaml"
+        name = waiting.pop()
+        path = next((one for folder in folders if (one := folder / "algo" / f"{name}.yaml").is_file()), None)
         try:
-            defaults = yaml.safe_load(path.read_text())["defaults"]
+            defaults = yaml.safe_load(path.read_text())["defaults"] if path is not None else []
         except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):  # told where somebody chooses it
             continue
-        names = [name for name in defaults if isinstance(name, str) and name not in ("_self_", algo, *found)]
+        names = [one for one in defaults if isinstance(one, str) and one not in ("_self_", algo, *found)]
         found += names
         waiting += reversed(names)
     return found
@@ -70,11 +77,14 @@ def bases_of(algo: str, conf: Path) -> list[str]:
 def compose_jobs(arguments: Sequence[str], conf: Path) -> list[DictConfig]:
     """Compose what a command line asks for, every job of a sweep that can be known beforehand.
 
+    A folder of the user's own, given by ``--config-dir``, is searched as Hydra searches it.
+
     Raises:
         ConfigurationError: one sentence about the first name that does not exist, or choice that cannot be meant.
     """
     is_sweep = bool({"-m", "--multirun"} & set(arguments))
-    overrides = [argument for argument in arguments if not argument.startswith("-")]
+    overrides, folders = split(arguments)
+    searchpath = [f"hydra.searchpath=[{','.join(f'file://{one.resolve()}' for one in folders)}]"] if folders else []
     try:
         parsed = OverridesParser.create().parse_overrides(overrides)
     except OverrideParseException as error:
@@ -90,9 +100,53 @@ def compose_jobs(arguments: Sequence[str], conf: Path) -> list[DictConfig]:
         jobs = [overrides]
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
-        configs = [compose_config(job, conf) for job in jobs]
+        configs = [compose_config([*job, *searchpath], conf) for job in jobs]
     _check_folders(configs, parsed)
     return configs
+
+
+def for_sweeper(arguments: Sequence[str]) -> list[str]:
+    """Write a sweep so that Hydra can compose it where the swept option decides which keys there are.
+
+    Hydra composes the overrides that are not swept once by themselves, with the defaults in place of what is swept: with
+    ``algo=ppo,a2c algo.rollout_length=16`` it would look for the key in the default algorithm. As a sweep over one value
+    it is left to the jobs.
+    """
+    if not {"-m", "--multirun"} & set(arguments):
+        return list(arguments)
+    overrides, _ = split(arguments)
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    swept = {one.key_or_group for one in parsed if one.is_sweep_override()}
+    depends = {
+        one.input_line
+        for one in parsed
+        if one.key_or_group.partition(".")[0] in swept and "." in one.key_or_group and not one.is_sweep_override()
+        if not one.is_delete()
+    }
+    written = []
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        written.append(f"{key}=choice({value})" if argument in depends else argument)
+    return written
+
+
+def split(arguments: Sequence[str]) -> tuple[list[str], list[Path]]:
+    """Split a command line into its overrides and the folders of ``--config-dir``; other flags are left out.
+
+    Raises:
+        ConfigurationError: a folder is none.
+    """
+    overrides, folders, words = [], [], iter(arguments)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag in ("--config-dir", "-cd"):
+            folders.append(Path(value if equals else next(words, ".")))
+        elif not word.startswith("-"):
+            overrides.append(word)
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigurationError(f"--config-dir {folder} is not a folder.")
+    return overrides, folders
 
 
 def _check_folders(configs: Iterable[DictConfig], parsed: list[Override]) -> None:
@@ -152,6 +206,8 @@ def compose_config(overrides: list[str], conf: Path) -> DictConfig:
         raise ConfigurationError(unknown(f"{group}={option}", option, list(options))) from error
     except ConfigCompositionException as error:
         key = _offending_key(str(error), overrides)
+        if key in HABITS:
+            raise ConfigurationError(f"{key} is not a key here; instead: {HABITS[key]}.") from error
         components = [override for override in overrides if override.partition("=")[0] in GROUPS]
         try:
             composed = compose("train", overrides=components)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -20,10 +21,14 @@ LARGE_IMAGE = 4096  # numbers of an observation; below, casts and threads cost m
 class Hardware(NamedTuple):
     """What a run uses of its machine; ``auto`` chooses by the machine and by the size of the observations."""
 
-    accelerator: Literal["auto", "cpu", "gpu", "cuda"]
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
     devices: Annotated[int, Between(1, 1)]
     precision: Literal["auto", "32-true", "bf16-mixed"]
     num_threads: Literal["auto"] | Annotated[int, Between(1, 1024)]  # of the learner's tensor operations
+    max_time: str | None = None  # days:hours:minutes:seconds, after which a run ends as if it was stopped
+    profiler: Literal["simple", "advanced", "pytorch"] | None = None
+    deterministic: bool = False  # refuse operations that are not, on a GPU
+    detect_anomaly: bool = False  # name the operation whose gradient is not a number; slow
 
     def chosen_for(self, spec: EnvSpec) -> Hardware:
         """Replace ``auto``.
@@ -39,16 +44,22 @@ class Hardware(NamedTuple):
             raise ConfigurationError(
                 f"trainer.accelerator={self.accelerator}: no such device was found; use trainer.accelerator=cpu."
             )
+        if self.accelerator == "mps" and not torch.backends.mps.is_available():
+            raise ConfigurationError("trainer.accelerator=mps: no such device was found; use trainer.accelerator=cpu.")
+        if self.max_time is not None and re.fullmatch(r"\d+:\d\d:\d\d:\d\d", self.max_time) is None:
+            raise ConfigurationError(
+                f"trainer.max_time={self.max_time} is not allowed: it takes days:hours:minutes:seconds, as 00:12:00:00."
+            )
         accelerator = ("cuda" if has_cuda else "cpu") if self.accelerator == "auto" else self.accelerator
         is_large = spec.is_image and spec.observation_size >= LARGE_IMAGE
         has_bf16 = torch.cuda.is_bf16_supported() if accelerator in ("gpu", "cuda") else cpu_has_bf16()
+        has_bf16 = has_bf16 and accelerator != "mps"
         precision = "bf16-mixed" if is_large and has_bf16 else "32-true"
         num_threads = len(os.sched_getaffinity(0)) if is_large else 1
-        return Hardware(
-            accelerator,  # type: ignore[arg-type]
-            self.devices,
-            precision if self.precision == "auto" else self.precision,  # type: ignore[arg-type]
-            num_threads if self.num_threads == "auto" else self.num_threads,
+        return self._replace(
+            accelerator=accelerator,  # type: ignore[arg-type]
+            precision=precision if self.precision == "auto" else self.precision,  # type: ignore[arg-type]
+            num_threads=num_threads if self.num_threads == "auto" else self.num_threads,
         )
 
     def describe(self) -> dict[str, Any]:

@@ -17,11 +17,13 @@ from omegaconf import DictConfig, OmegaConf
 from triptych.build import Experiment, build, plain
 from triptych.callbacks.interrupt import RunInterrupted
 from triptych.callbacks.video import write_video
+from triptych.command.check import algo_settings
 from triptych.files import write_text
 from triptych.provenance.code import git_commit, versions
 from triptych.provenance.hardware import available_bytes
 from triptych.provenance.identity import deciding_settings, identity_hash
 from triptych.run.folder import CannotGoOn, FolderInUse, RunFolder
+from triptych.run.notes import budget_notes
 from triptych.types import ConfigurationError, ExitCode
 
 PROGRESS = ("frames", "env_steps", "updates", "wall_time_s", "frames_per_second")  # fields of summary.json
@@ -168,6 +170,8 @@ class Job:
         experiment.checkpoint.after_save = lambda: folder.update_summary(**_progress(experiment))
         for name, text in _introduction(self.cfg, experiment).items():
             folder.log(f"{name:>9}  {text}")
+        for note in budget_notes(algo_settings(self.cfg), self.cfg.total_frames, experiment.spec.frame_skip):
+            folder.log(f"{'note':>9}  {note}")
         folder.log(f"{'start':>9}  {checkpoint.name if checkpoint else 'from scratch'}")
 
     def _train_and_evaluate(self, experiment: Experiment, checkpoint: Path | None) -> ExitCode:
@@ -251,12 +255,6 @@ def _introduction(cfg: DictConfig, experiment: Experiment) -> dict[str, str]:
         "rhythm": f"a turn is {turn.env_steps} env steps and {turn.updates} updates",
         **data.describe(),
     }
-    decay_env_steps = experiment.module.learning_rate_decay_env_steps
-    if decay_env_steps is not None and decay_env_steps * spec.frame_skip < cfg.total_frames:
-        lines["note"] = (
-            f"nothing is learnt after {decay_env_steps * spec.frame_skip:,} frames, where the learning rate reaches 0; "
-            f"algo.learning_rate_decay_env_steps={decay_env_steps} is shorter than total_frames={cfg.total_frames}"
-        )
     sizes = experiment.measured.observation_sizes
     seen = sizes[sizes > 0] if sizes is not None else np.zeros(0)
     if len(seen) and seen.max() > 1000 * max(seen.min(), 1e-3) and cfg.algo.get("normalize_observations") is not True:

@@ -1,0 +1,1 @@
+"""An algorithm and a game of one's own on Triptych."""

@@ -1,0 +1,107 @@
+"""Keys that users of other projects type, and what they are here. docs/coming_from.md is written from this table."""
+
+from __future__ import annotations
+
+FRAMES = "total_frames=... (emulator frames; 4 to an env step on Atari, 1 elsewhere)"
+DISTRIBUTED = "one process learns; several environments step together by env.num_envs=..."
+
+# key -> what to type here
+HABITS = {
+    # Lightning's Trainer, as in lightning-hydra-template
+    "trainer.max_epochs": FRAMES,
+    "trainer.min_epochs": FRAMES,
+    "trainer.max_steps": FRAMES,
+    "trainer.min_steps": FRAMES,
+    "trainer.check_val_every_n_epoch": "eval.period_frames=...",
+    "trainer.val_check_interval": "eval.period_frames=...",
+    "trainer.log_every_n_steps": "callbacks.metrics.period_frames=...",
+    "trainer.gradient_clip_val": "algo.max_grad_norm=...",
+    "trainer.gradient_clip_algorithm": "algo.max_grad_norm=..., which clips the norm of all gradients together",
+    "trainer.accumulate_grad_batches": "algo.batch_size=...",
+    "trainer.limit_train_batches": FRAMES,
+    "trainer.limit_val_batches": "eval.episodes=...",
+    "trainer.limit_test_batches": "eval.final_episodes=...",
+    "trainer.fast_dev_run": "debug=tiny",
+    "trainer.overfit_batches": "debug=tiny env=catch; there is no fixed set of batches to fit",
+    "trainer.num_sanity_val_steps": "nothing: an evaluation is played at the end of each eval.period_frames",
+    "trainer.enable_progress_bar": "callbacks.progress=...",
+    "trainer.enable_model_summary": "nothing: there is no summary",
+    "trainer.enable_checkpointing": "checkpoint.period_frames=...",
+    "trainer.default_root_dir": "run_dir=...",
+    "trainer.logger": "logger=..., one of csv, wandb, tensorboard, mlflow, or 'logger=[wandb,tensorboard]'",
+    "trainer.callbacks": "'+callbacks.extra.name={_target_:package.Class,...}'",
+    "trainer.strategy": DISTRIBUTED,
+    "trainer.num_nodes": DISTRIBUTED,
+    "trainer.sync_batchnorm": DISTRIBUTED,
+    "trainer.use_distributed_sampler": DISTRIBUTED,
+    # lightning-hydra-template
+    "model": "algo=...",
+    "data": "env=...",
+    "data.batch_size": "algo.batch_size=...",
+    "data.num_workers": "env.num_envs=..., env.use_processes=true",
+    "model.optimizer.lr": "algo.learning_rate=...",
+    "paths.output_dir": "run_dir=...",
+    "paths.log_dir": "run_dir=...",
+    "ckpt_path": "the same command again goes on; python scripts/evaluate.py RUN_FOLDER plays a checkpoint",
+    "train": "nothing: a run trains and is evaluated; python scripts/evaluate.py RUN_FOLDER only evaluates",
+    "test": "nothing: a run trains and is evaluated; python scripts/evaluate.py RUN_FOLDER only evaluates",
+    "task_name": "run_dir=...",
+    "hparams_search": "-m algo.learning_rate=1e-4,3e-4",
+    # Stable-Baselines3, RL Baselines3 Zoo, CleanRL, and the field's other names
+    "total_timesteps": FRAMES,
+    "n_timesteps": FRAMES,
+    "env_id": "env=..., or env=gym env.id=...",
+    "exp_name": "run_dir=...",
+    "learning_rate": "algo.learning_rate=...",
+    "lr": "algo.learning_rate=...",
+    "algo.lr": "algo.learning_rate=...",
+    "algo.gamma": "algo.discount=...",
+    "gamma": "algo.discount=...",
+    "algo.buffer_size": "algo.replay.capacity_env_steps=...",
+    "buffer_size": "algo.replay.capacity_env_steps=...",
+    "algo.learning_starts": "algo.learning_starts_env_steps=...",
+    "learning_starts": "algo.learning_starts_env_steps=...",
+    "algo.train_freq": "algo.env_steps_per_update=...",
+    "train_freq": "algo.env_steps_per_update=...",
+    "algo.train_frequency": "algo.env_steps_per_update=...",
+    "algo.gradient_steps": "algo.env_steps_per_update=...",
+    "algo.target_update_interval": "algo.target_update_period_updates=... (gradient steps)",
+    "algo.target_network_frequency": "algo.target_update_period_updates=... (gradient steps)",
+    "algo.exploration_fraction": "algo.epsilon_decay_env_steps=... (env steps)",
+    "algo.exploration_final_eps": "algo.epsilon_end=...",
+    "algo.exploration_initial_eps": "algo.epsilon_start=...",
+    "algo.n_envs": "env.num_envs=...",
+    "n_envs": "env.num_envs=...",
+    "num_envs": "env.num_envs=...",
+    "algo.n_steps": "algo.rollout_length=... on policy (vector steps), algo.n_step=... off policy",
+    "algo.num_steps": "algo.rollout_length=... (vector steps)",
+    "num_steps": "algo.rollout_length=... (vector steps)",
+    "algo.n_epochs": "algo.num_epochs=...",
+    "algo.update_epochs": "algo.num_epochs=...",
+    "algo.ent_coef": "algo.entropy_coef=...",
+    "algo.vf_coef": "algo.value_coef=...",
+    "algo.clip_coef": "algo.clip_range=...",
+    "algo.lambda": "algo.gae_lambda=...",
+    "algo.double": "algo.double_q=...",
+    "frame_stack": "env.frame_stack=..., on Atari protocol.frame_stack=...",
+    "torch_deterministic": "trainer.deterministic=true",
+    "cuda": "trainer=gpu or trainer=cpu",
+    "device": "trainer=gpu or trainer=cpu",
+    "track": "logger=wandb, or logger=csv for none",
+    "capture_video": "callbacks.video=...",
+    "save_model": "nothing: checkpoints are written every checkpoint.period_frames",
+    "tags": "logger.wandb.tags=[...]",
+    "verbose": "callbacks.progress=...",
+}
+
+
+def markdown() -> str:
+    """Write the table of docs/coming_from.md."""
+    lines = ["| There | Here |", "|---|---|"]
+    lines += [f"| `{key}` | {_code(text)} |" for key, text in HABITS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _code(text: str) -> str:
+    """Mark what is typed as code: the first word and what follows it without a sentence around."""
+    return text if text.startswith("nothing") or " " in text else f"`{text}`"

@@ -1,0 +1,68 @@
+"""The names that users type for what has another one here: other cases, public ids, whole numbers as 1e6."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from triptych.envs import atari
+
+NAMED = ("algo", "env", "experiment", "logger", "protocol", "trainer", "callbacks", "debug")
+ATARI_ID = re.compile(r"(?:ALE/)?(\w+?)(?:NoFrameskip|Deterministic)?-v\d+(?:-ram)?", re.ASCII)
+WHOLE = re.compile(r"[+-]?\d+(\.\d+)?[eE]\+?\d+")
+
+
+def canonical(arguments: Sequence[str], conf: Path) -> list[str]:
+    """Write a command line in this project's own names; what has none here is left as it is."""
+    return [word for argument in arguments for word in _canonical(argument, conf)]
+
+
+def _canonical(argument: str, conf: Path) -> list[str]:
+    key, equals, value = argument.partition("=")
+    if not equals or argument.startswith("-") or not value:
+        return [argument]
+    if key in NAMED and re.fullmatch(r"[\w/:.,-]+", value):
+        found = [_option(key, one, conf) for one in value.split(",")]
+        ids = [one for one in found if one.startswith("gym env.id=")]
+        if ids and len(found) == 1:
+            return ["env=gym", ids[0].removeprefix("gym ")]
+        return [argument] if ids else [f"{key}={','.join(found)}"]
+    return [f"{key}={','.join(_number(one) for one in value.split(','))}"]
+
+
+def _option(group: str, name: str, conf: Path) -> str:
+    options = {path.stem for path in (conf / group).glob("*.yaml")}
+    if group == "env":
+        options |= {*atari.games(), *atari.UNPLAYABLE}
+    if name in options:
+        return name
+    folded = {option.replace("_", "").lower(): option for option in options}
+    if name.replace("_", "").replace("-", "").lower() in folded:
+        return folded[name.replace("_", "").replace("-", "").lower()]
+    if group != "env" or not re.search(r"-v\d+", name):
+        return name
+    option = ids_of(conf).get(name)
+    if option is not None:
+        return option
+    match = ATARI_ID.fullmatch(name)
+    game = folded.get(match.group(1).lower()) if match else None
+    return game if game in atari.games() else f"gym env.id={name}"
+
+
+def _number(text: str) -> str:
+    if WHOLE.fullmatch(text) and float(text).is_integer() and abs(float(text)) < 2**63:
+        return str(int(float(text)))
+    return text
+
+
+def ids_of(conf: Path) -> dict[str, str]:
+    """Return the Gymnasium ids that have an option of their own."""
+    found = {}
+    for path in sorted((conf / "env").glob("*.yaml")):
+        node = yaml.safe_load(path.read_text())
+        if isinstance(node, dict) and isinstance(node.get("id"), str) and node["id"] != "???":
+            found[node["id"]] = path.stem
+    return found

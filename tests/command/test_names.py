@@ -1,0 +1,97 @@
+"""What users of other projects type: it is understood, or refused with what to type instead."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.front_door import ROOT, train
+from triptych.command.habits import HABITS, markdown
+from triptych.command.names import canonical
+
+CONF = ROOT / "conf"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("algo=DQN", "algo=dqn"),
+        ("algo=DoubleDQN,PPO", "algo=double_dqn,ppo"),
+        ("env=Pong", "env=pong"),
+        ("env=ALE/Pong-v5", "env=pong"),
+        ("env=PongNoFrameskip-v4", "env=pong"),
+        ("env=ALE/MsPacman-v5", "env=ms_pacman"),
+        ("env=SpaceInvadersDeterministic-v4", "env=space_invaders"),
+        ("env=CartPole-v1", "env=cartpole"),
+        ("env=LunarLander-v3", "env=lunar_lander"),
+        ("env=HalfCheetah-v5,Hopper-v5", "env=half_cheetah,hopper"),
+        ("total_frames=1e6", "total_frames=1000000"),
+        ("algo.replay.capacity_env_steps=2.5e4", "algo.replay.capacity_env_steps=25000"),
+        ("algo.learning_rate=1e-3", "algo.learning_rate=1e-3"),
+        ("seed=1,2e1", "seed=1,20"),
+        ("env=pnog", "env=pnog"),
+        ("run_dir=1e6/x", "run_dir=1e6/x"),
+        ("algo=null", "algo=null"),
+        ("--config-dir=x", "--config-dir=x"),
+        ("~algo.td_loss", "~algo.td_loss"),
+    ],
+)
+def test_names_are_found_in_any_case_and_by_their_public_ids(typed, meant):
+    assert canonical([typed], CONF) == [meant]
+
+
+def test_an_id_without_an_option_is_played_all_the_same():
+    assert canonical(["env=Acrobot-v1"], CONF) == ["env=gym", "env.id=Acrobot-v1"]
+    assert canonical(["env=my_envs:Mine-v0"], CONF) == ["env=gym", "env.id=my_envs:Mine-v0"]
+
+
+def test_a_whole_run_by_habit(tmp_path):
+    arguments = ["algo=PPO", "env=CartPole-v1", "debug=fdr", "logger=none", "callbacks=none", "total_frames=1e3"]
+    result = train(*arguments, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert len(list(tmp_path.glob("outputs/ppo/cartpole/none/*/summary.json"))) == 1
+
+
+@pytest.mark.parametrize("key", HABITS)
+def test_a_key_of_another_project_is_refused_with_the_one_of_this(key, tmp_path):
+    result = train("env=catch", f"{key}=3", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr == f"error: {key} is not a key here; instead: {HABITS[key]}.\n"
+
+
+def test_the_documented_table_is_the_one_that_is_used():
+    assert (ROOT / "docs" / "coming_from.md").read_text().endswith("\n\n" + markdown())
+
+
+@pytest.mark.parametrize(
+    "choice", ["trainer=cpu", "debug=fdr", "debug=profiler", "callbacks=early_stopping", "logger=none"]
+)
+def test_habitual_choices_run(choice, tmp_path):
+    result = train("env=catch", "debug=fdr", "logger=csv", "total_frames=400", choice, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Finished" in result.stdout
+
+
+@pytest.mark.parametrize("choice", ["trainer=mps", "trainer=gpu", "trainer.max_time=5", "trainer.devices=2"])
+def test_what_this_machine_or_project_has_not_is_refused_in_a_sentence(choice, tmp_path):
+    if choice == "trainer=gpu" and torch.cuda.is_available():
+        pytest.skip("there is one")
+    result = train("env=catch", choice, cwd=tmp_path)
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "trainer." in result.stderr
+
+
+def test_a_run_ends_after_its_time(tmp_path):
+    arguments = ["env=catch", "total_frames=100000000", "trainer.max_time=00:00:00:02", "logger=csv", "eval.episodes=1"]
+    result = train(*arguments, "callbacks.video=false", "stop_when_solved=false", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Finished" in result.stdout
+
+
+def test_help_says_what_to_type():
+    result = train("--help")
+    assert result.returncode == 0
+    for word in ("python train.py algo=dqn env=pong", "muzero", "atari100k", "emulator frames", "--cfg job"):
+        assert word in result.stdout
+    assert "powered by Hydra" not in result.stdout
