@@ -94,7 +94,8 @@ def build(
         check_room(data.needs(cfg.checkpoint.period_frames), available)
     metrics = Metrics(run_dir, **plain(cfg.callbacks.metrics))
     checkpoint = RunCheckpoint(run_dir / "checkpoints", **plain(cfg.checkpoint))
-    finish = Finish(data.clock.total_frames, spec.solved_return if cfg.stop_when_solved else None)
+    solved_return = spec.solved_return if cfg.stop_when_solved else None
+    finish = Finish(data.clock.total_frames, solved_return, data.evaluator.confirm, write_line)
     interrupt = Interrupt()
     progress = Progress(metrics, write_line=write_line, is_shown=cfg.callbacks.progress)
     threads = Threads(int(hardware.num_threads), cfg.trainer.num_threads != "auto", write_line)

@@ -34,6 +34,39 @@ def test_a_run_ends_when_it_is_solved_used_up_or_stopped_by_another_callback(epo
     assert finish.stop_reason == stop_reason
 
 
+class Module:
+    """Keeps in which order it was asked to evaluate and to train."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __getattr__(self, name):
+        return lambda: self.calls.append(name)
+
+
+@pytest.mark.parametrize(("confirmed", "stops"), [(1.0, True), (0.9, False)])
+def test_solved_is_confirmed_on_games_of_its_own(confirmed, stops):
+    lines, module = [], Module()
+
+    def confirm():
+        module.calls.append("confirm")
+        return confirmed
+
+    finish = Finish(100, 1.0, confirm, lines.append)
+    clock = SimpleNamespace(is_finished=False)
+    metrics = {"eval/return_mean": torch.tensor(1.2)}
+    trainer = SimpleNamespace(
+        callback_metrics=metrics, datamodule=SimpleNamespace(clock=clock), should_stop=False
+    )
+    finish.on_train_epoch_end(trainer, module)
+    assert trainer.should_stop == finish.is_solved == stops
+    assert module.calls == ["eval", "on_validation_start", "confirm", "train"]
+    assert "1.20 in the evaluation" in lines[0]
+    metrics["eval/return_mean"] = torch.tensor(0.5)
+    finish.on_train_epoch_end(trainer, module)
+    assert len(lines) == 1  # below the mark nothing needs a confirmation
+
+
 def test_a_solved_run_goes_on_only_with_a_larger_budget():
     solved = Finish(total_frames=100, solved_return=1.0)
     end_epoch(solved, 2.0)

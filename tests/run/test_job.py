@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 
 from tests.front_door import command, frames_of, rows, start, summary, train
 from triptych.build import build
+from triptych.report.runs import find_runs
 from triptych.run.job import env_name
 from triptych.run.restore import load_config
 
@@ -629,3 +630,46 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_its_batch_is_kept(tmp_path)
     assert "Traceback" not in result.stdout + result.stderr
     kept = torch.load(tmp_path / "not_finite.pt", weights_only=True)
     assert {"observation", "action", "target", "advantage", "is_known", "extras"} == set(kept)
+
+
+def test_every_game_of_an_evaluation_is_kept_and_those_after_a_checkpoint_are_cut(finished, tmp_path):
+    games = rows(finished, "evaluations.csv")
+    assert list(games[0]) == ["frames", "episode_index", "seed", "length", "return", "is_truncated"]
+    for row in rows(finished):
+        if row["eval/return_mean"]:
+            returns = [float(game["return"]) for game in games if game["frames"] == row["frames"]]
+            assert sum(returns) / len(returns) == pytest.approx(float(row["eval/return_mean"]))
+            assert len(returns) == 2
+    folder = copy_of(finished, tmp_path)
+    with (folder / "evaluations.csv").open("a") as file:
+        file.write("999999,0,1,9,1,0\n")
+    assert train(*TINY, "total_frames=5000", f"run_dir={folder}").returncode == 0
+    assert "999999" not in frames_of(folder, "evaluations.csv")
+    assert max(frames_of(folder, "evaluations.csv")) == 5000
+
+
+def test_the_mean_of_an_interval_is_of_the_episodes_that_ended_in_it(finished):
+    episodes = [(int(row["frames"]), float(row["return"])) for row in rows(finished, "episodes.csv")]
+    before = 0
+    for row in rows(finished):
+        if row["collect/interval_return_mean"]:
+            frames = int(row["frames"])
+            returns = [value for at, value in episodes if before < at <= frames]
+            assert float(row["collect/interval_return_mean"]) == pytest.approx(sum(returns) / len(returns), rel=1e-4)
+            before = frames
+    assert before > 2000
+
+
+def test_runs_of_debug_lie_apart_and_no_report_takes_them_for_runs(tmp_path):
+    assert train("env=catch", "debug=fdr", "callbacks=none", cwd=tmp_path).returncode == 0
+    (folder,) = (path.parent for path in tmp_path.glob("outputs/.debug/dqn/catch/none/*/summary.json"))
+    assert find_runs([tmp_path]) == ([], [])
+    assert summary(folder)["status"] == "finished"
+
+
+def test_a_home_in_run_dir_is_the_users(tmp_path):
+    environment = os.environ | {"HOME": str(tmp_path)}
+    result = train("env=catch", "debug=fdr", "callbacks=none", "run_dir=~/run", cwd=tmp_path, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "run" / "summary.json").exists()
+    assert not (tmp_path / "~").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
@@ -10,17 +11,30 @@ import pytorch_lightning as pl
 class Finish(pl.Callback):
     """Stops when the frames are used up, or when the game is solved; another callback may stop a run too.
 
+    One mean over few games is noisy, and the best of many is a lucky one. So an evaluation that reaches the solved
+    return is confirmed on games of its own before it counts.
+
     Args:
         total_frames: the budget; a run that was solved goes on when it is raised.
         solved_return: mean evaluation return that counts as solved; ``None`` plays to the last frame.
+        confirm: plays games that no evaluation has seen and returns their mean; ``None`` takes the evaluation's word.
+        write_line: where a line about a confirmation goes.
         monitor: the metric compared with it.
 
     Attributes:
         stop_reason: ``solved``, ``total_frames``, or ``callback`` where another one asked for the end.
     """
 
-    def __init__(self, total_frames: int, solved_return: float | None, monitor: str = "eval/return_mean") -> None:
+    def __init__(
+        self,
+        total_frames: int,
+        solved_return: float | None,
+        confirm: Callable[[], float] | None = None,
+        write_line: Callable[[str], None] = print,
+        monitor: str = "eval/return_mean",
+    ) -> None:
         self.total_frames, self.solved_return, self.monitor = total_frames, solved_return, monitor
+        self.confirm, self.write_line = confirm, write_line
         self.is_solved = False
         self.stop_reason = "total_frames"
 
@@ -31,8 +45,20 @@ class Finish(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         value = trainer.callback_metrics.get(self.monitor)
         if self.solved_return is not None and value is not None:
-            self.is_solved = float(value) >= self.solved_return
+            self.is_solved = float(value) >= self.solved_return and self._is_confirmed(float(value), module)
         trainer.should_stop = trainer.should_stop or self.is_solved or trainer.datamodule.clock.is_finished
+
+    def _is_confirmed(self, value: float, module: pl.LightningModule) -> bool:
+        if self.confirm is None:
+            return True
+        module.eval()
+        module.on_validation_start()
+        mean = self.confirm()
+        module.train()
+        is_confirmed = mean >= (self.solved_return or 0.0)
+        what = "solved" if is_confirmed else "not yet solved"
+        self.write_line(f"{what}: {value:.2f} in the evaluation, {mean:.2f} in games of its own")
+        return is_confirmed
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         # The final evaluation turns the counters back to the best checkpoint's.

@@ -15,6 +15,7 @@ from triptych.types import Episode
 from triptych.types.bounds import Count
 
 METRIC_COLUMNS = ["frames", "env_steps", "updates", "wall_time_s"]
+EVALUATION_COLUMNS = ["frames", "episode_index", "seed", "length", "return", "is_truncated"]
 EPISODE_COLUMNS = ["frames", "env_index", "episode_index", "seed", "length", "return"]
 
 
@@ -36,6 +37,8 @@ class Metrics(pl.Callback):
         self._recent: deque[tuple[float, int]] = deque(maxlen=window_episodes)
         self._metrics_file: CSVFile | None = None
         self._episodes_file: CSVFile | None = None
+        self._evaluations_file: CSVFile | None = None
+        self._since_row: list[float] = []  # returns of the training episodes since the last row
         self._wall_time_before = 0.0
 
     def state_dict(self) -> dict[str, Any]:
@@ -57,6 +60,8 @@ class Metrics(pl.Callback):
         owed = "eval/return_mean" if clock.owes_evaluation else None
         for name in ("metrics.csv", "episodes.csv"):
             cut_rows(self.directory / name, frames, owed)
+        cut_rows(self.directory / "evaluations.csv", frames, "return" if owed else None)
+        self._evaluations_file = CSVFile(self.directory / "evaluations.csv", EVALUATION_COLUMNS)
         self._metrics_file = CSVFile(self.directory / "metrics.csv", METRIC_COLUMNS)
         self._episodes_file = CSVFile(self.directory / "episodes.csv", EPISODE_COLUMNS)
         self._started = self._interval_start = time.monotonic()
@@ -89,6 +94,7 @@ class Metrics(pl.Callback):
             return
         results = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("eval/")}
         self.write(trainer, self._clock(trainer, module) | results)
+        self._file_evaluation(trainer.datamodule.clock.frames, trainer.datamodule.evaluator.episodes)
         # Evaluation is not training: keep its time out of the frames per second.
         self._interval_start += time.monotonic() - self._validation_start
 
@@ -118,15 +124,36 @@ class Metrics(pl.Callback):
             returns, lengths = zip(*self._recent, strict=True)
             row["collect/return_mean"] = statistics.fmean(returns)
             row["collect/episode_length_mean"] = statistics.fmean(lengths)
+        if self._since_row:
+            row["collect/interval_return_mean"] = statistics.fmean(self._since_row)
+            self._since_row = []
         row |= module.take_metrics()  # type: ignore[operator]
         now = time.monotonic()
         row["train/frames_per_second"] = (row["frames"] - self._interval_frames) / max(now - self._interval_start, 1e-9)
         self._interval_start, self._interval_frames = now, int(row["frames"])
         return row
 
+    def _file_evaluation(self, frames: int, episodes: list[Episode]) -> None:
+        """Keep every game of an evaluation, so that those that were cut or went in circles are seen."""
+        assert self._evaluations_file is not None
+        self._evaluations_file.append(
+            *(
+                {
+                    "frames": frames,
+                    "episode_index": episode.episode_index,
+                    "seed": episode.seed,
+                    "length": episode.length,
+                    "return": f"{episode.episode_return:.6g}",
+                    "is_truncated": int(episode.is_truncated),
+                }
+                for episode in episodes
+            )
+        )
+
     def _file_episodes(self, episodes: list[Episode]) -> None:
         assert self._episodes_file is not None
         self._recent.extend((episode.episode_return, episode.length) for episode in episodes)
+        self._since_row += [episode.episode_return for episode in episodes]
         self._episodes_file.append(
             *(
                 {

@@ -108,9 +108,9 @@ def compose_jobs(arguments: Sequence[str], conf: Path) -> list[DictConfig]:
 def for_sweeper(arguments: Sequence[str]) -> list[str]:
     """Write a sweep so that Hydra can compose it where the swept option decides which keys there are.
 
-    Hydra composes the overrides that are not swept once by themselves, with the defaults in place of what is swept: with
-    ``algo=ppo,a2c algo.rollout_length=16`` it would look for the key in the default algorithm. As a sweep over one value
-    it is left to the jobs.
+    Hydra composes the overrides that are not swept once by themselves, with the defaults in place of what is swept:
+    with ``algo=ppo,a2c algo.rollout_length=16`` it would look for the key in the default algorithm. As a sweep over one
+    value it is left to the jobs.
     """
     if not {"-m", "--multirun"} & set(arguments):
         return list(arguments)

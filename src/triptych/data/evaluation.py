@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import statistics
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -15,8 +16,8 @@ from triptych.types import EVALUATE, Episode, EvaluationResult, GameFactory
 from triptych.types.bounds import Count
 
 # Environments of these indices play evaluations: no training episode ever starts from their seeds.
-# Validation during the run, the final test, and whoever asks later (scripts/evaluate.py).
-VALIDATION_STREAM, TEST_STREAM, EVALUATE_STREAM = 2**30, 2**30 + 1, 2**30 + 2
+# Validation during the run, the final test, whoever asks later (scripts/evaluate.py), and the confirmation of "solved".
+VALIDATION_STREAM, TEST_STREAM, EVALUATE_STREAM, CONFIRM_STREAM = 2**30, 2**30 + 1, 2**30 + 2, 2**30 + 3
 
 
 class EvaluationPlan(NamedTuple):
@@ -68,6 +69,15 @@ class Evaluator:
         if mode == EVALUATE:
             self.episodes = episodes
         return episodes
+
+    def confirm(self) -> float:
+        """Return the mean return of games that no evaluation plays, in the mode that counts."""
+        latest = self.episodes
+        mean = statistics.fmean(
+            episode.episode_return for episode in self.play(CONFIRM_STREAM, self.plan.episodes, EVALUATE)
+        )
+        self.episodes = latest
+        return mean
 
 
 class EvaluationDataset(IterableDataset):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import pkgutil
+import functools
+import importlib
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
@@ -62,8 +64,8 @@ class Gymnasium:
         num_envs: copies that step together.
         observations: what they are, where the rule cannot know or is wrong: ``vector``, ``channels_first`` or
             ``channels_last``.
-        wrappers: dotted names of what is put around each copy, the first one innermost, such as
-            ``gymnasium.wrappers.FlattenObservation``; each is called with the environment alone.
+        wrappers: what is put around each copy, the first one innermost: dotted names, such as
+            ``gymnasium.wrappers.FlattenObservation``, or dicts of a name as ``_target_`` and further keywords.
         frame_stack: last pictures that make one observation, ``[frame_stack · C, H, W]``.
         use_processes: one process per copy (`ProcessVectorEnv`); pays only for slow environments.
         solved_return: mean evaluation return from which the environment counts as solved; by default the
@@ -77,15 +79,19 @@ class Gymnasium:
         num_envs: Annotated[int, Between(1, 10_000)],
         *,
         observations: Layout = "auto",
-        wrappers: Sequence[str] = (),
+        wrappers: Sequence[str | dict[str, Any]] = (),
         frame_stack: Annotated[int, Between(1, 255)] = 1,
         use_processes: bool = False,
         solved_return: float | None = None,
         make_kwargs: dict[str, Any] | None = None,
     ) -> None:
+        for key, value, kind in (("make_kwargs", make_kwargs or {}, dict), ("wrappers", wrappers, list | tuple)):
+            if not isinstance(value, kind):
+                form = "a node of keywords, as env.make_kwargs.x=1" if kind is dict else f"a list, [{value}]"
+                raise ConfigurationError(f"env.{key}={value} is not allowed: it takes {form}.")
         self._id, self._frame_stack, self._make_kwargs = id, frame_stack, dict(make_kwargs or {})
         self._make_kwargs.pop("render_mode", None)  # drawing is for `replay`
-        self._wrappers = [_find_wrapper(name) for name in _as_names(wrappers)]
+        self._wrappers = [_find_wrapper(name) for name in wrappers]
         registration, space = self._look_at_one()
         rule = observation_rule(space, observations, id)
         if frame_stack > 1 and rule.pixel_max is None:
@@ -120,6 +126,8 @@ class Gymnasium:
         Raises:
             ConfigurationError: it cannot be made, or its wrappers do not fit it.
         """
+        if self._id.count(":") > 1:
+            raise ConfigurationError(f"env.id={self._id} is not allowed: it takes <id> or <module>:<id>.")
         if require_extra(self._id) == "mujoco":
             mujoco.warn_through_python()
         try:
@@ -225,17 +233,24 @@ class Gymnasium:
         self._envs.close()
 
 
-def _as_names(wrappers: Sequence[str]) -> Sequence[str]:
-    if isinstance(wrappers, str):
-        raise ConfigurationError(f"env.wrappers={wrappers} must be a list: env.wrappers=[{wrappers}].")
-    return wrappers
-
-
-def _find_wrapper(name: str) -> Wrapper:
+def _find_wrapper(entry: Any) -> Wrapper:
+    """Find a wrapper by its dotted name, or by a dict of its name as ``_target_`` and its keywords."""
+    keywords = dict(entry) if isinstance(entry, dict) else {"_target_": entry}
+    name = keywords.pop("_target_", None)
+    module, _, attribute = name.rpartition(".") if isinstance(name, str) else ("", "", "")
+    if not module:
+        raise ConfigurationError(
+            f"env.wrappers={entry} is no wrapper: an entry is a dotted name, as gymnasium.wrappers.FlattenObservation, "
+            "or {_target_: name, keyword: value}."
+        )
     try:
-        return pkgutil.resolve_name(name)
-    except (ImportError, AttributeError, ValueError) as error:
+        found = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # a module may raise anything when it is imported
         raise ConfigurationError(f"env.wrappers={name} cannot be imported: {error}") from error
+    is_wrapper = inspect.isclass(found) and issubclass(found, gymnasium.Wrapper)
+    if not is_wrapper and not inspect.isfunction(found):
+        raise ConfigurationError(f"env.wrappers={name} is no wrapper of Gymnasium's, nor a function of an environment.")
+    return functools.partial(found, **keywords)
 
 
 def _stack_channels(env: gymnasium.Env, frame_stack: int) -> gymnasium.Env:

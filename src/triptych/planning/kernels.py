@@ -71,7 +71,17 @@ class Evaluation(NamedTuple):
 # Inlined and without reference counts, of which these functions need none: they allocate nothing. Both together make
 # the search more than twice as fast.
 scalar: Any = njit(error_model="numpy", nogil=True, inline="always", _nrt=False)  # type: ignore[call-overload]
-loop_over_roots: Any = njit(error_model="numpy", nogil=True, cache=True, _nrt=False)  # type: ignore[call-overload]
+
+
+def loop_over_roots(function: Any) -> Any:
+    """Compile a function that Python calls, once for all processes where the result can be kept on disk."""
+    settings: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": False}
+    try:
+        return njit(cache=True, **settings)(function)
+    except RuntimeError:  # neither this folder nor the home can be written
+        return njit(**settings)(function)
+
+
 
 
 # --- Q-transforms: of a node's actions, from its record and its children's, to ``scores [A]`` -------------------

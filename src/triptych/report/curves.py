@@ -32,7 +32,9 @@ def draw_curves(run_folders: Sequence[Path], path: Path) -> None:
     for index, group in enumerate(group_runs(runs)):
         for run in group:
             is_first = run is group[0]
-            axes.plot(*run.curve("collect/return_mean"), color=f"C{index}", linewidth=1, alpha=0.5)
+            interval = run.curve("collect/interval_return_mean")
+            training = interval if interval[0] else run.curve("collect/return_mean")  # older runs have no other
+            axes.plot(*training, color=f"C{index}", linewidth=1, alpha=0.5)
             axes.plot(
                 *run.curve("eval/return_mean"),
                 color=f"C{index}",

@@ -16,7 +16,7 @@ from triptych.envs.scores import atari_scores
 from triptych.files import copy_file, find_link, read_csv, read_json, read_yaml
 from triptych.provenance.identity import deciding_settings, identity_hash
 
-FILES = ("summary.json", "metrics.csv", "episodes.csv", "config.yaml")
+FILES = ("summary.json", "metrics.csv", "episodes.csv", "evaluations.csv", "config.yaml")
 MOVED_ASIDE = re.compile(r"\.old\d+$")
 
 
@@ -154,7 +154,8 @@ def find_runs(folders: Iterable[Path]) -> tuple[list[Run], list[str]]:
             summary.parent.resolve(): summary.parent
             for folder in folders
             for summary in sorted(folder.rglob("summary.json"))
-            if (summary.parent / "metrics.csv").is_file() and not MOVED_ASIDE.search(summary.parent.name)
+            if (summary.parent / "metrics.csv").is_file()
+            if not MOVED_ASIDE.search(summary.parent.name) and ".debug" not in summary.parent.parts
         }.values()
     )
     runs: dict[tuple[Any, ...], Run] = {}

@@ -41,11 +41,12 @@ def identity_of(cfg: DictConfig) -> str:
 
 
 def folder_of(cfg: DictConfig, choices: dict[str, str]) -> Path:
-    """Name the run's folder: outputs/<algo>/<env>/<protocol>/seed<seed>-<hash8>."""
+    """Name the run's folder: outputs/<algo>/<env>/<protocol>/seed<seed>-<hash8>; those of debug=... lie in .debug."""
     if cfg.run_dir is not None:
-        return Path(cfg.run_dir)
+        return Path(cfg.run_dir).expanduser()
     name = f"seed{cfg.seed}-{identity_of(cfg)}"
-    return Path("outputs") / choices["algo"] / env_name(cfg, choices) / cfg.protocol.name / name
+    root = Path("outputs", ".debug") if choices.get("debug") else Path("outputs")  # no report takes it for a run
+    return root / choices["algo"] / env_name(cfg, choices) / cfg.protocol.name / name
 
 
 def run(cfg: DictConfig, choices: dict[str, str], command: str) -> ExitCode:

@@ -22,7 +22,8 @@ class Between(NamedTuple):
         return self.low <= value <= self.high
 
     def describe(self) -> str:
-        return f"from {self.low:g} to {self.high:,.0f}" if self.high >= 1e4 else f"from {self.low:g} to {self.high:g}"
+        high = f"{self.high:,.0f}" if 1e4 <= self.high < 1e16 else f"{self.high:g}"
+        return f"from {self.low:g} to {high}"
 
 
 class AtLeast(NamedTuple):
@@ -60,4 +61,4 @@ Count = Annotated[int, Between(1, MAX_COUNT)]
 CountOrZero = Annotated[int, Between(0, MAX_COUNT)]
 Fraction = Annotated[float, Between(0, 1)]
 Coefficient = Annotated[float, AtLeast(0)]
-Positive = Annotated[float, AtLeast(1e-12)]
+Positive = Annotated[float, Between(1e-12, 1e30)]  # within single precision
