@@ -28,6 +28,7 @@ class FakeTrainer:
         self.loggers, self.callback_metrics = [Keeper(), Keeper()], {}
         self.state, self.sanity_checking = SimpleNamespace(fn="fit"), False
         self.datamodule = self.clock = self
+        self.evaluator = SimpleNamespace(episodes=[])
         self.fit_loop = SimpleNamespace(epoch_loop=SimpleNamespace(_batches_that_stepped=0))
 
     def take_ended_episodes(self):

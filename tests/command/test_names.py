@@ -31,6 +31,10 @@ CONF = ROOT / "conf"
         ("seed=1,2e1", "seed=1,20"),
         ("env=pnog", "env=pnog"),
         ("run_dir=1e6/x", "run_dir=1e6/x"),
+        ("run_dir=my runs/a=1", "run_dir='my runs/a=1'"),
+        ("run_dir='quoted'", "run_dir='quoted'"),
+        ("run_dir=null", "run_dir=null"),
+        ("run_dir=runs/${seed}", "run_dir=runs/${seed}"),
         ("algo=null", "algo=null"),
         ("--config-dir=x", "--config-dir=x"),
         ("~algo.td_loss", "~algo.td_loss"),
@@ -38,6 +42,14 @@ CONF = ROOT / "conf"
 )
 def test_names_are_found_in_any_case_and_by_their_public_ids(typed, meant):
     assert canonical([typed], CONF) == [meant]
+
+
+@pytest.mark.parametrize("name", ["with blanks", "a=1", "Zürich", "it's", "run (2)"])
+def test_a_folder_may_have_any_name(name, tmp_path):
+    arguments = ["env=catch", "debug=fdr", "callbacks=none", f"run_dir={tmp_path / name}"]
+    assert train(*arguments).returncode == 0
+    assert (tmp_path / name / "summary.json").exists()
+    assert "is finished" in train(*arguments).stdout
 
 
 def test_an_id_without_an_option_is_played_all_the_same():
@@ -49,7 +61,7 @@ def test_a_whole_run_by_habit(tmp_path):
     arguments = ["algo=PPO", "env=CartPole-v1", "debug=fdr", "logger=none", "callbacks=none", "total_frames=1e3"]
     result = train(*arguments, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert len(list(tmp_path.glob("outputs/ppo/cartpole/none/*/summary.json"))) == 1
+    assert len(list(tmp_path.glob("outputs/.debug/ppo/cartpole/none/*/summary.json"))) == 1
 
 
 @pytest.mark.parametrize("key", HABITS)

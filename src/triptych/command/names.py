@@ -24,6 +24,8 @@ def _canonical(argument: str, conf: Path) -> list[str]:
     key, equals, value = argument.partition("=")
     if not equals or argument.startswith("-") or not value:
         return [argument]
+    if key == "run_dir":
+        return [f"run_dir={_path(value)}"]
     if key in NAMED and re.fullmatch(r"[\w/:.,-]+", value):
         found = [_option(key, one, conf) for one in value.split(",")]
         ids = [one for one in found if one.startswith("gym env.id=")]
@@ -31,6 +33,15 @@ def _canonical(argument: str, conf: Path) -> list[str]:
             return ["env=gym", ids[0].removeprefix("gym ")]
         return [argument] if ids else [f"{key}={','.join(found)}"]
     return [f"{key}={','.join(_number(one) for one in value.split(','))}"]
+
+
+def _path(value: str) -> str:
+    """Quote a path for Hydra, whose grammar has its own meaning for ``~``, blanks, ``=`` and accents."""
+    if value == "null" or "${" in value or "," in value or value[0] in "'\"([{":
+        return value
+    path = str(Path(value).expanduser())
+    is_plain = re.fullmatch(r"[\w./:-]+", path, re.ASCII) is not None
+    return path if is_plain else "'" + path.replace("'", "\\'") + "'"
 
 
 def _option(group: str, name: str, conf: Path) -> str:
