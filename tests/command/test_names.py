@@ -34,6 +34,8 @@ CONF = ROOT / "conf"
         ("run_dir=my runs/a=1", "run_dir='my runs/a=1'"),
         ("run_dir='quoted'", "run_dir='quoted'"),
         ("run_dir=null", "run_dir=null"),
+        ("env.make_kwargs.gravity=-5", "++env.make_kwargs.gravity=-5"),
+        ("+env.make_kwargs.gravity=-5", "+env.make_kwargs.gravity=-5"),
         ("run_dir=runs/${seed}", "run_dir=runs/${seed}"),
         ("algo=null", "algo=null"),
         ("--config-dir=x", "--config-dir=x"),

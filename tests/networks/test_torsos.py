@@ -79,12 +79,22 @@ def test_channels_last_computes_the_same(shape):
     torch.testing.assert_close(torso(pixels), plain, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("pixel_max", [2.0, 255.0])
+def test_pixels_are_read_as_numbers_from_0_to_1_whatever_their_largest(pixel_max):
+    torch.manual_seed(0)
+    torso, unit = (SmallTorso((1, 6, 7), pixel_max=largest) for largest in (pixel_max, 1.0))
+    unit.load_state_dict(torso.state_dict())
+    share = torch.randint(3, (5, 1, 6, 7)) / 2  # 0, a half and 1
+    stones = (share * pixel_max).to(torch.uint8) if pixel_max == 2 else share * pixel_max
+    torch.testing.assert_close(torso(stones), unit(share), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("torso", "observation"),
     [
-        (NatureTorso((4, 84, 84)), torch.zeros(1, 4, 84, 84)),
+        (NatureTorso((4, 84, 84)), torch.zeros(1, 4, 84, 84, dtype=torch.bool)),
         (NatureTorso((4, 84, 84)), torch.zeros(4, 84, 84, dtype=torch.uint8)),
-        (SmallTorso((2, 10, 10)), torch.zeros(1, 2, 10, 10)),
+        (SmallTorso((2, 10, 10)), torch.zeros(2, 10, 10)),
         (VectorTorso((6,)), torch.zeros(1, 6, dtype=torch.uint8)),
     ],
 )

@@ -1,0 +1,152 @@
+"""What the spaces of users' environments become, by the rule that is written in `triptych.envs.spaces`."""
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Sequence, Text, Tuple
+
+from triptych.envs.spaces import action_rule, observation_rule
+from triptych.types import ConfigurationError
+
+
+class Showing(gymnasium.Env):
+    """Shows one observation of a space."""
+
+    action_space = Discrete(2)
+
+    def __init__(self, space, observation):
+        self.observation_space, self.observation = space, observation
+
+    def reset(self, *, seed=None, options=None):
+        return self.observation, {}
+
+
+def read(space, observation, layout="auto"):
+    """Return the rule, the space it leads to, and what the observation becomes."""
+    rule = observation_rule(space, layout, "Some-v0")
+    env = rule.wrap(Showing(space, observation))
+    return rule, env.observation_space, np.asarray(env.reset()[0])
+
+
+def picture(shape, dtype=np.uint8, low=0, high=255):
+    space = Box(low, high, shape, dtype)
+    numbers = np.arange(np.prod(shape)).reshape(shape) % (high - low + 1) + low
+    return space, numbers.astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((6, 7), (0, 1)),
+        ((72, 96, 3), (2, 0, 1)),
+        ((84, 84, 12), (2, 0, 1)),
+        ((3, 72, 96), (0, 1, 2)),
+        ((20, 19, 19), (0, 1, 2)),
+        ((19, 19, 20), (2, 0, 1)),
+        ((4, 9, 8, 3), (0, 3, 1, 2)),
+        ((4, 3, 9, 8), (0, 1, 2, 3)),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.uint16])
+def test_pictures_of_every_layout_become_channels_height_width(shape, axes, dtype):
+    space, shown = picture(shape, dtype)
+    rule, seen, found = read(space, shown)
+    expected = np.transpose(shown, axes)
+    expected = expected.reshape(-1, *expected.shape[-2:])
+    assert seen.shape == found.shape == expected.shape
+    if dtype == np.uint8:
+        np.testing.assert_array_equal(found, expected)
+        assert (found.dtype, rule.pixel_max) == (np.uint8, 255)
+    else:
+        np.testing.assert_allclose(found, expected / 255, rtol=1e-6)
+        assert (found.dtype, rule.pixel_max) == (np.float32, 1.0)
+    assert seen.contains(found)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 2), (1, 4)])
+def test_bytes_begin_at_0_and_keep_how_far_they_go(low, high):
+    space, shown = picture((6, 7), low=low, high=high)
+    rule, _, found = read(space, shown)
+    np.testing.assert_array_equal(found[0], shown - low)
+    assert rule.pixel_max == high - low
+
+
+def test_other_numbers_are_brought_to_0_to_1_by_their_bounds():
+    space, shown = picture((6, 7), np.float32, low=-1, high=3)
+    rule, _, found = read(space, shown)
+    np.testing.assert_allclose(found[0], (shown + 1) / 4)
+    assert (found.min(), found.max(), rule.pixel_max) == (0.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 8), (9, 5, 9)])
+def test_where_the_channels_cannot_be_known_it_asks_and_the_answer_decides(shape):
+    space, shown = picture(shape)
+    with pytest.raises(ConfigurationError, match=r"channels_first, channels_last or vector"):
+        read(space, shown)
+    np.testing.assert_array_equal(read(space, shown, "channels_first")[2], shown)
+    np.testing.assert_array_equal(read(space, shown, "channels_last")[2], np.moveaxis(shown, -1, 0))
+    assert read(space, shown, "vector")[2].shape == (np.prod(shape),)
+
+
+def test_a_picture_may_be_read_as_a_vector():
+    space, shown = picture((7, 7, 3))
+    rule, _, found = read(space, shown, "vector")
+    np.testing.assert_allclose(found, shown.ravel() / 255, rtol=1e-6)
+    assert rule.pixel_max is None
+
+
+@pytest.mark.parametrize(
+    ("space", "observation", "expected"),
+    [
+        (Box(-np.inf, np.inf, (3,), np.float64), np.array([1.0, 2e5, -3.0]), [1, 2e5, -3]),
+        (Box(-1, 1, (), np.float32), np.float32(0.5), [0.5]),
+        (Box(0, 255, (2,), np.uint8), np.array([0, 255], np.uint8), [0, 1]),
+        (Box(np.array([0, -2]), np.array([4, 2]), dtype=np.int64), np.array([1, 0]), [0.25, 0.5]),
+        (Box(-np.inf, np.inf, (2, 2), np.float32), np.array([[1, 2], [3, 4]], np.float32), [1, 2, 3, 4]),
+        (Discrete(3), 1, [0, 1, 0]),
+        (Discrete(3, start=5), 7, [0, 0, 1]),
+        (MultiBinary(2), np.array([1, 0], np.int8), [1, 0]),
+        (MultiDiscrete([2, 3]), np.array([1, 2]), [0, 1, 0, 0, 1]),
+        (Dict(a=Box(-1, 1, (2,)), b=Discrete(2)), {"a": np.array([0.5, -1], np.float32), "b": 1}, [0.5, -1, 0, 1]),
+        (Tuple((Discrete(2), Box(0, 9, (1,)))), (0, np.array([7], np.float32)), [1, 0, 7]),
+    ],
+)  # fmt: skip
+def test_everything_else_becomes_a_vector(space, observation, expected):
+    rule, seen, found = read(space, observation)
+    assert found.astype(np.float32).tolist() == pytest.approx(expected)
+    assert seen.shape == (len(expected),)
+    assert rule.pixel_max is None
+
+
+@pytest.mark.parametrize("space", [Text(5), Sequence(Discrete(2)), Dict(a=Sequence(Discrete(2)))])
+def test_what_has_no_fixed_length_is_refused_with_the_way_out(space):
+    with pytest.raises(ConfigurationError, match=r"Some-v0 .* env\.wrappers"):
+        observation_rule(space, "auto", "Some-v0")
+
+
+def test_a_layout_of_pictures_does_not_fit_a_vector():
+    with pytest.raises(ConfigurationError, match=r"env\.observations=channels_last .* use env\.observations=vector"):
+        observation_rule(Box(-1, 1, (4,), np.float32), "channels_last", "Some-v0")
+
+
+@pytest.mark.parametrize(
+    ("space", "fields"),
+    [
+        (Discrete(4), {"num_actions": 4}),
+        (MultiDiscrete([2, 3]), {"num_actions": None, "action_shape": (2,), "action_sizes": (2, 3)}),
+        (MultiDiscrete([[2, 3], [4, 5]]), {"num_actions": None, "action_shape": (2, 2), "action_sizes": (2, 3, 4, 5)}),
+        (MultiBinary(3), {"num_actions": None, "action_shape": (3,), "action_sizes": (2, 2, 2)}),
+        (
+            Box(-1, 2, (2,), np.float32),
+            {"num_actions": None, "action_shape": (2,), "action_low": (-1, -1), "action_high": (2, 2)},
+        ),
+    ],
+)
+def test_actions_are_one_choice_several_or_numbers(space, fields):
+    assert action_rule(space, "Some-v0").spec == fields
+
+
+def test_discrete_actions_may_begin_anywhere():
+    assert action_rule(Discrete(2, start=1), "Some-v0").first == 1
+    with pytest.raises(ConfigurationError, match="actions of type Text"):
+        action_rule(Text(3), "Some-v0")

@@ -1,0 +1,171 @@
+"""Small environments that are odd and legal, of the kinds that users bring."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
+
+LARGEST = np.finfo(np.float32).max
+
+
+class Odd(gymnasium.Env):
+    """Ten steps; a step pays 1 where the mean of the action is above a half. Subclasses are odd in one way each."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012  (Gymnasium's own form)
+    observation_space = Box(-1, 1, (2,), np.float32)
+    action_space = Discrete(2)
+    num_steps = 10
+
+    def __init__(self, render_mode=None):
+        self.render_mode = render_mode
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time = 0
+        return self.show(), self.tell()
+
+    def step(self, action):
+        self.time += 1
+        is_over = self.num_steps is not None and self.time >= self.num_steps
+        return self.show(), self.pay(action), is_over, False, self.tell()
+
+    def show(self):
+        return np.full(2, min(self.time / 10, 1), np.float32)
+
+    def pay(self, action):
+        return float(np.mean(action) > 0.5)
+
+    def tell(self):
+        return {}
+
+    def render(self):
+        return np.full((20, 20, 3), 20 * min(self.time, 12), np.uint8)
+
+
+class Huge(Odd):
+    action_space = Box(-LARGEST, LARGEST, (1,), np.float32)
+
+
+class Half(Odd):
+    action_space = Box(np.float32(0), np.float32(np.inf), (1,), np.float32)
+
+
+class Multi(Odd):
+    action_space = MultiDiscrete([2, 3])
+
+
+class Binary(Odd):
+    action_space = MultiBinary(3)
+
+
+class Start(Odd):
+    action_space = Discrete(2, start=1)
+
+    def pay(self, action):
+        assert action in (1, 2)
+        return float(action == 2)
+
+
+class Scalar(Odd):
+    observation_space = Box(-1, 1, (), np.float32)
+
+    def show(self):
+        return np.float32(min(self.time / 10, 1))
+
+
+class ArrayReward(Odd):
+    def pay(self, action):
+        return np.array([super().pay(action)], np.float32)
+
+
+class WrongReward(Odd):
+    def pay(self, action):
+        return np.zeros(2)
+
+
+class Dicts(Odd):
+    observation_space = Dict(a=Box(-1, 1, (2,), np.float32), b=Discrete(4))
+
+    def show(self):
+        return {"a": super().show(), "b": self.time % 4}
+
+
+class Tuples(Odd):
+    observation_space = Tuple((Discrete(4), Discrete(2)))
+
+    def show(self):
+        return self.time % 4, self.time % 2
+
+
+class Infos(Odd):
+    """Tells something of another type or shape at every step, and lives that are no number."""
+
+    def tell(self):
+        wild = [{"x": np.arange(1)}, {"x": None, "lives": None}, {"x": "hit", "lives": "three"}, {"x": np.arange(3)}]
+        return wild[int(self.np_random.integers(4))]
+
+
+class Options(Odd):
+    """Reads a key of its options where it is given some."""
+
+    def reset(self, *, seed=None, options=None):
+        self.level = options["level"] if options is not None else 0
+        return super().reset(seed=seed)
+
+
+class Never(Odd):
+    num_steps = None
+
+
+class NoPicture(Odd):
+    metadata = {"render_modes": []}  # noqa: RUF012
+
+    def __init__(self):
+        super().__init__()
+
+
+class Sizes(Odd):
+    """Numbers of very different size, of which the small one counts."""
+
+    observation_space = Box(-np.inf, np.inf, (3,), np.float32)
+
+    def show(self):
+        return np.array([1e4, min(self.time / 10, 1), 5e5], np.float32)
+
+
+class Stones(Odd):
+    """A board of 6 x 7; the side on which the stone lies says which action pays. Eight at best."""
+
+    num_steps, stone, largest, dtype = 8, 1, 2, np.uint8
+
+    def __init__(self, render_mode=None):
+        super().__init__(render_mode)
+        self.observation_space = Box(0, self.largest, (6, 7), self.dtype)
+
+    def show(self):
+        self.side = int(self.np_random.integers(2))
+        board = np.zeros((6, 7), self.dtype)
+        board[3, 1 + 4 * self.side] = self.stone
+        return board
+
+    def step(self, action):
+        reward = float(action == self.side)
+        self.time += 1
+        return self.show(), reward, self.time >= self.num_steps, False, {}
+
+
+class Stones255(Stones):
+    stone, largest = 255, 255
+
+
+class StonesFloat(Stones):
+    dtype = np.float32
+
+
+class StonesWide(Stones):
+    stone, largest, dtype = 65535, 65535, np.uint16
+
+
+for _odd in [*Odd.__subclasses__(), *Stones.__subclasses__()]:
+    gymnasium.register(f"{_odd.__name__}-v0", entry_point=_odd)

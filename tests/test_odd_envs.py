@@ -1,0 +1,91 @@
+"""Odd but legal environments train, or are refused in one sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.front_door import rows, summary, train
+
+PPO = ["algo=ppo", "algo.num_envs=8", "algo.rollout_length=32", "algo.num_minibatches=4", "total_frames=512"]
+DQN = [
+    "algo=dqn", "algo.num_envs=8", "algo.learning_starts_env_steps=500", "algo.replay.capacity_env_steps=10000",
+    "algo.epsilon_decay_env_steps=2000", "algo.learning_rate=1e-3", "algo.target_update_period_updates=100",
+    "total_frames=4000", "eval.episodes=5", "eval.period_frames=2000",
+]  # fmt: skip
+
+
+def play(name, folder, *arguments):
+    quiet = ["logger=csv", "trainer.num_threads=1", "callbacks.video=false", "eval.final_episodes=3", "eval.episodes=2"]
+    return train("env=gym", f"env.id=tests.odd_envs:{name}-v0", *quiet, f"run_dir={folder}", *arguments)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Huge", "Half", "Multi", "Binary", "Start", "Scalar", "ArrayReward", "Dicts", "Tuples", "Infos", "Options"],
+)
+def test_a_policy_trains(name, tmp_path):
+    result = play(name, tmp_path / "run", *PPO)
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert summary(tmp_path / "run")["updates"] > 0
+
+
+@pytest.mark.parametrize("name", ["Scalar", "Dicts", "Start"])
+def test_a_value_method_trains(name, tmp_path):
+    result = play(name, tmp_path / "run", *DQN, "total_frames=800")
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert summary(tmp_path / "run")["updates"] > 0
+
+
+def test_infos_that_nobody_reads_do_no_harm_in_processes_either(tmp_path):
+    result = play("Infos", tmp_path / "run", *PPO, "env.use_processes=true", "env.num_envs=2")
+    assert result.returncode == 0, result.stderr + result.stdout
+
+
+@pytest.mark.parametrize("name", ["Stones", "Stones255", "StonesFloat", "StonesWide"])
+def test_a_board_is_seen_whatever_numbers_its_stones_are(name, tmp_path):
+    result = play(name, tmp_path / "run", *DQN)
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert summary(tmp_path / "run")["eval_return_mean"] >= 7.5
+    assert "a picture of 6 x 7" in result.stdout
+
+
+def test_a_game_without_an_end_is_cut_in_evaluation_and_said_once(tmp_path):
+    result = play("Never", tmp_path / "run", *PPO, "eval.max_episode_steps=50", "eval.period_frames=256")
+    assert result.returncode == 0, result.stderr + result.stdout
+    games = rows(tmp_path / "run", "evaluations.csv")
+    assert len(games) == 4
+    assert {(game["length"], game["is_truncated"]) for game in games} == {("50", "1")}
+    assert result.stdout.count("eval.max_episode_steps=50") == 1
+
+
+def test_a_value_method_says_what_to_do_about_several_choices_at_once(tmp_path):
+    result = play("Multi", tmp_path / "run", *DQN)
+    assert result.returncode == 2
+    assert "2 choices at once" in result.stderr
+    assert "algo=ppo" in result.stderr
+
+
+def test_a_reward_that_is_no_number_is_told(tmp_path):
+    result = play("WrongReward", tmp_path / "run", *PPO)
+    assert result.returncode == 1
+    assert "reward that is no number" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_what_cannot_be_drawn_trains_without_a_video(tmp_path):
+    result = play("NoPicture", tmp_path / "run", *PPO, "callbacks.video=true")
+    assert result.returncode == 0, result.stderr
+    assert "No video could be made" in result.stdout
+
+
+def test_a_render_mode_of_the_users_does_not_cost_the_video(tmp_path):
+    result = play("Half", tmp_path / "run", *PPO, "callbacks.video=true", "env.make_kwargs={render_mode:rgb_array}")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "run" / "videos" / "evaluation.mp4").stat().st_size
+
+
+def test_numbers_of_different_size_get_the_advice_to_normalise(tmp_path):
+    result = play("Sizes", tmp_path / "run", *PPO)
+    assert "algo.normalize_observations=true" in result.stdout
+    calm = play("Sizes", tmp_path / "calm", *PPO, "algo.normalize_observations=true")
+    assert "advice" not in calm.stdout
