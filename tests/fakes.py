@@ -53,7 +53,7 @@ class ScriptedGame:
     """Plays scripts. Each frame shows its environment, episode and time, so that no two are the same.
 
     The frames of the first stack all differ. Actions do nothing and are kept. Use that breaks the protocol,
-    such as stepping an ended episode, fails.
+    such as stepping an ended episode, fails; so does the reset of a running one, unless episodes ``may_be_cut``.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class ScriptedGame:
         frame_stack: int = 1,
         is_image: bool = True,
         num_channels: int = 1,
+        may_be_cut: bool = False,
     ) -> None:
         self.script_of, self.num_envs, self.frame_stack, self.is_image = (
             script_of,
@@ -71,7 +72,7 @@ class ScriptedGame:
             frame_stack,
             is_image,
         )
-        self.num_channels = num_channels
+        self.num_channels, self.may_be_cut = num_channels, may_be_cut
         self.spec = EnvSpec(
             name="scripted",
             protocol="none",
@@ -110,7 +111,7 @@ class ScriptedGame:
     def reset(self, seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         assert self._action is None, "reset between send and receive"
         for env_index, seed in zip(np.flatnonzero(mask).tolist(), seeds.tolist(), strict=True):
-            assert self._is_over[env_index], "reset of a running episode"
+            assert self._is_over[env_index] or self.may_be_cut, "reset of a running episode"
             self.episode_index[env_index] += 1
             self.seeds[env_index].append(seed)
             self._scripts[env_index] = self.script_of(env_index, self.episode_index[env_index], seed)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Text, Tuple
 
 LARGEST = np.finfo(np.float32).max
 
@@ -118,6 +120,40 @@ class Never(Odd):
     num_steps = None
 
 
+class NeverAfter(Never):
+    """Ends with action 0 alone: who has learnt to take the other never ends it."""
+
+    def step(self, action):
+        observation, reward, _, is_truncated, told = super().step(action)
+        return observation, reward, bool(action == 0), is_truncated, told
+
+
+class NoSeed(Odd):
+    """Ends when it likes, whatever its seed."""
+
+    def reset(self, *, seed=None, options=None):
+        self.num_steps = 2 + os.urandom(1)[0] % 20
+        return super().reset()
+
+
+class InfoArrays(Odd):
+    """Tells an array of another length in every copy."""
+
+    def tell(self):
+        return {"legal": np.arange(int(self.np_random.integers(1, 4)))}
+
+
+class Words(Odd):
+    observation_space = Text(5)
+
+
+class Cube(Odd):
+    observation_space = Box(0, 255, (8, 8, 8), np.uint8)
+
+    def show(self):
+        return np.full((8, 8, 8), 20 * min(self.time, 12), np.uint8)
+
+
 class NoPicture(Odd):
     metadata = {"render_modes": []}  # noqa: RUF012
 
@@ -167,5 +203,5 @@ class StonesWide(Stones):
     stone, largest, dtype = 65535, 65535, np.uint16
 
 
-for _odd in [*Odd.__subclasses__(), *Stones.__subclasses__()]:
+for _odd in [*Odd.__subclasses__(), *Stones.__subclasses__(), NeverAfter]:
     gymnasium.register(f"{_odd.__name__}-v0", entry_point=_odd)

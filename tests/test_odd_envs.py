@@ -21,12 +21,35 @@ def play(name, folder, *arguments):
 
 @pytest.mark.parametrize(
     "name",
-    ["Huge", "Half", "Multi", "Binary", "Start", "Scalar", "ArrayReward", "Dicts", "Tuples", "Infos", "Options"],
-)
+    ["Huge", "Half", "Multi", "Binary", "Start", "Scalar", "ArrayReward", "Dicts", "Tuples", "Infos", "InfoArrays",
+     "Options", "NoSeed"],
+)  # fmt: skip
 def test_a_policy_trains(name, tmp_path):
     result = play(name, tmp_path / "run", *PPO)
     assert result.returncode == 0, result.stderr + result.stdout
+    found = summary(tmp_path / "run")
+    assert (found["status"], found["frames"]) == ("finished", 512)
+    assert found["updates"] > 0
+
+
+@pytest.mark.parametrize(("name", "at_random"), [("Multi", 5), ("Binary", 5), ("Start", 5), ("Huge", 3.1)])
+def test_what_a_policy_learns_of_odd_actions_is_played(name, at_random, tmp_path):
+    result = play(
+        name, tmp_path / "run", *PPO, "total_frames=3072", "algo.learning_rate=3e-3", "eval.final_episodes=10"
+    )
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert summary(tmp_path / "run")["eval_return_mean"] > at_random + 2.5
+
+
+@pytest.mark.parametrize("name", ["FrozenLake-v1", "Blackjack-v1"])
+@pytest.mark.parametrize("algo", [PPO, ["algo=dqn", "debug=tiny"]], ids=["ppo", "dqn"])
+def test_gymnasiums_own_games_of_numbers_train_without_a_wrapper(name, algo, tmp_path):
+    quiet = ["logger=csv", "trainer.num_threads=1", "eval.final_episodes=2", f"run_dir={tmp_path / 'run'}"]
+    result = train("env=gym", f"env.id={name}", *algo, *quiet, "total_frames=512")
+    assert result.returncode == 0, result.stderr + result.stdout
     assert summary(tmp_path / "run")["updates"] > 0
+    assert "sees  the vector of a" in result.stdout
+    assert "advice" not in result.stdout
 
 
 @pytest.mark.parametrize("name", ["Scalar", "Dicts", "Start"])
@@ -56,6 +79,16 @@ def test_a_game_without_an_end_is_cut_in_evaluation_and_said_once(tmp_path):
     assert len(games) == 4
     assert {(game["length"], game["is_truncated"]) for game in games} == {("50", "1")}
     assert result.stdout.count("eval.max_episode_steps=50") == 1
+
+
+def test_a_policy_that_has_learnt_not_to_end_its_game_is_evaluated_all_the_same(tmp_path):
+    arguments = ["total_frames=3072", "algo.learning_rate=3e-3", "eval.max_episode_steps=60", "eval.period_frames=1024"]
+    result = play("NeverAfter", tmp_path / "run", *PPO, *arguments, "eval.final_episodes=8")
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert max(summary(tmp_path / "run")["eval_returns"]) == 60
+    games = rows(tmp_path / "run", "evaluations.csv")
+    assert all(game["is_truncated"] == str(int(game["length"] == "60")) for game in games)
+    assert result.stdout.count("eval.max_episode_steps=60") == 1
 
 
 def test_a_value_method_says_what_to_do_about_several_choices_at_once(tmp_path):

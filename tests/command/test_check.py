@@ -145,7 +145,22 @@ BUILD_CASES = {
     ),
     "unknown rom": (["env.game=pnog"], ["env.game=pnog"]),
     "no such accelerator": (["env=catch", "trainer.accelerator=gpu"], ["trainer.accelerator=gpu", "cpu"]),
-    "dictionary observations": (["env=gym", "env.id=Blackjack-v1"], ["env.id=Blackjack-v1", "Box"]),
+    "observations of no fixed length": (
+        ["env=gym", "env.id=tests.odd_envs:Words-v0"],
+        ["env.id=tests.odd_envs:Words-v0", "fixed length", "env.wrappers"],
+    ),
+    "several choices for a value method": (
+        ["env=gym", "env.id=tests.odd_envs:Multi-v0"],
+        ["Multi-v0", "2 choices at once", "algo=ppo"],
+    ),
+    "pictures whose channels cannot be known": (
+        ["env=gym", "env.id=tests.odd_envs:Cube-v0"],
+        ["env.id=tests.odd_envs:Cube-v0", "[8, 8, 8]", "env.observations=channels_first"],
+    ),
+    "a layout that there is not": (
+        ["env=gym", "env.id=CartPole-v1", "env.observations=image"],
+        ["env.observations=image", "channels_first", "vector"],
+    ),
     "replay larger than the machine": (
         ["env=pong", "algo.replay.capacity_env_steps=1000000000"],
         ["algo.replay.capacity_env_steps=1000000000", "the largest that fits is"],

@@ -98,7 +98,7 @@ def test_a_tuned_patch_follows_the_pair():
 )
 @pytest.mark.parametrize("env", ["catch", "cartpole"])
 def test_a_preset_takes_the_tuned_numbers_of_its_base(preset, own, env):
-    assert bases_of(preset, CONF) == ["dqn"]
+    assert bases_of(preset, [CONF]) == ["dqn"]
     base = composed("algo=dqn", f"env={env}")
     found = composed(f"algo={preset}", f"env={env}")
     assert base.algo != composed("algo=dqn", "env=pong").algo

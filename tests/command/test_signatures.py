@@ -242,7 +242,7 @@ def test_a_value_is_what_its_keyword_asks_for(annotation, allowed, refused):
         (Count, "a whole number from 1 to 1,000,000,000,000,000"),
         (Fraction, "a number from 0 to 1"),
         (Coefficient, "a number from 0 up"),
-        (Positive, "a number from 1e-12 up"),
+        (Positive, "a number from 1e-12 to 1e+30"),
         (Annotated[float, AtLeastOrInfinite(0.5)], "a number from 0.5 up, or inf"),
         (Literal["cpu"], "cpu"),
         (Literal["huber", "squared"], "huber or squared"),

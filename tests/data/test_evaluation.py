@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from tests.fakes import ScriptedGame, random_script
+from tests.fakes import Script, ScriptedGame, random_script
 from triptych.collect.collector import episode_seed
 from triptych.data.evaluation import (
+    CONFIRM_STREAM,
     EVALUATE_STREAM,
     TEST_STREAM,
     VALIDATION_STREAM,
@@ -22,12 +23,14 @@ WITH_CLOSED_EYES = f"{EVALUATE}_with_closed_eyes"
 class Table:
     """Games, and an act that keeps how it was asked to play and what the evaluator said meanwhile."""
 
-    def __init__(self, num_envs=2, script_of=random_script):
-        self.script_of, self.games, self.modes, self.was_playing = script_of, [], [], []
-        self.evaluator = Evaluator(self.make_game, self.act, seed=7, num_envs=num_envs)
+    def __init__(self, num_envs=2, script_of=random_script, max_episode_steps=100):
+        self.script_of, self.games, self.modes, self.was_playing, self.said = script_of, [], [], [], []
+        plan = EvaluationPlan(10, episodes=4, final_episodes=3, num_envs=num_envs, max_episode_steps=max_episode_steps)
+        self.evaluator = Evaluator(self.make_game, self.act, seed=7, plan=plan)
+        self.evaluator.say = self.said.append
 
     def make_game(self, num_envs):
-        self.games.append(ScriptedGame(self.script_of, num_envs))
+        self.games.append(ScriptedGame(self.script_of, num_envs, may_be_cut=True))
         return self.games[-1]
 
     def act(self, observation, *, mode):
@@ -49,8 +52,8 @@ def test_the_episodes_of_a_stream_are_always_the_same():
 
 
 def test_the_streams_differ_and_no_environment_that_trains_has_their_numbers():
-    streams = {VALIDATION_STREAM, TEST_STREAM, EVALUATE_STREAM}
-    assert len(streams) == 3
+    streams = {VALIDATION_STREAM, TEST_STREAM, EVALUATE_STREAM, CONFIRM_STREAM}
+    assert len(streams) == 4
     assert min(streams) > 10**6
 
 
@@ -117,5 +120,33 @@ def test_the_end_is_told_once_all_is_played_and_before_the_last_result_is_handed
     assert ends == [2]
 
 
-def test_a_plan_shares_its_episodes_among_eight_environments():
-    assert EvaluationPlan(period_frames=10, episodes=2, final_episodes=3) == (10, 2, 3, 8)
+def test_a_plan_shares_its_episodes_among_eight_environments_and_cuts_them_after_half_an_hour():
+    assert EvaluationPlan(period_frames=10, episodes=2, final_episodes=3) == (10, 2, 3, 8, 30 * 60 * 15)
+
+
+def test_that_episodes_are_cut_is_said_once():
+    table = Table(script_of=lambda *_: Script([1.0] * 50), max_episode_steps=20)
+    for mode in (EVALUATE, WITH_CLOSED_EYES, EVALUATE):
+        episodes = table.evaluator.play(VALIDATION_STREAM, 3, mode)
+        assert [(episode.length, episode.is_truncated, episode.episode_return) for episode in episodes] == [
+            (20, True, 20)
+        ] * 3
+    (line,) = table.said
+    assert "eval.max_episode_steps=20" in line
+
+
+@pytest.mark.parametrize("end", ["terminated", "truncated"])
+def test_nothing_is_said_of_episodes_that_end_of_themselves(end):
+    table = Table(script_of=lambda *_: Script([1.0] * 19, end), max_episode_steps=20)
+    table.evaluator.play(VALIDATION_STREAM, 3)
+    assert table.said == []
+
+
+def test_a_confirmation_plays_other_games_and_leaves_the_latest_evaluation_as_it_was():
+    table = Table()
+    latest = table.evaluator.play(VALIDATION_STREAM, 4)
+    seeds = [episode_seed(7, CONFIRM_STREAM, index) for index in range(4)]
+    expected = np.mean([sum(random_script(0, 0, seed).rewards) for seed in seeds])
+    assert table.evaluator.confirm() == pytest.approx(expected, abs=1e-5)
+    assert table.evaluator.episodes is latest
+    assert set(table.modes) == {EVALUATE}

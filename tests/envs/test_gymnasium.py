@@ -267,6 +267,63 @@ def test_frames_in_colour_are_stacked_along_their_channels(shape):
         np.testing.assert_array_equal(stack, np.concatenate(expected))
 
 
+def test_pictures_of_other_numbers_are_stacked_as_they_are_read():
+    game = with_spaces(frame_stack=3, observation_space=Box(-4, 4, (6, 7), np.float32))
+    spec = game.spec
+    assert (spec.observation_shape, spec.observation_dtype, spec.pixel_max) == ((3, 6, 7), "float32", 1.0)
+    assert (spec.is_image, spec.frame_stack) == (True, 3)
+    assert spec.reading == "a picture of 6 x 7 with 1 channels, -4 to 4, the last 3 of them"
+    observation, _ = game.reset(np.array([1]), np.ones(1, bool))
+    seen = [observation[0, :, 2, 3].tolist()]
+    for _ in range(3):
+        game.send(np.zeros(1, np.int64))
+        seen.append(game.receive().observation[0, :, 2, 3].tolist())
+    read = [0.5, 0.625, 0.75, 0.875]  # of 0, 1, 2, 3
+    assert seen == [[0.5] * 3, [0.5, 0.5, 0.625], read[:3], read[1:]]
+
+
+@pytest.mark.parametrize("use_processes", [False, True])
+@pytest.mark.parametrize(
+    ("name", "actions", "rewards"),
+    [
+        ("Start", [[0, 1], [1, 0]], [[0, 1], [1, 0]]),
+        ("Multi", [[[0, 1], [1, 2]], [[0, 0], [1, 0]]], [[0, 1], [0, 0]]),
+        ("Binary", [[[0, 1, 1], [0, 1, 0]], [[1, 1, 1], [0, 0, 0]]], [[1, 0], [1, 0]]),
+    ],
+)
+def test_a_choice_arrives_as_the_environment_numbers_it(name, actions, rewards, use_processes):
+    game = Gymnasium(f"tests.odd_envs:{name}-v0", 2, use_processes=use_processes)
+    try:
+        assert game.spec.is_discrete
+        game.reset(np.array([1, 2]), np.ones(2, bool))
+        for action, reward in zip(np.array(actions), rewards, strict=True):
+            game.send(action)
+            assert game.receive().reward.tolist() == reward
+        shown = [reward for _, reward in game.replay(2, [action[1] for action in np.array(actions)])]
+        assert shown == [0, *(reward[1] for reward in rewards)]
+    finally:
+        game.close()
+
+
+@pytest.mark.parametrize("use_processes", [False, True])
+def test_rewards_in_an_array_are_numbers_and_what_is_none_is_told(use_processes):
+    game = Gymnasium("tests.odd_envs:ArrayReward-v0", 2, use_processes=use_processes)
+    try:
+        game.reset(np.array([1, 2]), np.ones(2, bool))
+        game.send(np.array([0, 1]))
+        assert game.receive().reward.tolist() == [0, 1]
+    finally:
+        game.close()
+    game = Gymnasium("tests.odd_envs:WrongReward-v0", 2, use_processes=use_processes)
+    try:
+        game.reset(np.array([1, 2]), np.ones(2, bool))
+        game.send(np.array([0, 1]))
+        with pytest.raises(ValueError, match=r"a reward that is no number: array\(\[0., 0.\]\)"):
+            game.receive()
+    finally:
+        game.close()
+
+
 @pytest.mark.parametrize("space", [Box(-1, 1, (4,), np.float32), Box(0, 255, (16,), np.uint8)])
 def test_a_frame_stack_that_is_not_stacked_is_refused(space):
     with pytest.raises(ConfigurationError, match="frame_stack"):

@@ -88,6 +88,26 @@ def test_where_the_channels_cannot_be_known_it_asks_and_the_answer_decides(shape
     assert read(space, shown, "vector")[2].shape == (np.prod(shape),)
 
 
+@pytest.mark.parametrize(
+    ("space", "layout", "sentence"),
+    [
+        (Box(0, 2, (6, 7), np.uint8), "auto", "a picture of 6 x 7 with 1 channels, 0 to 2"),
+        (Box(-1, 1, (4, 9, 8, 3), np.float32), "auto", "a picture of 9 x 8 with 12 channels, -1 to 1"),
+        (Box(0, 255, (5, 9, 9), np.uint8), "channels_last", "a picture of 5 x 9 with 9 channels, 0 to 255"),
+        (Box(0, 255, (5, 9), np.uint8), "vector", "a vector of 45 numbers, brought to 0 to 1 by their bounds"),
+        (Box(-1, 1, (), np.float32), "auto", "a vector of 1 numbers, as they are"),
+        (Dict(a=Discrete(3), b=Box(0, 1, (2, 2))), "auto", "the vector of a Dict, 7 numbers"),
+    ],
+)
+def test_the_rule_is_said_in_words(space, layout, sentence):
+    assert observation_rule(space, layout, "Some-v0").sentence == sentence
+
+
+def test_bytes_that_are_as_wanted_are_handed_on_untouched():
+    env = Showing(*picture((3, 9, 8)))
+    assert observation_rule(env.observation_space, "auto", "Some-v0").wrap(env) is env
+
+
 def test_a_picture_may_be_read_as_a_vector():
     space, shown = picture((7, 7, 3))
     rule, _, found = read(space, shown, "vector")
@@ -136,6 +156,11 @@ def test_a_layout_of_pictures_does_not_fit_a_vector():
         (MultiDiscrete([2, 3]), {"num_actions": None, "action_shape": (2,), "action_sizes": (2, 3)}),
         (MultiDiscrete([[2, 3], [4, 5]]), {"num_actions": None, "action_shape": (2, 2), "action_sizes": (2, 3, 4, 5)}),
         (MultiBinary(3), {"num_actions": None, "action_shape": (3,), "action_sizes": (2, 2, 2)}),
+        (MultiBinary([2, 1]), {"num_actions": None, "action_shape": (2, 1), "action_sizes": (2, 2)}),
+        (
+            Box(-1, 2, (), np.float32),
+            {"num_actions": None, "action_shape": (), "action_low": (-1,), "action_high": (2,)},
+        ),
         (
             Box(-1, 2, (2,), np.float32),
             {"num_actions": None, "action_shape": (2,), "action_low": (-1, -1), "action_high": (2, 2)},
@@ -146,7 +171,25 @@ def test_actions_are_one_choice_several_or_numbers(space, fields):
     assert action_rule(space, "Some-v0").spec == fields
 
 
-def test_discrete_actions_may_begin_anywhere():
+def test_one_choice_may_begin_anywhere_and_several_at_0_alone():
     assert action_rule(Discrete(2, start=1), "Some-v0").first == 1
+    with pytest.raises(ConfigurationError, match="Some-v0 numbers some of its actions from others than 0"):
+        action_rule(MultiDiscrete([2, 3], start=[0, 1]), "Some-v0")
     with pytest.raises(ConfigurationError, match="actions of type Text"):
         action_rule(Text(3), "Some-v0")
+
+
+def test_bounds_that_are_no_bounds_make_no_picture_and_scale_nothing():
+    largest = np.finfo(np.float32).max
+    space, shown = Box(-largest, largest, (2, 3), np.float32), np.arange(6, dtype=np.float32).reshape(2, 3)
+    rule, _, found = read(space, shown)
+    assert rule.pixel_max is None
+    assert found.tolist() == [0, 1, 2, 3, 4, 5]
+    far = np.iinfo(np.int32)
+    _, _, found = read(Box(far.min, far.max, (3,), np.int32), np.array([1, 2, 3], np.int32))
+    assert found.tolist() == [1, 2, 3]
+
+
+def test_a_layout_of_pictures_does_not_fit_parts():
+    with pytest.raises(ConfigurationError, match="env.observations=channels_first"):
+        observation_rule(Dict(a=Discrete(3)), "channels_first", "Some-v0")

@@ -13,6 +13,8 @@ CONTROL = EnvSpec(
     "control", "none", (5,), "float32", None,
     action_shape=(3,), action_low=(-2.0, 0.0, -math.inf), action_high=(2.0, 1.0, math.inf),
 )  # fmt: skip
+SEVERAL = EnvSpec("several", "none", (5,), "float32", None, action_shape=(2, 2), action_sizes=(2, 3, 4, 5))
+LARGEST = torch.finfo(torch.float32).max
 
 
 def observe(spec, count=7):
@@ -44,6 +46,63 @@ def test_a_gaussian_is_in_the_units_of_the_action():
     assert policy.log_prob(policy.mode).shape == (7,)
     assert policy.batch_shape == (7,)
     assert policy.event_shape == (3,)
+
+
+def test_several_choices_start_almost_uniform_and_each_is_one_choice():
+    network = ActorCritic(SEVERAL)
+    policy, value = network(observe(SEVERAL))
+    for choice, size in zip(policy.choices, SEVERAL.action_sizes, strict=True):
+        torch.testing.assert_close(choice.probs, torch.full((7, size), 1 / size), atol=0.02, rtol=0)
+    assert policy.mode.shape == (7, 2, 2)
+    assert policy.log_prob(policy.mode).shape == policy.entropy().shape == value.shape == (7,)
+    assert policy.entropy().tolist() == pytest.approx([math.log(2 * 3 * 4 * 5)] * 7, abs=0.01)
+
+
+def test_an_action_of_several_choices_can_be_made_likelier():
+    torch.manual_seed(0)
+    network, observation = ActorCritic(SEVERAL), observe(SEVERAL)
+    wanted = torch.tensor([[1, 0], [3, 2]]).expand(7, 2, 2)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    for _ in range(60):
+        optimizer.zero_grad()
+        (-network(observation)[0].log_prob(wanted).mean()).backward()
+        optimizer.step()
+    assert torch.equal(network(observation)[0].mode, wanted)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(-LARGEST, LARGEST), (0.0, LARGEST), (-LARGEST, 1.0), (-math.inf, math.inf), (0.0, math.inf)]
+)
+def test_bounds_that_are_no_bounds_give_the_action_itself_a_deviation_of_1(low, high):
+    spec = EnvSpec("huge", "none", (5,), "float32", None, action_shape=(1,), action_low=(low,), action_high=(high,))
+    network = ActorCritic(spec)
+    policy, _ = network(observe(spec))
+    torch.testing.assert_close(policy.mean, torch.zeros(7, 1), atol=0.1, rtol=0)
+    torch.testing.assert_close(policy.stddev, torch.ones(7, 1))
+    policy.log_prob(policy.mean.detach() + 0.5).sum().backward()
+    gradients = [one.grad for one in network.policy.parameters()]
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    assert any((gradient != 0).any() for gradient in gradients)
+
+
+def test_wide_bounds_within_reason_are_a_scale():
+    spec = EnvSpec("wide", "none", (5,), "float32", None, action_shape=(1,), action_low=(-2e5,), action_high=(4e5,))
+    policy, _ = ActorCritic(spec)(observe(spec))
+    torch.testing.assert_close(policy.mean, torch.full((7, 1), 1e5), atol=3e4, rtol=0)
+    torch.testing.assert_close(policy.stddev, torch.full((7, 1), 3e5))
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 7), (4, 84, 84)])
+def test_pictures_of_other_numbers_are_seen_like_those_of_bytes(shape):
+    specs = [
+        EnvSpec("p", "none", shape, dtype, 2, pixel_max=most) for dtype, most in (("uint8", 2.0), ("float32", 1.0))
+    ]
+    of_bytes, of_floats = (ActorCritic(spec) for spec in specs)
+    of_floats.load_state_dict(of_bytes.state_dict())
+    stones = torch.randint(3, (3, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    (policy, value), (other_policy, other_value) = of_bytes(stones), of_floats(stones / 2)
+    torch.testing.assert_close(value, other_value, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(policy.logits, other_policy.logits, rtol=1e-4, atol=1e-5)
 
 
 def test_heads_stay_in_single_precision():

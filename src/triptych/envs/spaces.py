@@ -26,6 +26,7 @@ from gymnasium.wrappers import FlattenObservation, TransformObservation
 from triptych.types import ConfigurationError
 
 Layout = Literal["auto", "vector", "channels_first", "channels_last"]
+FARTHEST_BOUND = 1e6
 FLATTENED = (Discrete, MultiDiscrete, MultiBinary, Dict, Tuple)
 
 
@@ -49,9 +50,14 @@ def observation_rule(space: gymnasium.Space, layout: Layout, name: str) -> Obser
         ConfigurationError: no rule fits, or it cannot know where the channels are.
     """
     if isinstance(space, FLATTENED):
+        if layout not in ("auto", "vector"):
+            raise ConfigurationError(
+                f"env.observations={layout} is for pictures, but env.id={name} shows {type(space).__name__}; use "
+                "env.observations=auto."
+            )
         try:
             flat = gymnasium.spaces.flatten_space(space)
-        except NotImplementedError as error:
+        except (NotImplementedError, ValueError) as error:
             raise _no_rule(name, space) from error
         if not isinstance(flat, Box):
             raise _no_rule(name, space)
@@ -72,12 +78,17 @@ def observation_rule(space: gymnasium.Space, layout: Layout, name: str) -> Obser
 def _share_finite_bounds(space: Box) -> bool:
     low, high = space.low.min(), space.high.max()
     is_common = bool((space.low == low).all() and (space.high == high).all())
-    return is_common and bool(np.isfinite(low) and np.isfinite(high)) and low < high
+    return is_common and low < high and _is_bound(low) and _is_bound(high)
+
+
+def _is_bound(value: Any) -> bool:
+    """Whether a number bounds anything; the largest of its type, by which users say that there is none, does not."""
+    return bool(abs(float(value)) <= FARTHEST_BOUND)
 
 
 def _vector_rule(space: Box) -> ObservationRule:
     size = int(np.prod(space.shape))
-    is_scaled = space.dtype.kind in "ui" and bool(np.isfinite(space.high.astype(float)).all())
+    is_scaled = space.dtype.kind in "ui" and all(map(_is_bound, (*space.low.ravel(), *space.high.ravel())))
     low = space.low.astype(np.float32).ravel()
     span = np.maximum(space.high.astype(np.float32).ravel() - low, 1e-8)
 

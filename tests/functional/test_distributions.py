@@ -1,0 +1,71 @@
+"""Several choices at once, against each choice by itself."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from triptych.functional.distributions import Factored
+from triptych.functional.policy_gradient import sample
+
+SIZES = (2, 3, 4)
+EVERY_ACTION = list(itertools.product(*(range(size) for size in SIZES)))
+
+
+def factored(num_rows=5, sizes=SIZES, action_shape=(3,)):
+    logits = torch.randn(num_rows, sum(sizes), generator=torch.Generator().manual_seed(0)) * 2
+    return Factored(logits, sizes, action_shape), [part.softmax(-1) for part in logits.split(list(sizes), -1)]
+
+
+def test_the_probability_of_an_action_is_the_product_over_its_choices():
+    policy, parts = factored()
+    for action in EVERY_ACTION:
+        found = policy.log_prob(torch.tensor(action).expand(5, 3)).exp()
+        expected = math.prod(part[:, option] for part, option in zip(parts, action, strict=True))
+        torch.testing.assert_close(found, expected)
+
+
+def test_rows_have_actions_and_probabilities_of_their_own():
+    policy, parts = factored()
+    action = torch.tensor(EVERY_ACTION[3:8])
+    expected = [math.prod(float(part[row, action[row, i]]) for i, part in enumerate(parts)) for row in range(5)]
+    torch.testing.assert_close(policy.log_prob(action).exp(), torch.tensor(expected))
+
+
+def test_entropy_is_that_of_all_actions_together():
+    policy, _ = factored()
+    log_probs = torch.stack([policy.log_prob(torch.tensor(action).expand(5, 3)) for action in EVERY_ACTION])
+    torch.testing.assert_close(log_probs.exp().sum(0), torch.ones(5))
+    torch.testing.assert_close(policy.entropy(), -(log_probs.exp() * log_probs).sum(0))
+
+
+def test_the_mode_is_the_likeliest_of_all_actions():
+    policy, _ = factored()
+    log_probs = torch.stack([policy.log_prob(torch.tensor(action).expand(5, 3)) for action in EVERY_ACTION])
+    assert policy.mode.tolist() == [list(EVERY_ACTION[best]) for best in log_probs.argmax(0).tolist()]
+    assert len({tuple(row) for row in policy.mode.tolist()}) > 1
+
+
+def test_draws_come_as_often_as_they_are_likely():
+    logits = torch.tensor([[0.0, math.log(3), 0.0, math.log(2), math.log(5)]])  # 1/4 3/4, 1/8 2/8 5/8
+    num_draws = 20_000
+    draws = sample(Factored(logits.expand(num_draws, 5), (2, 3), (2,)), torch.Generator().manual_seed(1))
+    assert draws.shape == (num_draws, 2)
+    assert draws.dtype == torch.int64
+    for first, second in itertools.product(range(2), range(3)):
+        expected = (1, 3)[first] / 4 * (1, 2, 5)[second] / 8
+        share = (draws == torch.tensor([first, second])).all(-1).double().mean().item()
+        assert share == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / num_draws))
+
+
+def test_actions_of_two_axes_keep_their_shape_and_order():
+    sizes = (2, 3, 4, 5)
+    policy, parts = factored(sizes=sizes, action_shape=(2, 2))
+    assert policy.mode.tolist() == torch.stack([part.argmax(-1) for part in parts], -1).view(5, 2, 2).tolist()
+    draws = sample(policy, torch.Generator().manual_seed(2))
+    assert draws.shape == (5, 2, 2)
+    assert (draws.flatten(1) < torch.tensor(sizes)).all()
+    expected = sum(part.log().gather(1, draws.flatten(1)[:, [i]])[:, 0] for i, part in enumerate(parts))
+    torch.testing.assert_close(policy.log_prob(draws), expected)
+    assert (policy.batch_shape, policy.event_shape) == ((5,), (2, 2))
