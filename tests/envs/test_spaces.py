@@ -191,5 +191,5 @@ def test_bounds_that_are_no_bounds_make_no_picture_and_scale_nothing():
 
 
 def test_a_layout_of_pictures_does_not_fit_parts():
-    with pytest.raises(ConfigurationError, match="env.observations=channels_first"):
+    with pytest.raises(ConfigurationError, match=r"env\.observations=channels_first"):
         observation_rule(Dict(a=Discrete(3)), "channels_first", "Some-v0")

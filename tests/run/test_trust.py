@@ -99,12 +99,12 @@ def test_nested_targets_are_plain_data(key, folder, marker, monkeypatch):
 
 
 def test_a_trusted_folder_may_name_code_of_the_users_own(folder, tmp_path, monkeypatch):
-    (tmp_path / "my_lab.py").write_text("from triptych.algos.dqn import DQN\nclass Mine(DQN): pass\n")
+    (tmp_path / "their_lab.py").write_text("from triptych.algos.dqn import DQN\nclass Mine(DQN): pass\n")
     monkeypatch.syspath_prepend(tmp_path)
-    change(folder, algo__module="my_lab.Mine")
+    change(folder, algo__module="their_lab.Mine")
     refused = ask(evaluate, folder, "--episodes", 1)
     assert refused.returncode == 2
-    assert "my_lab.Mine" in refused.stderr
+    assert "their_lab.Mine" in refused.stderr
     assert "--trust" in refused.stderr
     assert ask(evaluate, folder, "--episodes", 1, "--trust").returncode == 0
 

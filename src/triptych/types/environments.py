@@ -38,7 +38,6 @@ class EnvSpec:
     observation_dtype: str
     num_actions: int | None
     action_shape: tuple[int, ...] = ()
-    action_sizes: tuple[int, ...] = ()
     action_low: tuple[float, ...] = ()
     action_high: tuple[float, ...] = ()
     frame_stack: int = 1
@@ -46,6 +45,7 @@ class EnvSpec:
     random_score: float | None = None
     human_score: float | None = None
     solved_return: float | None = None
+    action_sizes: tuple[int, ...] = ()
     pixel_max: float | None = None
     reading: str = ""
 
