@@ -24,9 +24,9 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 from gymnasium.wrappers import FlattenObservation, TransformObservation
 
 from triptych.types import ConfigurationError
+from triptych.types.bounds import FARTHEST_BOUND
 
 Layout = Literal["auto", "vector", "channels_first", "channels_last"]
-FARTHEST_BOUND = 1e6
 FLATTENED = (Discrete, MultiDiscrete, MultiBinary, Dict, Tuple)
 
 

@@ -13,8 +13,7 @@ from triptych.functional.distributions import Factored
 from triptych.networks.normalization import RunningNormalization
 from triptych.networks.torsos import VectorTorso, initialize_orthogonal, make_torso
 from triptych.types import ConfigurationError, EnvSpec
-
-FARTHEST_BOUND = 1e6  # of an action; beyond, half the range is no scale of anything
+from triptych.types.bounds import FARTHEST_BOUND
 
 
 class CategoricalHead(nn.Module):

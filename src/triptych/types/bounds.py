@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, NamedTuple
 
 MAX_COUNT = 10**15  # of whatever a machine may ever count, far inside 64 bits
+FARTHEST_BOUND = 1e6  # of actions and observations; what lies beyond is how users say that there is no bound
 MAX_SEED = 2**31 - 1  # the emulator's seeds are 32-bit integers
 
 
