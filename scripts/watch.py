@@ -16,7 +16,7 @@ import torch
 
 from triptych.build import Experiment
 from triptych.collect.collector import episode_seed
-from triptych.data.evaluation import EVALUATE_STREAM
+from triptych.data.starts import EVALUATE_STREAM
 from triptych.report.trees import TreePicture, draw_tree
 from triptych.run.job import quiet_lightning
 from triptych.run.restore import load_checkpoint, load_config, prepare

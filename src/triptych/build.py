@@ -29,7 +29,7 @@ from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.evaluation import EvaluationPlan
 from triptych.data.room import check_room
 from triptych.provenance.hardware import Hardware
-from triptych.types import ConfigurationError, EnvSpec, GameFactory
+from triptych.types import ConfigurationError, EnvSpec, GameFactory, chance_seed
 
 WriteLine = Callable[[str], None]
 
@@ -85,7 +85,7 @@ def build(
     hardware = Hardware(**plain(cfg.trainer)).chosen_for(spec)
     torch.set_num_threads(int(hardware.num_threads))
     torch.set_flush_denormal(True)  # Adam's averages of idle weights decay into numbers that take a slow path
-    pl.seed_everything(cfg.seed, workers=False, verbose=False)
+    pl.seed_everything(chance_seed(cfg.seed, "weights"), workers=False, verbose=False)
 
     module = make_module(cfg, spec)
     data = make_data(cfg, make_game, module, spec, run_dir)
@@ -104,9 +104,7 @@ def build(
     about = {"run_dir": str(run_dir), "save_dir": str(run_dir), "config": plain(cfg), "write_line": write_line}
     loggers = [make(node, f"logger.{name}", Logger, **about) for name, node in cfg.logger.items()]
     trainer = make_trainer(hardware, callbacks, loggers, run_dir)
-    return Experiment(
-        spec, measured, module, data, trainer, metrics, checkpoint, finish, interrupt, loggers, hardware
-    )
+    return Experiment(spec, measured, module, data, trainer, metrics, checkpoint, finish, interrupt, loggers, hardware)
 
 
 def make_game_factory(cfg: DictConfig) -> GameFactory:

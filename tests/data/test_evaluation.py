@@ -6,15 +6,8 @@ import torch
 
 from tests.fakes import Script, ScriptedGame, random_script
 from triptych.collect.collector import episode_seed
-from triptych.data.evaluation import (
-    CONFIRM_STREAM,
-    EVALUATE_STREAM,
-    TEST_STREAM,
-    VALIDATION_STREAM,
-    EvaluationDataset,
-    EvaluationPlan,
-    Evaluator,
-)
+from triptych.data.evaluation import EvaluationDataset, EvaluationPlan, Evaluator
+from triptych.data.starts import CONFIRM_STREAM, EVALUATE_STREAM, TEST_STREAM, VALIDATION_STREAM
 from triptych.types import EVALUATE, EvaluationResult
 
 WITH_CLOSED_EYES = f"{EVALUATE}_with_closed_eyes"
@@ -150,3 +143,9 @@ def test_a_confirmation_plays_other_games_and_leaves_the_latest_evaluation_as_it
     assert table.evaluator.confirm() == pytest.approx(expected, abs=1e-5)
     assert table.evaluator.episodes is latest
     assert set(table.modes) == {EVALUATE}
+
+
+def test_an_episode_that_its_environment_truncates_just_then_was_not_cut():
+    table = Table(script_of=lambda *_: Script([1.0] * 20, "truncated"), max_episode_steps=20)
+    table.evaluator.play(VALIDATION_STREAM, 3)
+    assert table.said == []

@@ -12,13 +12,14 @@ def uniform(seed=0):
     return UniformSampler(NUM_ENVS, ROWS, seed)
 
 
-def prioritized(seed=0, alpha=0.6, beta=0.4, anneal=1000):
+def prioritized(seed=0, alpha=0.6, beta=0.4, anneal=1000, divide=True):
     return PrioritizedSampler(
         SIZE,
         seed,
         priority_exponent=alpha,
         importance_exponent_start=beta,
         importance_anneal_env_steps=anneal,
+        divide_importance_by_largest=divide,
     )
 
 
@@ -94,6 +95,15 @@ def test_importance_weights_equal_the_formula(env_steps, beta):
     assert set(index.tolist()) == set(enabled.tolist())
     assert weight.dtype == np.float32
     np.testing.assert_allclose(weight, [expected[i] for i in index.tolist()], rtol=1e-5)
+
+
+def test_importance_weights_that_are_not_divided_are_one_on_average_in_every_draw():
+    sampler, enabled = prioritized(alpha=1.0, beta=1.0, divide=False), np.arange(SIZE)
+    sampler.enable(enabled)
+    sampler.update(enabled, np.random.default_rng(3).exponential(size=SIZE) + 0.05)
+    means = [sampler.draw(256, 0)[1].mean() for _ in range(20)]
+    assert np.mean(means) == pytest.approx(1.0, abs=0.02)
+    assert np.ptp(means) < 0.3
 
 
 def test_each_part_of_a_prioritized_draw_covers_all_strata():

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from scripts import evaluate as script
 from tests.front_door import ROOT, Result, call, train
 from triptych.collect.collector import episode_seed
-from triptych.data.evaluation import EVALUATE_STREAM, TEST_STREAM, VALIDATION_STREAM
+from triptych.data.starts import EVALUATE_STREAM, TEST_STREAM, VALIDATION_STREAM
 
 
 def evaluate(*arguments: object) -> Result:

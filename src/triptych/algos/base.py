@@ -40,6 +40,7 @@ from triptych.types import (
     ReplayBatch,
     Rollout,
     RolloutSteps,
+    chance_seed,
 )
 from triptych.types.bounds import AtLeastOrInfinite, Count, Positive, Seed
 
@@ -51,7 +52,7 @@ class Algorithm(pl.LightningModule):
 
     Args:
         spec: of the environments.
-        seed: of the module's own random choices.
+        seed: of the run; each of the module's sources of chance derives from it.
         learning_rate, adam_epsilon: of Adam (Kingma & Ba 2015).
         max_grad_norm: to which the gradient of all parameters together is clipped.
         learning_rate_decay_env_steps: over which the learning rate falls to 0, linearly; ``None`` keeps it.
@@ -59,6 +60,7 @@ class Algorithm(pl.LightningModule):
     Attributes:
         env_steps: agent decisions taken so far, over all environments.
         updates: gradient steps taken so far.
+        learning_generator: the source of noise in updates, such as augmentation.
     """
 
     # Which environments it can play; the command line asks before anything starts.
@@ -82,16 +84,18 @@ class Algorithm(pl.LightningModule):
         self.learning_rate, self.adam_epsilon, self.max_grad_norm = learning_rate, adam_epsilon, max_grad_norm
         self.learning_rate_decay_env_steps = learning_rate_decay_env_steps
         self.env_steps, self.updates = 0, 0
-        self._generator = torch.Generator().manual_seed(seed)
-        self._eval_generator = torch.Generator()
+        self.seed = seed
+        self._exploration = torch.Generator().manual_seed(chance_seed(seed, "exploration"))
+        self._evaluation = torch.Generator()
+        self.learning_generator = torch.Generator().manual_seed(chance_seed(seed, "learning"))
         self._metrics = MetricMeans()
 
     def generator(self, mode: str = EXPLORE) -> torch.Generator:
-        """Return the source of random choices: one for training, one that every evaluation starts anew."""
-        return self._generator if mode == EXPLORE else self._eval_generator
+        """Return the source of random actions: one for training, one that every evaluation starts anew."""
+        return self._exploration if mode == EXPLORE else self._evaluation
 
     def on_validation_start(self) -> None:
-        self._eval_generator.manual_seed(0)
+        self._evaluation.manual_seed(chance_seed(self.seed, "evaluation"))
 
     on_test_start = on_validation_start
 
@@ -205,11 +209,17 @@ class Algorithm(pl.LightningModule):
     test_step = validation_step
 
     def get_extra_state(self) -> dict[str, Any]:
-        return {"env_steps": self.env_steps, "updates": self.updates, "generator": self._generator.get_state()}
+        return {
+            "env_steps": self.env_steps,
+            "updates": self.updates,
+            "exploration": self._exploration.get_state(),
+            "learning": self.learning_generator.get_state(),
+        }
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         self.env_steps, self.updates = state["env_steps"], state["updates"]
-        self._generator.set_state(state["generator"].cpu())
+        self._exploration.set_state(state["exploration"].cpu())
+        self.learning_generator.set_state(state["learning"].cpu())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Where a run stands is told by the counters here and in the datamodule; Lightning's own count of

@@ -200,8 +200,15 @@ class MuZero(Algorithm):
         priorities = (root_value - target[:, 0]).abs()  # Ye et al. 2021; Schrittwieser et al.: of the search's value
         return LossOutput((weight * total).mean(), metrics, priorities)
 
-    def plan(self, observation: Tensor, num_simulations: int, mode: str = EXPLORE) -> PolicyOutput:
-        """Search from every observation ``[B, ...]`` in one batch."""
+    def plan(
+        self,
+        observation: Tensor,
+        num_simulations: int,
+        mode: str = EXPLORE,
+        generator: torch.Generator | None = None,
+    ) -> PolicyOutput:
+        """Search from every observation ``[B, ...]`` in one batch; chance comes from ``generator``, or the mode's."""
+        generator = generator or self.generator(mode)
         features = self.model.represent(observation)
         policy_logits, value_logits = self.model.predict(features)
         state: State = (features, *self.model.reward.initial_memory(features))
@@ -215,7 +222,7 @@ class MuZero(Algorithm):
                 num_simulations,
                 max_num_considered_actions=self.max_num_considered_actions,
                 gumbel_scale=1.0 if mode == EXPLORE else 0.0,
-                generator=self.generator(mode),
+                generator=generator,
             )
         return muzero_policy(
             root,
@@ -224,7 +231,7 @@ class MuZero(Algorithm):
             dirichlet_alpha=self.dirichlet_alpha,
             dirichlet_fraction=self.dirichlet_fraction if mode == EXPLORE else 0.0,
             temperature=self.temperature(mode),
-            generator=self.generator(mode),
+            generator=generator,
         )
 
     def _imagine(self, action: Tensor, state: State) -> tuple[RecurrentOutput, State]:
@@ -258,7 +265,7 @@ class MuZero(Algorithm):
         if not count:
             return segment
         observation = segment.observation[:count, : segment.value.shape[1]]
-        output = self.plan(observation.flatten(0, 1), self.num_simulations)
+        output = self.plan(observation.flatten(0, 1), self.num_simulations, generator=self.learning_generator)
         value, action_weights = segment.value.clone(), segment.action_weights.clone()
         new_value = output.search_tree.summary().value.view(count, -1)
         value[:count] = torch.where(segment.is_step[:count], new_value, value[:count])
@@ -279,6 +286,6 @@ class MuZero(Algorithm):
         observation = segment.observation[:, : self.unroll_steps + 1]
         if self.augmentation:
             num_pixels = round(4 / 96 * observation.shape[-1])  # Ye et al.: 4 of 96
-            images = random_shift(observation.flatten(0, 1), num_pixels, self._generator)
-            observation = random_intensity(images, 0.05, self._generator).view_as(observation)
+            images = random_shift(observation.flatten(0, 1), num_pixels, self.learning_generator)
+            observation = random_intensity(images, 0.05, self.learning_generator).view_as(observation)
         return segment._replace(observation=observation)

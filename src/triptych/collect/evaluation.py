@@ -11,12 +11,28 @@ from triptych.collect.finite import check_finite
 from triptych.types import Episode, Game
 
 
-def play_episodes(game: Game, act: Act, seeds: Sequence[int], max_steps: int | None = None) -> list[Episode]:
+def play_episodes(
+    game: Game,
+    act: Act,
+    seeds: Sequence[int],
+    max_steps: int | None = None,
+    num_random_actions: Sequence[int] = (),
+) -> list[Episode]:
     """Play one whole episode from each seed and return them in the order of the seeds.
 
     Each seed is played to its end, however the environments share the work: taking the first episodes that
     happen to finish would favour short ones. One that has not ended after ``max_steps`` is cut there.
+
+    Args:
+        game: environments; whatever they played before is over.
+        act: chooses the actions.
+        seeds: of the episodes.
+        max_steps: env steps after which an episode is cut.
+        num_random_actions: with how many random actions each episode begins, drawn from its seed; none where empty.
+            The game must have one discrete choice of actions.
     """
+    counts = num_random_actions or [0] * len(seeds)
+    openings = [_random_actions(game, seed, count) for seed, count in zip(seeds, counts, strict=True)]
     num_envs = game.num_envs
     waiting = list(enumerate(seeds))
     finished: dict[int, Episode] = {}
@@ -41,6 +57,9 @@ def play_episodes(game: Game, act: Act, seeds: Sequence[int], max_steps: int | N
     observation = start(np.ones(num_envs, dtype=bool))
     while len(finished) < len(seeds):
         action, _ = act(observation)
+        for env_index, entry in enumerate(running):
+            if entry is not None and len(entry[1].actions) < len(openings[entry[0]]):
+                action[env_index] = openings[entry[0]][len(entry[1].actions)]
         game.send(action)
         received = game.receive()
         is_over = received.terminated | received.truncated
@@ -57,7 +76,15 @@ def play_episodes(game: Game, act: Act, seeds: Sequence[int], max_steps: int | N
             if (entry := running[env_index]) is not None:
                 episode_index, episode = entry
                 episode.length = len(episode.actions)
-                episode.is_truncated = bool(received.truncated[env_index] or is_cut[env_index])
+                episode.is_cut = bool(is_cut[env_index])
+                episode.is_truncated = episode.is_cut or bool(received.truncated[env_index])
                 finished[episode_index] = episode
         observation = start(is_over) if is_over.any() else received.observation
     return [finished[episode_index] for episode_index in range(len(seeds))]
+
+
+def _random_actions(game: Game, seed: int, count: int) -> np.ndarray:
+    if count == 0:
+        return np.zeros(0, np.int64)
+    assert game.spec.num_actions is not None, "random openings are of discrete actions"
+    return np.random.default_rng(seed).integers(game.spec.num_actions, size=count)

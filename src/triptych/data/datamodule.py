@@ -13,8 +13,9 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from triptych.collect.collector import Collector
 from triptych.data.clock import Clock
-from triptych.data.evaluation import TEST_STREAM, VALIDATION_STREAM, EvaluationDataset, EvaluationPlan, Evaluator
+from triptych.data.evaluation import EvaluationDataset, EvaluationPlan, Evaluator
 from triptych.data.room import Needs
+from triptych.data.starts import TEST_STREAM, VALIDATION_STREAM
 from triptych.data.turns import Turn
 from triptych.types import EVALUATE, EXPLORE, Actor, EmptyTurn, EnvSpec, Episode, GameFactory
 from triptych.types.bounds import Count, Seed

@@ -12,12 +12,9 @@ from torch.utils.data import IterableDataset
 
 from triptych.collect.collector import Act, episode_seed
 from triptych.collect.evaluation import play_episodes
-from triptych.types import EVALUATE, Episode, EvaluationResult, GameFactory
+from triptych.data.starts import CONFIRM_STREAM, FewStartsPlan, Start
+from triptych.types import EVALUATE, Episode, EvaluationResult, FewStarts, Game, GameFactory
 from triptych.types.bounds import Count
-
-# Environments of these indices play evaluations: no training episode ever starts from their seeds.
-# Validation during the run, the final test, whoever asks later (scripts/evaluate.py), and the confirmation of "solved".
-VALIDATION_STREAM, TEST_STREAM, EVALUATE_STREAM, CONFIRM_STREAM = 2**30, 2**30 + 1, 2**30 + 2, 2**30 + 3
 
 
 class EvaluationPlan(NamedTuple):
@@ -50,25 +47,35 @@ class Evaluator:
         self.say: Callable[[str], None] = lambda line: None
         self.is_playing = self._has_said = False
         self.episodes: list[Episode] = []
+        self._few_starts: FewStartsPlan | None = None
 
     def play(self, stream: int, num_episodes: int, mode: str = EVALUATE) -> list[Episode]:
         """Play whole episodes, always the same ones for the same stream."""
-        seeds = [episode_seed(self.seed, stream, index) for index in range(num_episodes)]
         act: Act = functools.partial(self.act, mode=mode)  # type: ignore[assignment]
         game = self.make_game(min(num_episodes, self.plan.num_envs))
         self.is_playing = True
         try:
-            episodes = play_episodes(game, act, seeds, self.plan.max_episode_steps)
+            seeds, num_random_actions = zip(*self._starts(game, stream, num_episodes), strict=True)
+            episodes = play_episodes(game, act, seeds, self.plan.max_episode_steps, num_random_actions)
         finally:
             self.is_playing = False
             game.close()
-        most = self.plan.max_episode_steps
-        if not self._has_said and any(episode.is_truncated and episode.length == most for episode in episodes):
+        if not self._has_said and any(episode.is_cut for episode in episodes):
             self._has_said = True
+            most = self.plan.max_episode_steps
             self.say(f"Episodes of an evaluation were cut after eval.max_episode_steps={most}; their returns count.")
         if mode == EVALUATE:
             self.episodes = episodes
         return episodes
+
+    def _starts(self, game: Game, stream: int, num_episodes: int) -> list[Start]:
+        if game.spec.num_starts is None:
+            return [Start(episode_seed(self.seed, stream, index)) for index in range(num_episodes)]
+        if self._few_starts is None:
+            few: FewStarts = game  # type: ignore[assignment]
+            plan, num_starts = self.plan, game.spec.num_starts
+            self._few_starts = FewStartsPlan(self.seed, num_starts, few.start_of, plan.episodes, plan.final_episodes)
+        return self._few_starts.starts(stream, num_episodes)
 
     def confirm(self) -> float:
         """Return the mean return of games that no evaluation plays, in the mode that counts."""

@@ -12,7 +12,7 @@ from triptych.data.room import Needs
 from triptych.data.turns import make_turn
 from triptych.replay.buffer import FrameReplay, ReplayBuffer, check_holds, prune
 from triptych.replay.room import replay_nbytes
-from triptych.types import ReplayBatch
+from triptych.types import ReplayBatch, chance_seed
 from triptych.types.bounds import Between, Count, CountOrZero, KeywordsOf
 
 
@@ -59,7 +59,7 @@ class ReplayDataModule(EnvironmentDataModule):
             self._replay = self.buffer_class(
                 self.spec,
                 self.num_envs,
-                seed=self.seed,
+                seed=chance_seed(self.seed, "minibatches"),
                 device=self.trainer.strategy.root_device,
                 directory=self.directory,
                 **self.replay_keywords,

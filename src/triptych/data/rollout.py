@@ -12,7 +12,7 @@ from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.reward_scaling import RewardScaling
 from triptych.data.room import Needs
 from triptych.data.turns import Turn
-from triptych.types import ConfigurationError, Rollout, Step
+from triptych.types import ConfigurationError, Rollout, Step, chance_seed
 from triptych.types.bounds import Count, Fraction
 
 
@@ -53,7 +53,7 @@ class RolloutDataModule(EnvironmentDataModule):
         super().__init__(*args, num_envs=num_envs, turn=turn, **kwargs)
         self.discount, self.num_epochs, self.num_minibatches = discount, num_epochs, num_minibatches
         self._reward_scaling = RewardScaling(num_envs, discount) if normalize_rewards else None
-        self._generator = torch.Generator().manual_seed(self.seed)
+        self._generator = torch.Generator().manual_seed(chance_seed(self.seed, "minibatches"))
 
     def needs(self, save_period_frames: int) -> Needs:
         observation_nbytes = math.prod(self.spec.observation_shape) * np.dtype(self.spec.observation_dtype).itemsize

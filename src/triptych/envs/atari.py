@@ -103,7 +103,16 @@ class Atari:
             random_score=random_score,
             human_score=human_score,
             solved_return=solved_return,
+            num_starts=max(noop_max, 1) if repeat_action_prob == 0 else None,
         )
+
+    def start_of(self, seed: int) -> int:
+        """Return the no-ops at the start, which are all that a seed decides without sticky actions.
+
+        The emulator draws them from the first 32 bits of a Mersenne twister, as GNU's standard library does.
+        """
+        bits = int(np.random.RandomState(seed)._bit_generator.random_raw())  # type: ignore[attr-defined]
+        return bits * self._settings["noop_max"] >> 32
 
     def reset(self, seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         observation, info = self._envs.reset(seed=seeds, options={"reset_mask": mask})

@@ -53,7 +53,8 @@ class FrameReplay:
         reach: steps beyond an observation that belong to what is drawn with it.
         seed: of the draws.
         prioritized: draw in proportion to priority instead of uniformly.
-        priority_exponent, importance_exponent_start, importance_anneal_env_steps: see `PrioritizedSampler`.
+        priority_exponent, importance_exponent_start, importance_anneal_env_steps, divide_importance_by_largest: see
+            `PrioritizedSampler`.
         storage: ``memory``, ``disk`` (memory-mapped under ``directory``) or ``device``.
         device: for ``storage=device``.
         directory: for ``storage=disk``.
@@ -71,6 +72,7 @@ class FrameReplay:
         priority_exponent: Fraction = 0.6,
         importance_exponent_start: Fraction = 0.4,
         importance_anneal_env_steps: Count = 1_000_000,
+        divide_importance_by_largest: bool = True,
         storage: Literal["memory", "disk", "device"] = "memory",
         device: str | torch.device = "cpu",
         directory: Path | None = None,
@@ -97,6 +99,7 @@ class FrameReplay:
                 priority_exponent=priority_exponent,
                 importance_exponent_start=importance_exponent_start,
                 importance_anneal_env_steps=importance_anneal_env_steps,
+                divide_importance_by_largest=divide_importance_by_largest,
             )
             if prioritized
             else UniformSampler(num_envs, num_rows, seed)

@@ -85,6 +85,9 @@ class PrioritizedSampler:
         priority_exponent: α; 0 is uniform.
         importance_exponent_start: β at the first step.
         importance_anneal_env_steps: after which β is 1.
+        divide_importance_by_largest: whether importance weights are divided by the largest of a draw, so that they
+            only scale updates down (Schaul et al., section 3.4). The mean weight, and with it the size of a step,
+            then follows one outlier of the draw; without, it is 1 on average (Schrittwieser et al. 2020, appendix G).
     """
 
     def __init__(
@@ -95,12 +98,14 @@ class PrioritizedSampler:
         priority_exponent: float,
         importance_exponent_start: float,
         importance_anneal_env_steps: int,
+        divide_importance_by_largest: bool = True,
     ) -> None:
         self.generator = np.random.default_rng(seed)
         self.num_enabled = 0
         self.priority_exponent = priority_exponent
         self.importance_exponent_start = importance_exponent_start
         self.importance_anneal_env_steps = importance_anneal_env_steps
+        self.divide_importance_by_largest = divide_importance_by_largest
         self._tree = SumTree(capacity)
         self._max_priority = 1.0
 
@@ -127,7 +132,9 @@ class PrioritizedSampler:
             return index, np.ones(0, dtype=np.float32)
         prob = self._tree.get(index) / self._tree.total
         weight = (self.num_enabled * prob) ** -self.importance_exponent(env_steps)
-        return index, (weight / weight.max()).astype(np.float32)
+        if self.divide_importance_by_largest:
+            weight = weight / weight.max()
+        return index, weight.astype(np.float32)
 
     def update(self, index: np.ndarray, priorities: np.ndarray) -> None:
         """Set the priorities ``[B]``, before the exponent, of transitions that are still enabled."""

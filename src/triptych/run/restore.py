@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from triptych.build import Experiment, build
 from triptych.command.check import check_job
-from triptych.data.evaluation import EVALUATE_STREAM
+from triptych.data.starts import EVALUATE_STREAM
 from triptych.files import find_link, read_yaml
 from triptych.run.trust import check_names
 from triptych.types import ConfigurationError

@@ -4,7 +4,7 @@ Shape letters, the same everywhere: ``B`` batch, ``T`` time, ``N`` environments,
 ``U`` unroll steps, ``M`` tree nodes, ``A`` actions, ``S`` support bins, ``C H W`` image.
 """
 
-from triptych.types.environments import EnvSpec, Game, GameFactory, Received
+from triptych.types.environments import EnvSpec, FewStarts, Game, GameFactory, Received
 from triptych.types.errors import ConfigurationError, ExitCode, NoPicture, NotFinite
 from triptych.types.learning import (
     EmptyTurn,
@@ -27,6 +27,7 @@ from triptych.types.playing import (
     Extras,
     Step,
 )
+from triptych.types.randomness import Chance, chance_seed
 
 __all__ = [
     "EVALUATE",
@@ -34,6 +35,7 @@ __all__ = [
     "Actions",
     "Actor",
     "ActorOutput",
+    "Chance",
     "ConfigurationError",
     "EmptyTurn",
     "EnvSpec",
@@ -41,6 +43,7 @@ __all__ = [
     "EvaluationResult",
     "ExitCode",
     "Extras",
+    "FewStarts",
     "Game",
     "GameFactory",
     "LossOutput",
@@ -54,4 +57,5 @@ __all__ = [
     "Segment",
     "Step",
     "Transition",
+    "chance_seed",
 ]

@@ -30,6 +30,8 @@ class EnvSpec:
         frame_skip: emulator frames per env step.
         random_score, human_score: mean returns of a random and a human player, where published.
         solved_return: mean evaluation return from which the environment counts as solved.
+        num_starts: different episodes, given the same actions, among which a seed chooses; ``None`` where every seed
+            has an episode of its own.
     """
 
     name: str
@@ -48,6 +50,7 @@ class EnvSpec:
     action_sizes: tuple[int, ...] = ()
     pixel_max: float | None = None
     reading: str = ""
+    num_starts: int | None = None
 
     @property
     def is_image(self) -> bool:
@@ -120,6 +123,14 @@ class Game(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class FewStarts(Protocol):
+    """A game whose spec has ``num_starts``."""
+
+    def start_of(self, seed: int) -> int:
+        """Return which of ``num_starts`` episodes a seed chooses, from 0."""
+        ...
 
 
 GameFactory = Callable[[int], Game]  # num_envs -> fresh environments

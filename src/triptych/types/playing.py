@@ -114,6 +114,7 @@ class Episode:
     is_truncated: bool = False
     frames: int = 0  # frames of the run when it ended
     actions: Actions = field(default_factory=Actions)
+    is_cut: bool = False  # truncated by whoever played it, not by the environment
 
 
 class EvaluationResult(NamedTuple):
