@@ -4,13 +4,12 @@ python scripts/same_learning.py record CHECKOUT FOLDER        run every algorith
 python scripts/same_learning.py compare BEFORE AFTER          compare two such folders, run by run
 
 The runs are small, on one thread, and the same command is used for both. A run is the same if ``episodes.csv`` has the
-same bytes, ``metrics.csv`` the same numbers (columns of time aside) and the last checkpoint the same tensors.
+same bytes, ``metrics.csv`` the same numbers (columns of time aside) and the last checkpoint the same values.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import subprocess
@@ -18,12 +17,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from triptych.provenance.code import write_measurement
+from triptych.report.differences import count_differences
 from triptych.types import ExitCode
 
-OF_TIME = {"wall_time_s", "train/frames_per_second"}
 COMMON = ["logger=csv", "trainer.num_threads=1", "stop_when_solved=false", "callbacks.video=false", "eval.episodes=2"]
 SMALL = ["debug=tiny", "total_frames=3000"]
 PONG = ["callbacks.metrics.period_frames=1000", "eval.period_frames=4000", "protocol.max_frames_per_episode=800"]
@@ -71,38 +68,6 @@ def record(checkout: Path, folder: Path) -> int:
             print(result.stdout[-2000:] + result.stderr[-2000:])
             return ExitCode.FAILED
     return ExitCode.DONE
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Read the numbers of ``metrics.csv`` that do not tell the time; an empty field is no number."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [{key: value for key, value in row.items() if value and key not in OF_TIME} for row in rows]
-
-
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Read the parameters and buffers of a checkpoint."""
-    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
-
-
-def count_differences(before: Path, after: Path) -> dict[str, int]:
-    """Count what differs between two runs: lines of episodes, numbers of metrics, tensors."""
-    episodes, other_episodes = ((run / "episodes.csv").read_text().splitlines() for run in (before, after))
-    rows, other_rows = (read_rows(run / "metrics.csv") for run in (before, after))
-    tensors, other_tensors = (read_tensors(run / "checkpoints" / "last.ckpt") for run in (before, after))
-    pairs = zip(rows, other_rows, strict=False)
-    numbers = [(one.get(key), other.get(key)) for one, other in pairs for key in one | other]
-    return {
-        "episodes": len(episodes) - 1,
-        "rows": len(rows),
-        "tensors": len(tensors),
-        "different_episodes": sum(one != other for one, other in zip(episodes, other_episodes, strict=False))
-        + abs(len(episodes) - len(other_episodes)),
-        "different_numbers": sum(one != other for one, other in numbers) + abs(len(rows) - len(other_rows)),
-        "different_tensors": len(tensors.keys() ^ other_tensors.keys())
-        + sum(not torch.equal(tensors[name], other_tensors[name]) for name in tensors.keys() & other_tensors.keys()),
-    }
 
 
 def compare(before: Path, after: Path, out: Path | None) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from triptych.collect.collector import Collector
 from triptych.types import EnvSpec, Received, Step
@@ -54,6 +55,7 @@ class ScriptedGame:
 
     The frames of the first stack all differ. Actions do nothing and are kept. Use that breaks the protocol,
     such as stepping an ended episode, fails; so does the reset of a running one, unless episodes ``may_be_cut``.
+    One that ``shows_seed`` shows the episode's seed instead of its number, so that playing it again shows the same.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class ScriptedGame:
         is_image: bool = True,
         num_channels: int = 1,
         may_be_cut: bool = False,
+        shows_seed: bool = False,
     ) -> None:
         self.script_of, self.num_envs, self.frame_stack, self.is_image = (
             script_of,
@@ -72,7 +75,7 @@ class ScriptedGame:
             frame_stack,
             is_image,
         )
-        self.num_channels, self.may_be_cut = num_channels, may_be_cut
+        self.num_channels, self.may_be_cut, self.shows_seed = num_channels, may_be_cut, shows_seed
         self.spec = EnvSpec(
             name="scripted",
             protocol="none",
@@ -115,6 +118,8 @@ class ScriptedGame:
             self.episode_index[env_index] += 1
             self.seeds[env_index].append(seed)
             self._scripts[env_index] = self.script_of(env_index, self.episode_index[env_index], seed)
+            if self.shows_seed:
+                self.episode_index[env_index] = seed % 2**16
             self._time[env_index], self._is_over[env_index] = 0, False
         return self._observe(), np.where(mask, self._lives(), 0)  # as Gymnasium's: nothing of the others
 
@@ -211,6 +216,17 @@ def reference_window(
         if is_last[step] or num_steps == n_step:
             return Window(num_steps, total, factor)
     return None
+
+
+def is_equal(one: object, other: object) -> bool:
+    """Compare nested state, tensors included."""
+    if isinstance(one, torch.Tensor):
+        return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict):
+        return isinstance(other, dict) and one.keys() == other.keys() and all(is_equal(one[k], other[k]) for k in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(is_equal, one, other))  # type: ignore[arg-type]
+    return one == other
 
 
 class BrokenGame(ScriptedGame):

@@ -89,7 +89,7 @@ def build(
 
     module = make_module(cfg, spec)
     data = make_data(cfg, make_game, module, spec, run_dir)
-    data.evaluator.say = write_line
+    data.say = data.evaluator.say = write_line
     if available is not None:
         check_room(data.needs(cfg.checkpoint.period_frames), available)
     metrics = Metrics(run_dir, **plain(cfg.callbacks.metrics))

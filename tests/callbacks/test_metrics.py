@@ -126,23 +126,28 @@ def test_episodes_are_filed_and_the_latest_of_them_averaged(tmp_path, metrics, t
 
 def test_a_run_that_goes_on_drops_what_came_after_its_checkpoint(tmp_path, metrics, trainer):
     ended = Episode(0, 1, 71, 10, 1.0, False, 250)
-    for frames in (100, 200, 300):
-        play_to(metrics, trainer, frames, *([ended] if frames == 300 else []))
-    again, trainer = Metrics(tmp_path, period_frames=100), FakeTrainer(frames=200)
-    again.load_state_dict(metrics.state_dict())
+    play_to(metrics, trainer, 100)
+    play_to(metrics, trainer, 200)
+    play_to(metrics, trainer, 230, Episode(0, 0, 70, 10, 1.0, False, 230))
+    state = metrics.state_dict()
+    play_to(metrics, trainer, 300, ended)
+    again, trainer = Metrics(tmp_path, period_frames=100), FakeTrainer(frames=230)
+    again.load_state_dict(state)
     again.on_train_start(trainer, FakeModule())
     assert [row["frames"] for row in rows_of(tmp_path)] == ["100", "200"]
-    assert rows_of(tmp_path, "episodes.csv") == []
+    assert [row["frames"] for row in rows_of(tmp_path, "episodes.csv")] == ["230"]
     play_to(again, trainer, 290)
     play_to(again, trainer, 300)
     assert [row["frames"] for row in rows_of(tmp_path)] == ["100", "200", "300"]
     assert rows_of(tmp_path)[-1]["collect/return_mean"] == "1"  # the episodes before are remembered
+    assert rows_of(tmp_path)[-1]["collect/interval_return_mean"] == "1"
 
 
 def test_an_evaluation_that_is_owed_is_filed_once(tmp_path, metrics, trainer):
     play_to(metrics, trainer, 100)
     evaluate(metrics, trainer, 4.0)
     again, trainer = Metrics(tmp_path, period_frames=100), FakeTrainer(frames=100)
+    again.load_state_dict(metrics.state_dict())
     trainer.owes_evaluation = True
     again.on_train_start(trainer, FakeModule())
     play_to(again, trainer, 100, is_finished=True)  # an empty turn, which has nothing to tell
@@ -155,7 +160,8 @@ def test_wall_time_goes_on_and_evaluations_are_no_training(tmp_path, trainer, mo
     now = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     metrics = Metrics(tmp_path, period_frames=100)
-    metrics.load_state_dict({"wall_time_s": 50.0, "recent": []})
+    before = {"recent": [], "since_row": [], "interval_frames": 0, "interval_s": 0.0}
+    metrics.load_state_dict(before | {"wall_time_s": 50.0})
     metrics.on_train_start(trainer, FakeModule())
     now[0] += 4
     trainer.callback_metrics = {"eval/return_mean": torch.tensor(1.0)}

@@ -175,12 +175,14 @@ def test_seeds_differ_between_runs_environments_and_episodes():
     assert episode_seed(1, 2, 3) == episode_seed(1, 2, 3)
 
 
-def test_a_restored_collector_starts_new_episodes_and_repeats_none():
-    first_game, second_game = ScriptedGame(random_script, 2), ScriptedGame(random_script, 2)
+def test_where_episodes_cannot_be_played_again_new_ones_start_and_none_is_repeated():
+    first_game, second_game = (ScriptedGame(random_script, 2, may_be_cut=True) for _ in range(2))
+    second_game.episode_index = [1000, 1000]  # which its observations show
     first = Collector(first_game, RandomAct(), seed=3)
     collect(first, 17)
     second = Collector(second_game, RandomAct(), seed=3)
-    second.load_state_dict(first.state_dict())
+    assert second.load_state_dict(first.state_dict()) == "it came to another state"
+    second_game.seeds = [[], []]
     steps = collect(second, 10)
     assert steps[0].is_first.all()
     assert second.env_steps == 2 * 27

@@ -17,14 +17,16 @@ def reference(rewards, ends, discount):
 
 
 def make_rewards(length=60):
+    """Return rewards, and which of them are the first and the last of an episode."""
     rng = np.random.default_rng(0)
-    return rng.normal(5, 20, size=(length, 3)).astype(np.float32), rng.random((length, 3)) < 0.2
+    rewards, ends = rng.normal(5, 20, size=(length, 3)).astype(np.float32), rng.random((length, 3)) < 0.2
+    return rewards, np.concatenate([np.ones((1, 3), bool), ends[:-1]]), ends
 
 
 def test_rewards_are_divided_by_the_deviation_of_the_return():
-    rewards, ends = make_rewards()
+    rewards, starts, ends = make_rewards()
     scaling = RewardScaling(3, 0.9, limit=1e9)
-    scaled = [scaling(reward, is_last) for reward, is_last in zip(rewards, ends, strict=True)]
+    scaled = [scaling(*step) for step in zip(rewards, starts, ends, strict=True)]
     expected = rewards[-1] / np.std(reference(rewards, ends, 0.9))
     np.testing.assert_allclose(scaled[-1], expected, rtol=1e-5)
     assert scaled[-1].dtype == np.float32
@@ -33,17 +35,20 @@ def test_rewards_are_divided_by_the_deviation_of_the_return():
 def test_outliers_are_clipped():
     scaling = RewardScaling(1, 0.9, limit=2.0)
     for reward in (1.0, -1.0, 1.0, -1.0):
-        scaling(np.array([reward]), np.array([True]))
-    assert scaling(np.array([1000.0]), np.array([True])) == pytest.approx(2.0)
+        scaling(np.array([reward]), np.array([True]), np.array([True]))
+    assert scaling(np.array([1000.0]), np.array([True]), np.array([True])) == pytest.approx(2.0)
 
 
-def test_a_restored_one_goes_on():
-    rewards, ends = make_rewards()
-    ends[30] = True  # a restored run starts new episodes
+@pytest.mark.parametrize("starts_anew", [False, True])
+def test_a_restored_one_goes_on(starts_anew):
+    rewards, starts, ends = make_rewards()
+    if starts_anew:  # the running episodes could not be restored
+        ends[30] = starts[31] = True
     whole, first, second = (RewardScaling(3, 0.9) for _ in range(3))
-    for step in range(31):
-        whole(rewards[step], ends[step])
-        first(rewards[step], ends[step])
+    steps = list(zip(rewards, starts, ends, strict=True))
+    for reward, is_first, is_last in steps[:31]:
+        whole(reward, is_first, is_last)
+        first(reward, is_first, is_last)
     second.load_state_dict(first.state_dict())
-    for step in range(31, 60):
-        assert whole(rewards[step], ends[step]).tolist() == second(rewards[step], ends[step]).tolist()
+    for step in steps[31:]:
+        assert whole(*step).tolist() == second(*step).tolist()

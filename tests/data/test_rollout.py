@@ -52,7 +52,7 @@ def make_data(actor, make_game, tmp_path, **settings):
 
 
 def scripted(num_envs):
-    return ScriptedGame(random_script, num_envs, frame_stack=2)
+    return ScriptedGame(random_script, num_envs, frame_stack=2, may_be_cut=True)
 
 
 def fit(actor, data, tmp_path):

@@ -214,12 +214,14 @@ class Algorithm(pl.LightningModule):
             "updates": self.updates,
             "exploration": self._exploration.get_state(),
             "learning": self.learning_generator.get_state(),
+            "metrics": self._metrics.state_dict(),
         }
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         self.env_steps, self.updates = state["env_steps"], state["updates"]
         self._exploration.set_state(state["exploration"].cpu())
         self.learning_generator.set_state(state["learning"].cpu())
+        self._metrics.load_state_dict(state["metrics"])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Where a run stands is told by the counters here and in the datamodule; Lightning's own count of

@@ -39,13 +39,23 @@ class Metrics(pl.Callback):
         self._episodes_file: CSVFile | None = None
         self._evaluations_file: CSVFile | None = None
         self._since_row: list[float] = []  # returns of the training episodes since the last row
+        self._interval_frames, self._interval_s = 0, 0.0  # where the interval began, and its seconds before a resume
+        self._interval_start = time.monotonic()
         self._wall_time_before = 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"wall_time_s": self.wall_time_s, "recent": [list(entry) for entry in self._recent]}
+        return {
+            "wall_time_s": self.wall_time_s,
+            "recent": [list(entry) for entry in self._recent],
+            "since_row": list(self._since_row),
+            "interval_frames": self._interval_frames,
+            "interval_s": time.monotonic() - self._interval_start,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._wall_time_before = state_dict["wall_time_s"]
+        self._since_row = list(state_dict["since_row"])
+        self._interval_frames, self._interval_s = state_dict["interval_frames"], state_dict["interval_s"]
         self._recent.extend((episode_return, length) for episode_return, length in state_dict["recent"])
 
     @property
@@ -64,8 +74,8 @@ class Metrics(pl.Callback):
         self._evaluations_file = CSVFile(self.directory / "evaluations.csv", EVALUATION_COLUMNS)
         self._metrics_file = CSVFile(self.directory / "metrics.csv", METRIC_COLUMNS)
         self._episodes_file = CSVFile(self.directory / "episodes.csv", EPISODE_COLUMNS)
-        self._started = self._interval_start = time.monotonic()
-        self._interval_frames = frames
+        self._started = time.monotonic()
+        self._interval_start = self._started - self._interval_s
         self._next_row = self._after(frames)
 
     def on_train_batch_start(

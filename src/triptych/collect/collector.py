@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 
 from triptych.collect.finite import check_finite
-from triptych.types import Episode, Game, Step
+from triptych.collect.restore import Diverged, digest, replay_running
+from triptych.types import Actions, Episode, Game, Step
 
 Act = Callable[[np.ndarray], tuple[np.ndarray, dict[str, np.ndarray]]]  # observation [N] -> action [N], extras
 
@@ -125,10 +127,70 @@ class Collector:
         return Episode(env_index, episode_index, episode_seed(self.seed, env_index, episode_index))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the clock and the episode counters. Running episodes are not in it: a restored run starts
-        new ones, as if the old ones had been truncated."""
-        return {"env_steps": self.env_steps, "next_episode_index": list(self._next_episode_index)}
+        """Return the clock, the running episodes as seeds and actions, and the actions in flight."""
+        state = {"env_steps": self.env_steps, "next_episode_index": list(self._next_episode_index)}
+        if not self._running:
+            return state
+        return state | {
+            "running": [
+                {
+                    "episode_index": episode.episode_index,
+                    "episode_return": episode.episode_return,
+                    "actions": torch.tensor(episode.actions.array),
+                }
+                for episode in self._running
+            ],
+            "digest": digest(self._observation),
+            "lives": torch.tensor(self._lives),
+            "is_first": torch.tensor(self._is_first),
+            "in_flight": self._in_flight(),
+        }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def _in_flight(self) -> dict[str, Any] | None:
+        if not self._is_in_flight:
+            return None
+        extras = {name: torch.tensor(extra) for name, extra in self._extras.items()}
+        return {"action": torch.tensor(self._action), "extras": extras}
+
+    def load_state_dict(self, state: dict[str, Any]) -> str | None:
+        """Bring the environments back to where they stood, and send what was in flight.
+
+        Returns:
+            Why that cannot be, or ``None``. Then new episodes start, as if the old ones had been truncated.
+        """
         self.env_steps = state["env_steps"]
         self._next_episode_index = list(state["next_episode_index"])
+        if "running" not in state:
+            return None
+        try:
+            self._restore(state)
+        except Diverged as error:
+            return str(error)
+        except Exception as error:  # an environment may fail in any way where it should not be
+            return f"{type(error).__name__}: {error}"
+        return None
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        running = []
+        for env_index, entry in enumerate(state["running"]):
+            seed = episode_seed(self.seed, env_index, entry["episode_index"])
+            actions = Actions.of(entry["actions"].numpy())
+            running.append(
+                Episode(
+                    env_index,
+                    entry["episode_index"],
+                    seed,
+                    episode_return=entry["episode_return"],
+                    actions=actions,
+                )
+            )
+        observation, lives = replay_running(self.game, running)
+        if digest(observation) != state["digest"] or lives.tolist() != state["lives"].tolist():
+            raise Diverged("it came to another state")
+        self._running, self._observation, self._lives = running, observation, lives
+        self._is_first = state["is_first"].numpy().copy()
+        if state["in_flight"] is not None:
+            self._action = state["in_flight"]["action"].numpy()
+            self._extras = {name: extra.numpy() for name, extra in state["in_flight"]["extras"].items()}
+            self.game.send(self._action)
+            self._is_in_flight = True

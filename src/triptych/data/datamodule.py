@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         clock: where the run stands.
         evaluator: plays the evaluations.
         test_stream: of the episodes that ``trainer.test`` plays.
+        say: what a line about the data is told to.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         self.clock = Clock(turn, spec.frame_skip, total_frames=total_frames, period_frames=evaluation.period_frames)
         self.evaluator = Evaluator(make_game, self.act, seed, evaluation)
         self.test_stream = TEST_STREAM
+        self.say: Callable[[str], None] = lambda line: None
         self.ended_episodes: list[Episode] = []  # since a callback last took them
         self._collector: Collector | None = None
         self._collector_state: dict[str, Any] | None = None
@@ -101,7 +103,9 @@ class EnvironmentDataModule(pl.LightningDataModule):
                 life_loss_is_terminal=self.life_loss_is_terminal,
             )
             if self._collector_state is not None:
-                self._collector.load_state_dict(self._collector_state)
+                reason = self._collector.load_state_dict(self._collector_state)
+                if reason is not None:
+                    self.say(f"Running episodes could not be played again ({reason}); new ones start in their place.")
         return self._collector
 
     @torch.no_grad()

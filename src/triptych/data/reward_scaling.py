@@ -25,9 +25,9 @@ class RewardScaling:
         self._return = np.zeros(num_envs)
         self._count, self._mean, self._squares = 0, 0.0, 0.0
 
-    def __call__(self, reward: np.ndarray, is_last: np.ndarray) -> np.ndarray:
+    def __call__(self, reward: np.ndarray, is_first: np.ndarray, is_last: np.ndarray) -> np.ndarray:
         """Count the rewards ``[N]`` of one vector step in and return them, scaled."""
-        self._return = self._return + reward
+        self._return = np.where(is_first, 0.0, self._return) + reward
         count = self._count + len(reward)
         delta = self._return.mean() - self._mean
         self._squares += self._return.var() * len(reward) + delta**2 * self._count * len(reward) / count
@@ -38,8 +38,10 @@ class RewardScaling:
         return np.clip(reward * scale, -self.limit, self.limit).astype(np.float32)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the statistics. Running returns are not in it: a restored run starts new episodes."""
-        return {"count": self._count, "mean": float(self._mean), "squares": float(self._squares)}
+        """Return the statistics and the running returns."""
+        statistics = {"count": self._count, "mean": float(self._mean), "squares": float(self._squares)}
+        return statistics | {"returns": self._return.tolist()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._return = np.array(state["returns"])
         self._count, self._mean, self._squares = state["count"], state["mean"], state["squares"]

@@ -67,7 +67,7 @@ class RolloutDataModule(EnvironmentDataModule):
         for _ in range(self.clock.turn.vector_steps):
             step, episodes = self.collector.receive()  # sends first: nothing is in flight between two turns
             if self._reward_scaling is not None:
-                step = step._replace(reward=self._reward_scaling(step.reward, step.is_last))
+                step = step._replace(reward=self._reward_scaling(step.reward, step.is_first, step.is_last))
             steps.append(step)
             self.ended_episodes += episodes
         self.clock.turns += 1

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 
 class Windows(NamedTuple):
@@ -50,3 +51,15 @@ class NStepAccumulator:
     def reset(self, env_index: np.ndarray | slice = slice(None)) -> None:
         """Forget the open windows of some environments."""
         self._num_open[env_index] = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the open windows."""
+        return {
+            "reward": torch.tensor(self._reward),
+            "discount": torch.tensor(self._discount),
+            "num_open": torch.tensor(self._num_open),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._reward[...], self._discount[...] = state["reward"].numpy(), state["discount"].numpy()
+        self._num_open[...] = state["num_open"].numpy()

@@ -176,7 +176,7 @@ class FrameReplay:
             torch.save(state, temporary)
 
     def load(self, directory: Path, name: str) -> None:
-        """Restore what `save` wrote under this name. What was open then is dropped.
+        """Restore what `save` wrote under this name, with what was open then.
 
         Raises:
             OSError: a file is missing or cut short.
@@ -197,14 +197,14 @@ class FrameReplay:
             array[...] = state[array_name].numpy()
         self.sampler.load_state_dict(state["sampler"])
         self._load_state(state)
-        self._forget_open(slice(None))
 
     def _state(self) -> dict[str, Any]:
         """Return what a subclass saves besides."""
-        return {}
+        raise NotImplementedError
 
     def _load_state(self, state: dict[str, Any]) -> None:
         """Take back what `_state` returned."""
+        raise NotImplementedError
 
 
 class ReplayBuffer(FrameReplay):
@@ -238,6 +238,12 @@ class ReplayBuffer(FrameReplay):
 
     def _forget_open(self, env_index: np.ndarray | slice) -> None:
         self.accumulator.reset(env_index)
+
+    def _state(self) -> dict[str, Any]:
+        return {"accumulator": self.accumulator.state_dict()}
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        self.accumulator.load_state_dict(state["accumulator"])
 
     def add(self, step: Step) -> None:
         """Add one vector step."""

@@ -71,10 +71,16 @@ class SegmentBuffer(FrameReplay):
         self._latest_rewards[:, env_index] = 0.0
 
     def _state(self) -> dict[str, Any]:
-        return {"generator": self._generator.bit_generator.state}
+        return {
+            "generator": self._generator.bit_generator.state,
+            "num_open": torch.from_numpy(self._num_open),
+            "latest_rewards": torch.from_numpy(self._latest_rewards),
+        }
 
     def _load_state(self, state: dict[str, Any]) -> None:
         self._generator.bit_generator.state = state["generator"]
+        self._num_open = state["num_open"].numpy().copy()
+        self._latest_rewards = state["latest_rewards"].numpy().copy()
 
     def add(self, step: Step) -> None:
         """Add one vector step; ``step.extras`` holds the search's ``value [N]`` and ``action_weights [N, A]``.

@@ -78,13 +78,26 @@ class Actions(Sequence[Any]):
         if self._length == 0:
             self._array = np.empty((16, *action.shape), np.uint8 if action.dtype.kind in "iu" else action.dtype)
         elif self._length == len(self._array):
-            longer = np.empty((len(self._array) * 3 // 2, *self._array.shape[1:]), self._array.dtype)
+            longer = np.empty((max(len(self._array) * 3 // 2, 16), *self._array.shape[1:]), self._array.dtype)
             longer[: self._length] = self._array
             self._array = longer
         if self._array.dtype == np.uint8 and (action.min(initial=0) < 0 or action.max(initial=0) > 255):
             self._array = self._array.astype(np.int64)
         self._array[self._length] = action
         self._length += 1
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> Actions:
+        """Return the actions ``[T, *action_shape]`` of an episode so far."""
+        actions = cls()
+        if len(array):
+            actions._array, actions._length = array.copy(), len(array)
+        return actions
+
+    @property
+    def array(self) -> np.ndarray:
+        """All actions ``[T, *action_shape]``, whole numbers in a byte each while they fit."""
+        return self._array[: self._length]
 
     def __len__(self) -> int:
         return self._length

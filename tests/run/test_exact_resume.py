@@ -1,0 +1,79 @@
+"""A run that dies and goes on ends as one that never stopped, to the last bit."""
+
+import pytest
+import pytorch_lightning as pl
+
+from scripts.kill_and_resume import COMMON, NORMALIZED, OFF_POLICY, PLANNER, PRIORITIZED
+from tests.front_door import summary, train
+from triptych.report.differences import count_differences
+
+PERIODS = ["eval.period_frames=500", "checkpoint.period_frames=130", "callbacks.metrics.period_frames=110"]
+PONG = ["env=pong", "env.num_envs=4", "protocol.max_frames_per_episode=600", "eval.episodes=1", "total_frames=4000"]
+PONG_PERIODS = ["eval.period_frames=2000", "checkpoint.period_frames=900", "callbacks.metrics.period_frames=700"]
+LATE = ["algo.learning_starts_env_steps=200", "algo.replay.capacity_env_steps=700"]  # smaller than what is played
+ON_CARTPOLE = ["env=cartpole", *PERIODS, "total_frames=1000"]
+SMALL_PLANNER = [*PLANNER, *LATE, "env.num_envs=4", "total_frames=480", "algo.reanalyse_fraction=0.5"]
+RUNS = {
+    "dqn": ["algo=dqn", *ON_CARTPOLE, *LATE],
+    "dqn on disk": ["algo=dqn", *ON_CARTPOLE, *LATE, "algo.replay.storage=disk"],
+    "prioritized_dqn, 3 steps": ["algo=prioritized_dqn", *ON_CARTPOLE, *PRIORITIZED, *LATE],
+    "c51": ["algo=c51", *ON_CARTPOLE, *LATE],
+    "reinforce": ["algo=reinforce", *ON_CARTPOLE, "algo.rollout_length=20"],
+    "a2c": ["algo=a2c", *ON_CARTPOLE],
+    "ppo, normalised": ["algo=ppo", *ON_CARTPOLE, *NORMALIZED, "algo.rollout_length=16", "algo.num_minibatches=4"],
+    "ppo, continuous": ["algo=ppo", "env=pendulum", *PERIODS, *NORMALIZED, "env.num_envs=4", "algo.rollout_length=32",
+                        "algo.num_minibatches=4", "total_frames=1000"],
+    "pqn": ["algo=pqn", *ON_CARTPOLE, "algo.rollout_length=8", "algo.num_minibatches=4"],
+    "muzero": ["algo=muzero", *ON_CARTPOLE, *SMALL_PLANNER, "algo.num_observations=11", "algo.n_step=5"],
+    "efficientzero": ["algo=efficientzero", *ON_CARTPOLE, *SMALL_PLANNER],
+    "pong": ["algo=dqn", *PONG, *PONG_PERIODS, *OFF_POLICY],
+    "pong, sticky": ["algo=dqn", "protocol=machado", *PONG, *PONG_PERIODS, *OFF_POLICY],
+    "pong, on policy": ["algo=pqn", *PONG, *PONG_PERIODS, "algo.rollout_length=16", "algo.num_minibatches=4"],
+}  # fmt: skip
+
+
+class DieAt(pl.Callback):
+    """Ends a run in the middle of a turn, as a kill does: nothing more is saved."""
+
+    def __init__(self, frames):
+        self.frames = frames
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        if trainer.datamodule.clock.frames > self.frames:
+            raise RuntimeError("killed")
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_that_died_twice_is_the_run_that_never_did(name, tmp_path):
+    arguments = [*COMMON, *RUNS[name]]
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    result = train(*arguments, f"run_dir={straight}")
+    assert result.returncode == 0, result.stdout + result.stderr
+    total = summary(straight)["frames"]
+    for share in (0.45, 0.8):
+        die = f"+callbacks.extra.die={{_target_:tests.run.test_exact_resume.DieAt,frames:{int(share * total)}}}"
+        result = train(*arguments, die, f"run_dir={killed}")
+        assert "RuntimeError: killed" in result.stdout
+        assert (killed / "checkpoints" / "last.ckpt").exists()
+        assert summary(killed)["frames"] > 0
+    result = train(*arguments, f"run_dir={killed}")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "last.ckpt" in result.stdout
+    assert "could not be played again" not in result.stdout
+    found = count_differences(straight, killed)
+    assert found["episodes"] > 2
+    assert {key: count for key, count in found.items() if key.startswith("different_")} == {
+        "different_episodes": 0,
+        "different_numbers": 0,
+        "different_values": 0,
+    }
+
+
+def test_extending_a_run_is_the_longer_run(tmp_path):
+    arguments = [*COMMON, *RUNS["prioritized_dqn, 3 steps"]]
+    straight, extended = tmp_path / "straight", tmp_path / "extended"
+    assert train(*arguments, f"run_dir={straight}").returncode == 0
+    assert train(*arguments, "total_frames=500", f"run_dir={extended}").returncode == 0
+    assert train(*arguments, f"run_dir={extended}").returncode == 0
+    found = count_differences(straight, extended)
+    assert (found["different_episodes"], found["different_values"]) == (0, 0)
