@@ -57,14 +57,6 @@ class Experiment:
     loggers: list[Logger]
     hardware: Hardware
 
-    def close_loggers(self, exit_code: int) -> None:
-        """Let every logger end with the run's true status."""
-        for logger in self.loggers:
-            logger.finalize("success" if exit_code == 0 else "failed")
-            close = getattr(logger, "close_run", None)
-            if close is not None:
-                close(exit_code)
-
 
 def build(
     cfg: DictConfig, run_dir: Path, write_line: WriteLine = print, available: dict[str, int] | None = None
@@ -104,9 +96,7 @@ def build(
     about = {"run_dir": str(run_dir), "save_dir": str(run_dir), "config": plain(cfg), "write_line": write_line}
     loggers = [make(node, f"logger.{name}", Logger, **about) for name, node in cfg.logger.items()]
     trainer = make_trainer(hardware, callbacks, loggers, run_dir)
-    return Experiment(
-        spec, measured, module, data, trainer, metrics, checkpoint, finish, interrupt, loggers, hardware
-    )
+    return Experiment(spec, measured, module, data, trainer, metrics, checkpoint, finish, interrupt, loggers, hardware)
 
 
 def make_game_factory(cfg: DictConfig) -> GameFactory:
