@@ -25,6 +25,7 @@ from triptych.command.names import canonical
 from triptych.types.errors import ConfigurationError, ExitCode
 
 CONF = Path(__file__).resolve().parent / "conf"
+SWEEPS = Path("outputs", ".sweeps")  # hydra.sweep.dir of conf/train.yaml
 # Flags that Hydra answers without running anything.
 QUESTIONS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--version", "--shell-completion", "-sc"}
 
@@ -45,6 +46,11 @@ def main(arguments: list[str]) -> int:
 
         for cfg in configs:
             check_job(cfg)
+        if {"-m", "--multirun"} & set(arguments) and not any(word.startswith("hydra.sweep.dir=") for word in arguments):
+            SWEEPS.mkdir(parents=True, exist_ok=True)  # which Hydra would do, and tell less
+    except OSError as error:
+        print(f"error: the folder of a sweep, {error}; start it in a folder that can be written.", file=sys.stderr)
+        return ExitCode.BAD_INPUT
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.BAD_INPUT

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from tests.front_door import ROOT, summary, train
+from scripts import evaluate
+from tests.front_door import ROOT, call, summary, train
 
 LAB = ROOT / "examples" / "my_lab"
 
@@ -46,3 +48,36 @@ def test_a_folder_that_is_none_is_told():
     result = train("--config-dir", "nowhere", "env=catch")
     assert result.returncode == 2
     assert "nowhere" in result.stderr
+
+
+@pytest.mark.parametrize(("algo", "env"), [("dqn", "catch"), ("ppo", "cartpole"), ("pqn", "cartpole")])
+def test_its_torso_serves_our_algorithms(tmp_path, algo, env):
+    tiny = [
+        "debug=tiny",
+        "total_frames=1000",
+        "eval.episodes=1",
+        "callbacks.video=false",
+        f"run_dir={tmp_path / 'run'}",
+    ]
+    own = ["algo.network._target_=my_lab.networks.ResidualTorso", "algo.network.width=16"]
+    result = train(f"algo={algo}", f"env={env}", *tiny, *own)
+    assert result.returncode == 0, result.stderr + result.stdout
+    state = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert any("blocks" in name and len(value) == 16 for name, value in state.items())
+    folder = call(evaluate.main, "evaluate.py", tmp_path / "run", "--episodes", "1")
+    assert folder.returncode == 2
+    assert "algo.network._target_" in folder.stderr
+    assert call(evaluate.main, "evaluate.py", tmp_path / "run", "--episodes", "1", "--trust").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("algo.network.widht=16", "did you mean algo.network.width"),
+        ("algo.network.width=0", "algo.network.width=0 is not allowed"),
+    ],
+)
+def test_the_keys_of_its_torso_are_checked(tmp_path, override, words):
+    result = run("algo.network._target_=my_lab.networks.ResidualTorso", override, cwd=tmp_path)
+    assert result.returncode == 2
+    assert words in result.stderr

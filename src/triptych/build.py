@@ -28,6 +28,7 @@ from triptych.command.signatures import deal, find, signature_of
 from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.evaluation import EvaluationPlan
 from triptych.data.room import check_room
+from triptych.networks.choice import Network, OwnNetwork
 from triptych.provenance.hardware import Hardware
 from triptych.types import ConfigurationError, EnvSpec, GameFactory, chance_seed
 
@@ -56,14 +57,6 @@ class Experiment:
     interrupt: Interrupt
     loggers: list[Logger]
     hardware: Hardware
-
-    def close_loggers(self, exit_code: int) -> None:
-        """Let every logger end with the run's true status."""
-        for logger in self.loggers:
-            logger.finalize("success" if exit_code == 0 else "failed")
-            close = getattr(logger, "close_run", None)
-            if close is not None:
-                close(exit_code)
 
 
 def build(
@@ -128,8 +121,17 @@ def make_module(cfg: DictConfig, spec: EnvSpec) -> Algorithm:
     """Make the algorithm from those of its settings that its constructor takes."""
     algorithm = find(cfg.algo.module, "algo.module")
     algorithm.check(spec)
-    module = algorithm(**deal(algorithm, algo_settings(cfg)) | {"spec": spec, "seed": cfg.seed})
+    given = {"spec": spec, "seed": cfg.seed} | ({"network": make_network(cfg)} if cfg.algo.get("network") else {})
+    module = algorithm(**deal(algorithm, algo_settings(cfg)) | given)
     return module.to(memory_format=torch.channels_last) if spec.is_image else module
+
+
+def make_network(cfg: DictConfig) -> Network | OwnNetwork:
+    """Return the user's choice of a torso, or what makes one of the user's own."""
+    node = cfg.algo.network
+    if "_target_" not in node:
+        return Network(**plain(node))
+    return lambda spec: make(node, "algo.network", torch.nn.Module, spec=spec, observation_shape=spec.observation_shape)
 
 
 def make_data(

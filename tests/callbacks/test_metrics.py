@@ -173,3 +173,32 @@ def test_wall_time_goes_on_and_evaluations_are_no_training(tmp_path, trainer, mo
     assert metrics.wall_time_s == 61.0
     assert rows_of(tmp_path)[-1]["wall_time_s"] == "61"
     assert rows_of(tmp_path)[-1]["train/frames_per_second"] == "40"
+
+
+class Forgetful(Keeper):
+    """A logger that can take rows back."""
+
+    def __init__(self):
+        super().__init__()
+        self.went_on_from = []
+
+    def go_on_from(self, frames):
+        self.went_on_from.append(frames)
+        self.rows = [(row, step) for row, step in self.rows if step < frames]
+
+
+@pytest.mark.parametrize(("owes", "first"), [(False, 9), (True, 8)])
+def test_a_logger_that_can_forgets_what_is_played_anew(tmp_path, owes, first):
+    forgetful, before = Forgetful(), FakeTrainer()
+    before.loggers = [forgetful, Keeper()]
+    metrics = Metrics(tmp_path, period_frames=4)
+    metrics.on_train_start(before, FakeModule())
+    play_to(metrics, before, 8)
+    evaluate(metrics, before, 2.0)
+    play_to(metrics, before, 12)
+    again = FakeTrainer(frames=8)
+    again.loggers, again.owes_evaluation = [forgetful, Keeper()], owes
+    Metrics(tmp_path, period_frames=4).on_train_start(again, FakeModule())
+    assert forgetful.went_on_from == [1, first]
+    assert [("eval/return_mean" in row, step) for row, step in forgetful.rows] == [(False, 8), (True, 8)][: 2 - owes]
+    assert again.loggers[1].rows == []

@@ -83,6 +83,17 @@ CASES = {
     "a key of another env": (["env=cartpole", "env.full_action_space=true"], ["env.full_action_space is not a key"]),
     "a renamed protocol": (["protocol.name=machado"], ["protocol.name=machado", "protocol=..."]),
     "misspelt choice in a sweep": (["-m", "algo=dqn,dqm"], ["dqm", "dqn"]),
+    "a misspelt key of a network": (["algo.network.tosro=nature"], ["algo.network.tosro", "algo.network.torso"]),
+    "an unknown torso": (["algo.network.torso=resnet"], ["algo.network.torso=resnet", "nature, impala, small"]),
+    "a number for sizes": (["algo.network.hidden_sizes=64"], ["algo.network.hidden_sizes=64", "a list"]),
+    "a layer of no units": (["algo.network.hidden_sizes=[64,0]"], ["[64, 0]", "a whole number from 1"]),
+    "a name for a network": (["+algo.network=impala"], ["algo.network=impala", "algo.network.torso=impala"]),
+    "a network that is not there": (["algo.network._target_=no.such.Torso"], ["no.such.Torso", "cannot be imported"]),
+    "a network of a planner": (
+        ["algo=muzero", "algo.network.torso=impala"],
+        ["algo.network does not fit", "MuZero"],
+    ),
+    "sizes without their node": (["algo.hidden_sizes=[64]"], ["algo.hidden_sizes", "algo.network.hidden_sizes"]),
     "unreadable override": (["algo.batch_size"], ["algo.batch_size"]),
 }
 
@@ -144,6 +155,27 @@ BUILD_CASES = {
         ["env.id=CartPole-v1", "foo"],
     ),
     "unknown rom": (["env.game=pnog"], ["env.game=pnog"]),
+    "a torso for images of a vector": (
+        ["env=cartpole", "algo.network.torso=nature"],
+        ["algo.network.torso=nature", "vectors", "algo.network.torso=mlp"],
+    ),
+    "a network that is no torso": (
+        [
+            "env=cartpole",
+            "algo.network._target_=torch.nn.Linear",
+            "algo.network.in_features=3",
+            "algo.network.out_features=2",
+        ],
+        ["algo.network (Linear) does not fit", "[B, 4]"],
+    ),
+    "a network that lacks a keyword": (
+        ["env=cartpole", "algo.network._target_=torch.nn.Linear"],
+        ["algo.network cannot be made", "in_features"],
+    ),
+    "a network that is no module": (
+        ["env=cartpole", "algo.network._target_=builtins.dict"],
+        ["algo.network._target_=builtins.dict does not fit", "no Module"],
+    ),
     "no such accelerator": (["env=catch", "trainer.accelerator=gpu"], ["trainer.accelerator=gpu", "cpu"]),
     "observations of no fixed length": (
         ["env=gym", "env.id=tests.odd_envs:Words-v0"],

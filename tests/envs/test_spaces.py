@@ -193,3 +193,25 @@ def test_bounds_that_are_no_bounds_make_no_picture_and_scale_nothing():
 def test_a_layout_of_pictures_does_not_fit_parts():
     with pytest.raises(ConfigurationError, match=r"env\.observations=channels_first"):
         observation_rule(Dict(a=Discrete(3)), "channels_first", "Some-v0")
+
+
+@pytest.mark.parametrize("layout", ["auto", "vector", "channels_first"])
+@pytest.mark.parametrize("shape", [(0,), (0, 5), (3, 0, 5)])
+def test_a_box_without_a_number_is_refused(shape, layout):
+    with pytest.raises(ConfigurationError, match=r"^env\.id=Some-v0 shows Box.* no number"):
+        observation_rule(Box(0, 255, shape, np.uint8), layout, "Some-v0")
+
+
+@pytest.mark.parametrize(
+    "space", [Dict(), Tuple([]), Dict(a=Dict()), Dict(a=Box(0, 1, (0,))), Tuple([Box(0, 1, (0,)), Box(0, 1, (0, 2))])]
+)
+def test_a_space_of_no_parts_or_of_empty_ones_is_refused(space):
+    with pytest.raises(ConfigurationError, match=r"^env\.id=Some-v0 shows .*env\.wrappers\.$"):
+        observation_rule(space, "auto", "Some-v0")
+
+
+@pytest.mark.parametrize("space", [Dict(a=Discrete(3)), Tuple([Discrete(3)]), Discrete(3), MultiBinary(2)])
+@pytest.mark.parametrize("layout", ["channels_first", "channels_last"])
+def test_a_layout_of_pictures_is_refused_where_there_are_none(space, layout):
+    with pytest.raises(ConfigurationError, match=rf"^env\.observations={layout} is for pictures.*env\.id=Some-v0"):
+        observation_rule(space, layout, "Some-v0")

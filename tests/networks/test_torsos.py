@@ -3,7 +3,13 @@ import torch
 from jaxtyping import TypeCheckError
 from torch import nn
 
-from triptych.networks.torsos import NatureTorso, PixelConvolution, SmallTorso, VectorTorso, make_torso
+from triptych.networks.choice import make_torso
+from triptych.networks.torsos import NatureTorso, PixelConvolution, SmallTorso, VectorTorso
+from triptych.types import EnvSpec
+
+
+def spec_of(observation_shape, is_image):
+    return EnvSpec("game", "none", observation_shape, "uint8" if is_image else "float32", num_actions=3)
 
 
 def random_pixels(*shape):
@@ -22,7 +28,7 @@ def random_pixels(*shape):
     ],
 )
 def test_the_torso_fits_the_observation(observation_shape, is_image, torso_class):
-    torso = make_torso(observation_shape, is_image)
+    torso = make_torso(spec_of(observation_shape, is_image))
     assert type(torso) is torso_class
     observation = random_pixels(3, *observation_shape) if is_image else torch.randn(3, *observation_shape)
     features = torso(observation)
@@ -72,7 +78,7 @@ def test_pixels_come_in_the_precision_of_the_computation_and_unrounded():
 
 @pytest.mark.parametrize("shape", [(4, 84, 84), (2, 10, 10)])
 def test_channels_last_computes_the_same(shape):
-    torso, pixels = make_torso(shape, is_image=True), random_pixels(2, *shape)
+    torso, pixels = make_torso(spec_of(shape, True)), random_pixels(2, *shape)
     plain = torso(pixels)
     torso = torso.to(memory_format=torch.channels_last)
     assert torso.convolutions[0].to_float(pixels).is_contiguous(memory_format=torch.channels_last)

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from triptych.provenance import code
 from triptych.provenance.code import git_commit
 
 
@@ -49,3 +50,10 @@ def test_code_that_was_changed_or_added_since_is_another(checkout, name):
 
 def test_outside_a_checkout_there_is_no_commit(tmp_path):
     assert git_commit(tmp_path) is None
+
+
+def test_a_checkout_of_another_owner_is_read_where_it_is_this_one(checkout, monkeypatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its tests
+    assert git_commit(checkout) is None
+    monkeypatch.setattr(code, "CHECKOUT", checkout)
+    assert len(git_commit(checkout / "src")) == 40

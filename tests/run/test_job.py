@@ -553,6 +553,14 @@ def test_a_file_that_is_no_checkpoint_gives_way_to_the_one_before(finished, tmp_
     assert summary(folder)["frames"] >= 4000
 
 
+def test_a_sweep_where_nothing_can_be_written_is_told_in_a_sentence(tmp_path):
+    (tmp_path / "outputs").write_text("a file")
+    result = train("-m", *TINY, "seed=1,2", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "outputs" in result.stderr
+    assert "start it in a folder that can be written" in result.stderr
+
+
 def test_a_sweep_runs_every_job_in_a_folder_of_its_own(tmp_path):
     tiny = [argument for argument in TINY if not argument.startswith("env=")]
     result = train("-m", "algo=dqn,double_dqn", "env=catch,cartpole", "total_frames=400", *tiny, cwd=tmp_path)

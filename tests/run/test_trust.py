@@ -69,6 +69,8 @@ WAYS_IN = {
     "what is reached through a class of ours": {"algo__module": "triptych.algos.dqn.DQN.load_from_checkpoint"},
     "what one of our files imports": {"algo__module": "triptych.build.importlib.import_module"},
     "a function for a class": {"algo__module": "triptych.algos.base.clip_gradients"},
+    "a network": {"algo__network": {"_target_": "their_code.Anything"}},
+    "a network of torch": {"algo__network": {"_target_": "torch.nn.Linear", "in_features": 4, "out_features": 2}},
     "a wrapper": {"env__wrappers": ["their_code.Anything"]},
     "a wrapper with arguments": {"env__wrappers": [{"_target_": "their_code.Anything", "a": 1}]},
     "what is reached through a package of wrappers": {"env__wrappers": ["gymnasium.wrappers.common.deepcopy"]},

@@ -1,1 +1,1 @@
-"""An algorithm and a game of one's own on Triptych."""
+"""An algorithm, a torso and a game of one's own on Triptych."""

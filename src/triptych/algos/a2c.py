@@ -24,6 +24,7 @@ from triptych.functional.losses import half_squared
 from triptych.functional.policy_gradient import policy_gradient_losses, sample
 from triptych.functional.returns import generalized_advantages, successor_values
 from triptych.networks.actor_critic import ActorCritic
+from triptych.networks.choice import Network, OwnNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
 from triptych.types.bounds import Coefficient, Fraction
 
@@ -37,6 +38,7 @@ class A2C(Algorithm):
         value_coef, entropy_coef: weights of the critic's loss and of the entropy bonus.
         normalize_observations: see `ActorCritic`.
         eval_greedy: evaluate the likeliest action instead of a drawn one.
+        network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
     """
 
@@ -51,12 +53,13 @@ class A2C(Algorithm):
         entropy_coef: Coefficient,
         normalize_observations: bool,
         eval_greedy: bool,
+        network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
         self.gae_lambda, self.value_coef, self.entropy_coef = gae_lambda, value_coef, entropy_coef
         self.eval_greedy = eval_greedy
-        self.network = ActorCritic(spec, normalize_observations=normalize_observations)
+        self.network = ActorCritic(spec, normalize_observations=normalize_observations, network=network)
 
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
         policy, value = self.network(observation)

@@ -23,6 +23,7 @@ from triptych.functional.losses import cross_entropy
 from triptych.functional.q_learning import epsilon_greedy
 from triptych.functional.schedules import linear_schedule
 from triptych.functional.supports import categorical_projection, expectation, make_support
+from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.q_network import QNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Minibatch, Transition
 from triptych.types.bounds import AtLeast, Between, Count, CountOrZero, Fraction
@@ -40,6 +41,7 @@ class C51(Algorithm):
         target_update_period_updates: updates between two copies to the target network.
         epsilon_start, epsilon_end, epsilon_decay_env_steps: exploration, linear in env steps.
         eval_epsilon: exploration in evaluation.
+        network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
     """
 
@@ -58,6 +60,7 @@ class C51(Algorithm):
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
+        network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
@@ -66,7 +69,7 @@ class C51(Algorithm):
         self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
         self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
         self.register_buffer("support", make_support(-support_limit, support_limit, num_bins), persistent=False)
-        self.online_network = QNetwork(spec, dueling=dueling, num_bins=num_bins)
+        self.online_network = QNetwork(spec, dueling=dueling, num_bins=num_bins, network=network)
         self.target_network = copy.deepcopy(self.online_network).requires_grad_(False)
 
     @property

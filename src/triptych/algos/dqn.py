@@ -29,6 +29,7 @@ from triptych.algos.base import Algorithm
 from triptych.functional.losses import half_squared, huber
 from triptych.functional.q_learning import epsilon_greedy, q_learning_target, select
 from triptych.functional.schedules import linear_schedule
+from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.q_network import QNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Minibatch, Transition
 from triptych.types.bounds import Count, CountOrZero, Fraction
@@ -47,6 +48,7 @@ class DQN(Algorithm):
         target_update_period_updates: updates between two copies to the target network.
         epsilon_start, epsilon_end, epsilon_decay_env_steps: exploration, linear in env steps.
         eval_epsilon: exploration in evaluation.
+        network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
     """
 
@@ -62,6 +64,7 @@ class DQN(Algorithm):
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
+        network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
@@ -69,7 +72,7 @@ class DQN(Algorithm):
         self.target_update_period_updates = target_update_period_updates
         self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
         self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
-        self.online_network = QNetwork(spec, dueling=dueling)
+        self.online_network = QNetwork(spec, dueling=dueling, network=network)
         self.target_network = copy.deepcopy(self.online_network).requires_grad_(False)
 
     @property

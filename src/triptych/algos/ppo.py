@@ -29,6 +29,7 @@ from triptych.functional.policy_gradient import (
 )
 from triptych.functional.returns import generalized_advantages, successor_values
 from triptych.networks.actor_critic import ActorCritic
+from triptych.networks.choice import Network, OwnNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
 from triptych.types.bounds import Coefficient, Fraction, Positive
 
@@ -44,6 +45,7 @@ class PPO(Algorithm):
         value_coef, entropy_coef: weights of the critic's loss and of the entropy bonus.
         normalize_observations: see `ActorCritic`.
         eval_greedy: evaluate the likeliest action instead of a drawn one.
+        network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
     """
 
@@ -60,13 +62,14 @@ class PPO(Algorithm):
         entropy_coef: Coefficient,
         normalize_observations: bool,
         eval_greedy: bool,
+        network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
         self.gae_lambda, self.value_coef, self.entropy_coef = gae_lambda, value_coef, entropy_coef
         self.clip_range, self.value_clip_range = clip_range, value_clip_range
         self.eval_greedy = eval_greedy
-        self.network = ActorCritic(spec, normalize_observations=normalize_observations)
+        self.network = ActorCritic(spec, normalize_observations=normalize_observations, network=network)
 
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
         policy, value = self.network(observation)

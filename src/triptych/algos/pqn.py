@@ -24,6 +24,7 @@ from triptych.functional.losses import half_squared
 from triptych.functional.q_learning import epsilon_greedy, select
 from triptych.functional.returns import lambda_returns, successor_values
 from triptych.functional.schedules import linear_schedule
+from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.q_network import QNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
 from triptych.types.bounds import CountOrZero, Fraction
@@ -39,6 +40,7 @@ class PQN(Algorithm):
         q_lambda: λ of the returns.
         epsilon_start, epsilon_end, epsilon_decay_env_steps: exploration, linear in env steps.
         eval_epsilon: exploration in evaluation.
+        network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
     """
 
@@ -53,13 +55,14 @@ class PQN(Algorithm):
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
+        network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
         self.q_lambda = q_lambda
         self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
         self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
-        self.online_network = QNetwork(spec, dueling=dueling, layer_norm=layer_norm)
+        self.online_network = QNetwork(spec, dueling=dueling, layer_norm=layer_norm, network=network)
 
     @property
     def epsilon(self) -> float:

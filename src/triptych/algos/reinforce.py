@@ -26,6 +26,7 @@ from triptych.functional.losses import half_squared
 from triptych.functional.policy_gradient import policy_gradient_losses, sample
 from triptych.functional.returns import is_of_ended_episode, lambda_returns, successor_values
 from triptych.networks.actor_critic import ActorCritic
+from triptych.networks.choice import Network, OwnNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
 from triptych.types.bounds import Coefficient
 
@@ -39,6 +40,7 @@ class REINFORCE(Algorithm):
         value_coef, entropy_coef: weights of the baseline's loss and of the entropy bonus.
         normalize_observations: see `ActorCritic`.
         eval_greedy: evaluate the likeliest action instead of a drawn one.
+        network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
     """
 
@@ -53,12 +55,13 @@ class REINFORCE(Algorithm):
         entropy_coef: Coefficient,
         normalize_observations: bool,
         eval_greedy: bool,
+        network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
         self.baseline = baseline
         self.value_coef, self.entropy_coef, self.eval_greedy = value_coef, entropy_coef, eval_greedy
-        self.network = ActorCritic(spec, normalize_observations=normalize_observations)
+        self.network = ActorCritic(spec, normalize_observations=normalize_observations, network=network)
 
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
         policy, value = self.network(observation)

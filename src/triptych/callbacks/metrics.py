@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.loggers import Logger
 
-from triptych.callbacks.csv_file import CSVFile, cut_rows
+from triptych.callbacks.csv_file import CSVFile, cut_rows, read_rows
 from triptych.types import Episode
 from triptych.types.bounds import Count
 
@@ -74,13 +75,22 @@ class Metrics(pl.Callback):
         self._evaluations_file = CSVFile(self.directory / "evaluations.csv", EVALUATION_COLUMNS)
         self._metrics_file = CSVFile(self.directory / "metrics.csv", METRIC_COLUMNS)
         self._episodes_file = CSVFile(self.directory / "episodes.csv", EPISODE_COLUMNS)
+        self._take_back(trainer.loggers, frames, owed)
         self._started = time.monotonic()
         self._interval_start = self._started - self._interval_s
         self._next_row = self._after(frames)
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def _take_back(self, loggers: list[Logger], frames: int, owed: str | None) -> None:
+        """Let loggers that can forget what is played anew, as the files here do."""
+        kept = [row for row in read_rows(self.directory / "metrics.csv")[1] if owed and int(row["frames"]) == frames]
+        for logger in loggers:
+            go_on_from = getattr(logger, "go_on_from", None)
+            if go_on_from is not None:
+                go_on_from(frames if owed else frames + 1)
+                for row in kept:
+                    logger.log_metrics({name: float(value) for name, value in row.items() if value}, step=frames)
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
         # The axis on which Lightning files what modules and callbacks log by themselves.
         trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.datamodule.clock.frames
 

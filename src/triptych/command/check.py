@@ -17,6 +17,7 @@ from triptych.command.suggest import unknown
 from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.evaluation import EvaluationPlan
 from triptych.envs.extras import require_extra
+from triptych.networks.choice import Network
 from triptych.provenance.hardware import Hardware
 from triptych.provenance.identity import leaves
 from triptych.types import ConfigurationError
@@ -72,6 +73,7 @@ GIVEN = frozenset(
     | {"clip_rewards", "life_loss_is_terminal", "largest_reward", "largest_value"}
 )
 CLASSES = ("module", "data")  # keys of algo that name its classes
+NETWORK = "algo.network"  # a component of its own: its settings are dealt to no other constructor
 
 
 def check_job(cfg: DictConfig) -> None:
@@ -132,7 +134,8 @@ def _flat_settings(cfg: DictConfig, node: str = "algo") -> dict[str, Setting]:
     for key, setting in settings_of(cfg, node).items():
         if node == "algo" and key in CLASSES:
             continue
-        inner = _flat_settings(cfg, f"{node}.{key}") if isinstance(setting.value, dict) else {key: setting}
+        is_node = isinstance(setting.value, dict) and f"{node}.{key}" != NETWORK
+        inner = _flat_settings(cfg, f"{node}.{key}") if is_node else {key: setting}
         for name in found.keys() & inner.keys():
             raise ConfigurationError(f"{inner[name].key} and {found[name].key} have one name; rename one of them.")
         found |= inner
@@ -185,6 +188,7 @@ def _check_algo(cfg: DictConfig) -> None:
     keywords = {name: one for signature in signatures for name, one in signature.all_keywords.items()}
     for name in GIVEN:
         keywords.pop(name, None)
+    _check_network(cfg, is_taken="network" in keywords)
     optional = {str(key).rpartition(".")[2] for key in cfg.where_known}
     settings = {
         name: setting
@@ -204,8 +208,25 @@ def _check_algo(cfg: DictConfig) -> None:
         )
 
 
+def _check_network(cfg: DictConfig, is_taken: bool) -> None:
+    """Check ``algo.network``: the settings of `Network`, or a ``_target_`` of the user's own and its keywords."""
+    node = cfg.algo.get("network")
+    if node is None:
+        return
+    if not is_taken:
+        raise ConfigurationError(f"{NETWORK} does not fit: {cfg.algo.module} makes its networks itself; leave it out.")
+    if not OmegaConf.is_dict(node):
+        raise ConfigurationError(
+            f"{NETWORK}={node} is no node; give its keys, as {NETWORK}.torso=impala or {NETWORK}.hidden_sizes=[64]."
+        )
+    if "_target_" in node:
+        _check_target(cfg, NETWORK)
+    else:
+        _check(NETWORK, settings_of(cfg, NETWORK), signature_of(Network).keywords, NETWORK)
+
+
 def _check_target(cfg: DictConfig, key: str) -> None:
-    """Check a logger or a callback: a node with a ``_target_`` and keywords for it."""
+    """Check a logger, a callback or a network: a node with a ``_target_`` and keywords for it."""
     settings = settings_of(cfg, key)
     if "_target_" not in settings:
         raise ConfigurationError(

@@ -33,6 +33,7 @@ from triptych.types import ConfigurationError
 GROUPS = ("algo", "env", "protocol", "trainer", "logger", "callbacks")  # of components; the others only patch them
 # What may be taken away: keywords for others, loggers and callbacks of one's own.
 OPEN_KEYS = ("*kwargs*", "*wrappers*", "logger.*", "callbacks.extra", "callbacks.extra.*")
+UNWRITTEN = ("algo.network.torso", "algo.network.hidden_sizes")  # keys that no file has, for what is seen decides
 MAX_COMPOSED_JOBS = 32  # of a larger sweep, each value is checked once beside the first values of the others
 
 
@@ -217,7 +218,7 @@ def compose_config(overrides: list[str], conf: Path) -> DictConfig:
             ) from error
         known = [key for key, _ in leaves(OmegaConf.to_container(composed, resolve=False))]
         groups = sorted(path.name for path in conf.iterdir() if path.is_dir())
-        sentence = unknown(key, key, [*known, *groups], what="a key")
+        sentence = unknown(key, key, [*known, *UNWRITTEN, *groups], what="a key")
         raise ConfigurationError(f"{sentence} (A key of your own is added by a +, as +{key}=...)") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

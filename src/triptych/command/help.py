@@ -43,6 +43,7 @@ def help_text(conf: Path) -> str:
         "  total_frames=1e6                    emulator frames; 4 to an env step on Atari, 1 elsewhere",
         "  eval.period_frames, eval.episodes   between two evaluations; whole games in each",
         "  algo.learning_rate, algo.discount   and the other numbers of conf/algo/<algo>.yaml",
+        "  algo.network.hidden_sizes=[256,256] of the network; algo.network.torso=impala",
         "  env.num_envs                        environments that step together",
         "  run_dir=...                         the run's folder; by default below outputs/",
         "",

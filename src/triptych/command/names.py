@@ -24,8 +24,8 @@ def _canonical(argument: str, conf: Path) -> list[str]:
     key, equals, value = argument.partition("=")
     if not equals or argument.startswith("-") or not value:
         return [argument]
-    if key == "env.make_kwargs" or key.startswith(("env.make_kwargs.", "callbacks.extra.")):
-        return [f"++{argument}"]  # keywords of others: there is no list of those that may be given
+    if key == "env.make_kwargs" or key.startswith(("env.make_kwargs.", "callbacks.extra.", "algo.network.")):
+        return [f"++{argument}"]  # keywords of others, which no file lists
     if key == "run_dir":
         return [f"run_dir={_path(value)}"]
     if key in NAMED and re.fullmatch(r"[\w/:.,-]+", value):

@@ -47,7 +47,8 @@ def find(name: str, key: str) -> Any:
     Raises:
         ConfigurationError: there is nothing of this name that can be called.
     """
-    module, _, attribute = name.rpartition(".") if isinstance(name, str) else ("", "", "")
+    # package.module:Class means the same, as in Gymnasium's ids
+    module, _, attribute = name.replace(":", ".").rpartition(".") if isinstance(name, str) else ("", "", "")
     if not module:
         raise ConfigurationError(f"{key}={name} is no name of a class; give it with its module, package.module.Class.")
     try:
@@ -121,7 +122,7 @@ def _metadata(annotation: Any) -> tuple[Any, ...]:
 
 
 def allows(annotation: Any, value: Any) -> bool:
-    """Whether a value is what a keyword's annotation asks for; only numbers, texts, flags and choices are looked at."""
+    """Whether a value is what a keyword's annotation asks for; of numbers, texts, flags, choices and lists of these."""
     origin = typing.get_origin(annotation)
     if origin is Annotated:
         bounds = [bound for bound in annotation.__metadata__ if hasattr(bound, "holds")]
@@ -130,6 +131,9 @@ def allows(annotation: Any, value: Any) -> bool:
         return any(allows(option, value) for option in typing.get_args(annotation))
     if origin is Literal:
         return not isinstance(value, bool) and value in typing.get_args(annotation)
+    if origin is list:
+        (element,) = typing.get_args(annotation)
+        return isinstance(value, list) and all(allows(element, one) for one in value)
     if annotation is type(None):
         return value is None
     if annotation is bool:
@@ -157,4 +161,6 @@ def _words(annotation: Any) -> list[str]:
         return [word for option in typing.get_args(annotation) for word in _words(option)]
     if origin is Literal:
         return [str(choice) for choice in typing.get_args(annotation)]
+    if origin is list:
+        return [f"a list whose every element is {describe(typing.get_args(annotation)[0])}"]
     return ["null"] if annotation is type(None) else [NOUNS.get(annotation, "another value")]

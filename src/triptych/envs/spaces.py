@@ -61,9 +61,11 @@ def observation_rule(space: gymnasium.Space, layout: Layout, name: str) -> Obser
             raise _no_rule(name, space) from error
         if not isinstance(flat, Box):
             raise _no_rule(name, space)
+        _check_not_empty(flat, space, name)
         return ObservationRule(f"the vector of a {type(space).__name__}, {flat.shape[0]} numbers", _flatten, None)
     if not isinstance(space, Box):
         raise _no_rule(name, space)
+    _check_not_empty(space, space, name)
     is_picture = len(space.shape) in (2, 3, 4) and _share_finite_bounds(space)
     if layout == "vector" or (layout == "auto" and not is_picture):
         return _vector_rule(space)
@@ -73,6 +75,14 @@ def observation_rule(space: gymnasium.Space, layout: Layout, name: str) -> Obser
             f"env.id={name} shows {space}; use env.observations=vector."
         )
     return _picture_rule(space, layout, name)
+
+
+def _check_not_empty(numbers: Box, space: gymnasium.Space, name: str) -> None:
+    if not np.prod(numbers.shape):
+        raise ConfigurationError(
+            f"env.id={name} shows {space}, in which there is no number to learn from; put a wrapper around it that "
+            "shows some, by env.wrappers."
+        )
 
 
 def _share_finite_bounds(space: Box) -> bool:

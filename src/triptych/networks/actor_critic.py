@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, Normal
 
 from triptych.functional.distributions import Factored
+from triptych.networks.choice import Network, OwnNetwork, OwnTorso, make_torso
 from triptych.networks.normalization import RunningNormalization
-from triptych.networks.torsos import VectorTorso, initialize_orthogonal, make_torso
+from triptych.networks.torsos import initialize_orthogonal
 from triptych.types import ConfigurationError, EnvSpec
 from triptych.types.bounds import FARTHEST_BOUND
 
@@ -79,12 +80,19 @@ class ActorCritic(nn.Module):
     Args:
         spec: of the environments.
         normalize_observations: bring vectors to mean 0 and variance 1 as seen so far (`RunningNormalization`).
+        network: what the user chose of the torso, see `make_torso`.
 
     Raises:
         ConfigurationError: images were to be normalised.
     """
 
-    def __init__(self, spec: EnvSpec, *, normalize_observations: bool = False) -> None:
+    def __init__(
+        self,
+        spec: EnvSpec,
+        *,
+        normalize_observations: bool = False,
+        network: Network | OwnNetwork | None = None,
+    ) -> None:
         super().__init__()
         if normalize_observations and spec.is_image:
             raise ConfigurationError(
@@ -92,14 +100,11 @@ class ActorCritic(nn.Module):
                 "scaled already; leave it false."
             )
         self.normalization = RunningNormalization(spec.observation_shape) if normalize_observations else None
-        if spec.is_image:
-            self.policy_torso = self.value_torso = make_torso(
-                spec.observation_shape, spec.is_image, pixel_max=spec.pixel_max
-            )
-        else:
-            self.policy_torso, self.value_torso = (
-                VectorTorso(spec.observation_shape, hidden_size=64, activation=nn.Tanh) for _ in range(2)
-            )
+        torsos = [
+            make_torso(spec, network, vector_sizes=(64, 64), activation=nn.Tanh)
+            for _ in range(1 if spec.is_image else 2)
+        ]
+        self.policy_torso, self.value_torso = torsos[0], torsos[-1]
         num_features = self.policy_torso.num_features
         self.policy: CategoricalHead | FactoredHead | GaussianHead
         if spec.num_actions is not None:
@@ -109,7 +114,8 @@ class ActorCritic(nn.Module):
         else:
             self.policy = GaussianHead(num_features, spec)
         self.value = nn.Linear(num_features, 1)
-        initialize_orthogonal(self, gain=math.sqrt(2))
+        if not isinstance(self.policy_torso, OwnTorso):
+            initialize_orthogonal(self, gain=math.sqrt(2))
         initialize_orthogonal(self.policy, gain=0.01)  # almost uniform at the start
         initialize_orthogonal(self.value, gain=1.0)
 

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from triptych.networks.torsos import initialize_orthogonal, make_torso
+from triptych.networks.choice import Network, OwnNetwork, OwnTorso, make_torso
+from triptych.networks.torsos import initialize_orthogonal
 from triptych.types import EnvSpec
 
 
@@ -46,20 +47,28 @@ class QNetwork(nn.Module):
         dueling: the head adds a state value and action advantages.
         layer_norm: normalise the layers of the torso.
         num_bins: of a distribution for each action; ``None`` for one value.
+        network: what the user chose of the torso, see `make_torso`.
     """
 
     def __init__(
-        self, spec: EnvSpec, *, dueling: bool = False, layer_norm: bool = False, num_bins: int | None = None
+        self,
+        spec: EnvSpec,
+        *,
+        dueling: bool = False,
+        layer_norm: bool = False,
+        num_bins: int | None = None,
+        network: Network | OwnNetwork | None = None,
     ) -> None:
         super().__init__()
         assert spec.num_actions is not None
         self.num_bins = num_bins
-        self.torso = make_torso(spec.observation_shape, spec.is_image, layer_norm, spec.pixel_max)
+        self.torso = make_torso(spec, network, layer_norm=layer_norm)
         head = DuelingHead if dueling else LinearHead
         self.head = head(self.torso.num_features, spec.num_actions, num_bins or 1)
         if spec.is_image:
             # A small thing, such as a ball, must still show after four layers; and values start near 0.
-            initialize_orthogonal(self.torso, gain=math.sqrt(2))
+            if not isinstance(self.torso, OwnTorso):
+                initialize_orthogonal(self.torso, gain=math.sqrt(2))
             initialize_orthogonal(self.head, gain=0.01)
 
     def forward(self, observation: Tensor) -> Float[Tensor, "B A"] | Float[Tensor, "B A S"]:

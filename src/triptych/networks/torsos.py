@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -45,36 +47,55 @@ def initialize_orthogonal(module: nn.Module, gain: float) -> None:
                 nn.init.zeros_(layer.bias)
 
 
+def hidden_layers(
+    sizes: Sequence[int], layer_norm: bool = False, activation: Callable[[], nn.Module] = nn.ReLU
+) -> list[nn.Module]:
+    """Return linear layers from ``sizes[0]`` numbers to ``sizes[-1]`` features."""
+    modules: list[nn.Module] = []
+    for num_inputs, num_outputs in itertools.pairwise(sizes):
+        norm = [nn.LayerNorm(num_outputs)] if layer_norm else []
+        modules += [nn.Linear(num_inputs, num_outputs), *norm, activation()]
+    return modules
+
+
+def rectified(layers: Sequence[nn.Conv2d], layer_norm: bool) -> list[nn.Module]:
+    """Return convolutions, each followed by a rectifier.
+
+    ``layer_norm`` normalises what each gives over all its units (Ba et al. 2016) before it.
+    """
+    modules: list[nn.Module] = []
+    for layer in layers:
+        modules.append(layer)
+        if layer_norm:  # one group: over channels and positions, with a scale and a shift for each channel
+            modules.append(nn.GroupNorm(1, layer.out_channels))
+        modules.append(nn.ReLU(inplace=True))
+    return modules
+
+
 class ConvolutionalTorso(nn.Module):
-    """Convolutions and one hidden layer.
+    """Convolutions and hidden layers.
 
     Args:
         observation_shape: ``(C, H, W)``.
-        layers: the convolutions, the first of them over pixels; each is followed by a rectifier.
-        hidden_size: units of the hidden layer, the number of features.
-        layer_norm: normalise what each layer gives over all its units (Ba et al. 2016) before the rectifier.
+        modules: the convolutions and what is between them, the first of them over pixels.
+        hidden_sizes: units of the hidden layers; the last number is that of the features.
+        layer_norm: normalise what each hidden layer gives before the rectifier.
     """
 
     def __init__(
         self,
         observation_shape: tuple[int, ...],
-        layers: Sequence[nn.Conv2d],
-        hidden_size: int,
+        modules: Sequence[nn.Module],
+        hidden_sizes: Sequence[int],
         layer_norm: bool = False,
     ) -> None:
         super().__init__()
-        modules: list[nn.Module] = []
-        for layer in layers:
-            modules.append(layer)
-            if layer_norm:  # one group: over channels and positions, with a scale and a shift for each channel
-                modules.append(nn.GroupNorm(1, layer.out_channels))
-            modules.append(nn.ReLU(inplace=True))
         self.convolutions = nn.Sequential(*modules, nn.Flatten())
         with torch.no_grad():
             flat_size = self.convolutions(torch.zeros((1, *observation_shape), dtype=torch.uint8)).shape[1]
-        norm = [nn.LayerNorm(hidden_size)] if layer_norm else []
-        self.hidden = nn.Sequential(nn.Linear(flat_size, hidden_size), *norm, nn.ReLU(inplace=True))
-        self.num_features = hidden_size
+        sizes = (flat_size, *hidden_sizes)
+        self.hidden = nn.Sequential(*hidden_layers(sizes, layer_norm, functools.partial(nn.ReLU, inplace=True)))
+        self.num_features = sizes[-1]
 
     def forward(self, observation: Num[Tensor, "B C H W"]) -> Float[Tensor, "B F"]:
         return self.hidden(self.convolutions(observation))
@@ -86,7 +107,7 @@ class NatureTorso(ConvolutionalTorso):
     def __init__(
         self,
         observation_shape: tuple[int, ...],
-        hidden_size: int = 512,
+        hidden_sizes: Sequence[int] = (512,),
         layer_norm: bool = False,
         pixel_max: float | None = None,
     ) -> None:
@@ -95,7 +116,7 @@ class NatureTorso(ConvolutionalTorso):
             nn.Conv2d(32, 64, kernel_size=4, stride=2),
             nn.Conv2d(64, 64, kernel_size=3, stride=1),
         )
-        super().__init__(observation_shape, layers, hidden_size, layer_norm)
+        super().__init__(observation_shape, rectified(layers, layer_norm), hidden_sizes, layer_norm)
 
 
 class SmallTorso(ConvolutionalTorso):
@@ -104,7 +125,7 @@ class SmallTorso(ConvolutionalTorso):
     def __init__(
         self,
         observation_shape: tuple[int, ...],
-        hidden_size: int = 128,
+        hidden_sizes: Sequence[int] = (128,),
         layer_norm: bool = False,
         pixel_max: float | None = None,
     ) -> None:
@@ -112,41 +133,67 @@ class SmallTorso(ConvolutionalTorso):
             PixelConvolution(observation_shape[0], 16, kernel_size=3, padding=1, pixel_max=pixel_max),
             nn.Conv2d(16, 16, kernel_size=3, stride=2, padding=1),
         )
-        super().__init__(observation_shape, layers, hidden_size, layer_norm)
+        super().__init__(observation_shape, rectified(layers, layer_norm), hidden_sizes, layer_norm)
 
 
-class VectorTorso(nn.Module):
-    """Two hidden layers for vector observations."""
+class ResidualBlock(nn.Module):
+    """Two rectified 3x3 convolutions around which the input is carried (He et al. 2016)."""
+
+    def __init__(self, num_channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(num_channels, num_channels, kernel_size=3, padding=1)
+        self.second = nn.Conv2d(num_channels, num_channels, kernel_size=3, padding=1)
+
+    def forward(self, planes: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        return planes + self.second(torch.relu(self.first(torch.relu(planes))))
+
+
+class ImpalaTorso(ConvolutionalTorso):
+    """The residual network of Espeholt et al. 2018 (IMPALA, figure 3, right) up to its last hidden layer."""
 
     def __init__(
         self,
         observation_shape: tuple[int, ...],
-        hidden_size: int = 128,
+        hidden_sizes: Sequence[int] = (256,),
+        layer_norm: bool = False,
+        pixel_max: float | None = None,
+    ) -> None:
+        modules: list[nn.Module] = []
+        sizes = (observation_shape[0], 16, 32, 32)
+        for num_inputs, num_outputs in itertools.pairwise(sizes):
+            kind = nn.Conv2d if modules else functools.partial(PixelConvolution, pixel_max=pixel_max)
+            modules.append(kind(num_inputs, num_outputs, kernel_size=3, padding=1))
+            modules += [nn.GroupNorm(1, num_outputs)] if layer_norm else []
+            modules.append(nn.MaxPool2d(kernel_size=3, stride=2, padding=1))
+            modules += [ResidualBlock(num_outputs), ResidualBlock(num_outputs)]
+        super().__init__(observation_shape, [*modules, nn.ReLU()], hidden_sizes, layer_norm)
+
+
+class VectorTorso(nn.Module):
+    """Hidden layers for vector observations, two unless ``hidden_sizes`` says otherwise."""
+
+    def __init__(
+        self,
+        observation_shape: tuple[int, ...],
+        hidden_sizes: Sequence[int] = (128, 128),
         layer_norm: bool = False,
         activation: type[nn.Module] = nn.ReLU,
     ) -> None:
         super().__init__()
-        self.num_features = hidden_size
-        sizes = (torch.Size(observation_shape).numel(), hidden_size, hidden_size)
-        modules: list[nn.Module] = [nn.Flatten()]
-        for num_inputs, num_outputs in itertools.pairwise(sizes):
-            norm = [nn.LayerNorm(num_outputs)] if layer_norm else []
-            modules += [nn.Linear(num_inputs, num_outputs), *norm, activation()]
-        self.layers = nn.Sequential(*modules)
+        sizes = (math.prod(observation_shape), *hidden_sizes)
+        self.num_features = sizes[-1]
+        self.layers = nn.Sequential(nn.Flatten(), *hidden_layers(sizes, layer_norm, activation))
 
     def forward(self, observation: Float[Tensor, "B ..."]) -> Float[Tensor, "B F"]:
         return self.layers(observation)
 
 
-def make_torso(
-    observation_shape: tuple[int, ...], is_image: bool, layer_norm: bool = False, pixel_max: float | None = None
-) -> ConvolutionalTorso | VectorTorso:
-    """Choose by what is seen: the Nature network for images from 36 pixels, smaller ones for the rest.
+class FlatPixelTorso(VectorTorso):
+    """Hidden layers for the pixels of images, read as numbers from 0 to 1."""
 
-    ``pixel_max`` is the largest number of a pixel, ``None`` for 255.
-    """
-    if not is_image:
-        return VectorTorso(observation_shape, layer_norm=layer_norm)
-    if min(observation_shape[1:]) >= 36:
-        return NatureTorso(observation_shape, layer_norm=layer_norm, pixel_max=pixel_max)
-    return SmallTorso(observation_shape, layer_norm=layer_norm, pixel_max=pixel_max)
+    def __init__(self, observation_shape: tuple[int, ...], *args: Any, pixel_max: float | None, **kwargs: Any) -> None:
+        super().__init__(observation_shape, *args, **kwargs)
+        self.pixel_max = pixel_max or 255.0
+
+    def forward(self, observation: Num[Tensor, "B C H W"]) -> Float[Tensor, "B F"]:
+        return self.layers(observation.float() / self.pixel_max)

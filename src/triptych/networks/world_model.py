@@ -138,9 +138,9 @@ class VectorModel(nn.Module):
         self.num_actions = spec.num_actions
         self.torso: nn.Module
         if spec.is_image:
-            self.torso = SmallTorso(spec.observation_shape, hidden_size, pixel_max=spec.pixel_max)
+            self.torso = SmallTorso(spec.observation_shape, (hidden_size,), pixel_max=spec.pixel_max)
         else:
-            self.torso = VectorTorso(spec.observation_shape, hidden_size)
+            self.torso = VectorTorso(spec.observation_shape, (hidden_size, hidden_size))
         self.encoder = nn.Linear(hidden_size, state_size)
         self.transition = hidden_layers(state_size + self.num_actions, hidden_size, hidden_size)
         self.next_state = nn.Linear(hidden_size, state_size)

@@ -17,6 +17,7 @@ PACKAGES = (
     "triptych", "torch", "pytorch-lightning", "hydra-core", "gymnasium", "ale-py", "numpy", "mujoco", "minigrid",
 )  # fmt: skip
 HERE = Path(__file__).parent
+CHECKOUT = HERE.parents[2]
 
 
 def git_commit(directory: Path = HERE) -> str | None:
@@ -24,11 +25,12 @@ def git_commit(directory: Path = HERE) -> str | None:
 
     ``None`` outside a checkout; ``docs`` are no code.
     """
+    # Of another owner, as in a container, git reads no checkout; this one's code is running already.
+    ours = ("-c", f"safe.directory={CHECKOUT}")
 
     def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(directory), *arguments], capture_output=True, text=True, errors="replace", check=True
-        ).stdout.strip()
+        command = ["git", "-C", str(directory), *ours, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", check=True).stdout.strip()
 
     try:
         code = ("--", ":(top)", ":(top,exclude)docs")

@@ -24,10 +24,12 @@ from triptych.provenance.hardware import available_bytes
 from triptych.provenance.identity import deciding_settings, identity_hash
 from triptych.run.folder import CannotGoOn, FolderInUse, RunFolder
 from triptych.run.notes import budget_notes
+from triptych.run.tracking import Tracking
 from triptych.types import ConfigurationError, ExitCode
 
 PROGRESS = ("frames", "env_steps", "updates", "wall_time_s", "frames_per_second")  # fields of summary.json
 RESULTS = ("eval_return_mean", "eval_return_std", "eval_returns", "human_normalized_score", "stop_reason")
+ENDING = ("status", "stop_reason", "error", *PROGRESS)  # that say how a run ended
 
 
 def env_name(cfg: DictConfig, choices: dict[str, str]) -> str:
@@ -177,11 +179,13 @@ class Job:
 
     def _train_and_evaluate(self, experiment: Experiment, checkpoint: Path | None) -> ExitCode:
         folder, exit_code, progress = self.folder, ExitCode.FAILED, None
+        tracking = Tracking(experiment.loggers, plain(self.cfg), self.fields, self._tell)
         try:
             with experiment.interrupt:
+                tracking.begin()
                 experiment.trainer.fit(experiment.module, experiment.data, ckpt_path=checkpoint, weights_only=True)
                 progress = _progress(experiment)  # before the best checkpoint turns the counters back
-                self._evaluate(experiment, progress)
+                self._evaluate(experiment, tracking, progress)
             exit_code = ExitCode.DONE
         except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
             progress = progress or _progress(experiment)
@@ -195,14 +199,17 @@ class Job:
             folder.update_summary(**what, **(progress or _progress(experiment)))
         finally:
             experiment.data.teardown("fit")  # Lightning leaves the emulators open after an error
-            experiment.close_loggers(exit_code)
+            ending = folder.summary()
+            tracking.close(exit_code, **{name: ending.get(name) for name in ENDING})
         return exit_code
 
-    def _evaluate(self, experiment: Experiment, progress: dict[str, Any]) -> None:
+    def _evaluate(self, experiment: Experiment, tracking: Tracking, progress: dict[str, Any]) -> None:
         """Play the final evaluation with the best checkpoint, write what came of it, then the video."""
         trainer, data, folder = experiment.trainer, experiment.data, self.folder
+        frames = progress["frames"]
         trainer.loggers = []  # the final evaluation is of another moment than the last row of the curves
-        trainer.test(experiment.module, data, ckpt_path=folder.best_checkpoint(), weights_only=True, verbose=False)
+        best = folder.best_checkpoint()
+        trainer.test(experiment.module, data, ckpt_path=best, weights_only=True, verbose=False)
         returns = [episode.episode_return for episode in data.evaluator.episodes]
         mean = statistics.fmean(returns)
         metrics = trainer.callback_metrics  # of other ways to play too, such as a planner's without its search
@@ -218,22 +225,26 @@ class Job:
             stop_reason=experiment.finish.stop_reason,
             **progress,
         )
-        if self.cfg.callbacks.video:
-            self._draw(experiment)
+        scores = {name: float(metrics[name]) for name in metrics if name.startswith("eval/")}
+        tracking.log_scores({name.replace("eval/", "final/", 1): score for name, score in scores.items()}, frames)
+        video = self._draw(experiment) if self.cfg.callbacks.video else None
+        tracking.log_files(video, best, frames)
         folder.update_summary(status="finished")
         folder.log(f"Finished: {_result(folder.summary())}")
 
-    def _draw(self, experiment: Experiment) -> None:
-        """Write the video of the median episode; a run ends well without one."""
+    def _draw(self, experiment: Experiment) -> Path | None:
+        """Write the video of the median episode and return its path; a run ends well without one."""
         episodes = sorted(experiment.data.evaluator.episodes, key=lambda episode: episode.episode_return)
-        game = experiment.data.make_game(1)
+        game, path = experiment.data.make_game(1), self.folder.path / "videos" / "evaluation.mp4"
         try:
-            write_video(self.folder.path / "videos" / "evaluation.mp4", game, episodes[len(episodes) // 2])
+            write_video(path, game, episodes[len(episodes) // 2])
         except Exception as error:  # every renderer has errors of its own
             self.folder.log(f"No video could be made: {_sentence(error)}")
             self.folder.note(traceback.format_exc())
+            return None
         finally:
             game.close()
+        return path
 
     def _tell(self, what: str, error: Exception) -> None:
         self.folder.log(f"{what}: {_sentence(error)} (traceback in {self.folder.path / 'train.log'})")

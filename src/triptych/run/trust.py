@@ -33,6 +33,9 @@ def check_names(config: Mapping[str, Any]) -> None:
     for key, pattern in NAMES.items():
         node, _, name = key.partition(".")
         _check(key, config.get(node, {}).get(name), pattern)
+    network = config["algo"].get("network")
+    if isinstance(network, dict) and "_target_" in network:  # a class of somebody's own by its nature
+        raise _foreign("algo.network._target_", network["_target_"])
     env = config["env"]
     wrappers = env.get("wrappers") or []
     for wrapper in wrappers if isinstance(wrappers, list) else [wrappers]:
