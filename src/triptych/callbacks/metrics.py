@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 
 from triptych.callbacks.csv_file import CSVFile, cut_rows
 from triptych.types import Episode
-from triptych.types.bounds import Count
+from triptych.types.bounds import Count, CountOrZero
 
 METRIC_COLUMNS = ["frames", "env_steps", "updates", "wall_time_s"]
 EVALUATION_COLUMNS = ["frames", "episode_index", "seed", "length", "return", "is_truncated"]
@@ -26,13 +26,23 @@ class Metrics(pl.Callback):
 
     Args:
         directory: the run's folder.
-        period_frames: between two rows.
+        period_frames: between two rows, at most.
         window_episodes: training episodes in ``collect/return_mean``.
+        least_rows: of a run that has as many turns; a short one has them more often.
+
+    Attributes:
+        row: the latest one.
     """
 
-    def __init__(self, directory: str | Path, period_frames: Count, window_episodes: Count = 100) -> None:
-        self.directory, self.period_frames = Path(directory), period_frames
-        self.latest: dict[str, float] = {}
+    def __init__(
+        self,
+        directory: str | Path,
+        period_frames: Count,
+        window_episodes: Count = 100,
+        least_rows: CountOrZero = 50,
+    ) -> None:
+        self.directory, self.period_frames, self.least_rows = Path(directory), period_frames, least_rows
+        self.row: dict[str, float] = {}
         self.evaluations: list[dict[str, float]] = []
         self._recent: deque[tuple[float, int]] = deque(maxlen=window_episodes)
         self._metrics_file: CSVFile | None = None
@@ -66,11 +76,11 @@ class Metrics(pl.Callback):
         self._episodes_file = CSVFile(self.directory / "episodes.csv", EPISODE_COLUMNS)
         self._started = self._interval_start = time.monotonic()
         self._interval_frames = frames
+        if self.least_rows:
+            self.period_frames = min(self.period_frames, max(clock.total_frames // self.least_rows, 1))
         self._next_row = self._after(frames)
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
         # The axis on which Lightning files what modules and callbacks log by themselves.
         trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.datamodule.clock.frames
 
@@ -101,7 +111,7 @@ class Metrics(pl.Callback):
     def write(self, trainer: pl.Trainer, row: dict[str, float]) -> None:
         """File one row and send it to every logger."""
         assert self._metrics_file is not None
-        self.latest |= row
+        self.row = row
         self._metrics_file.append({name: _short(value) for name, value in row.items()})
         for logger in trainer.loggers:
             logger.log_metrics(row, step=int(row["frames"]))

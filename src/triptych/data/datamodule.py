@@ -103,6 +103,11 @@ class EnvironmentDataModule(pl.LightningDataModule):
                 self._collector.load_state_dict(self._collector_state)
         return self._collector
 
+    @property
+    def is_filling(self) -> bool:
+        """Whether what is played now is only remembered: nothing is learned from it yet."""
+        return False
+
     @torch.no_grad()
     def act(self, observation: np.ndarray, mode: str = EXPLORE) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Ask the actor, on its device and in the trainer's precision; dataloaders run outside autocast."""

@@ -68,6 +68,10 @@ class ReplayDataModule(EnvironmentDataModule):
                 self._replay.load(self.directory, self._replay_name)
         return self._replay
 
+    @property
+    def is_filling(self) -> bool:
+        return self.clock.env_steps < self.learning_starts_env_steps
+
     def describe(self) -> dict[str, str]:
         capacity, storage = self.replay_keywords["capacity_env_steps"], self.replay_keywords["storage"]
         nbytes = sum(self._nbytes(capacity).values())

@@ -11,7 +11,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from triptych.build import Experiment, build, plain
@@ -24,6 +23,7 @@ from triptych.provenance.hardware import available_bytes
 from triptych.provenance.identity import deciding_settings, identity_hash
 from triptych.run.folder import CannotGoOn, FolderInUse, RunFolder
 from triptych.run.notes import budget_notes
+from triptych.run.words import introduction, result, tell_finished, tell_interrupted
 from triptych.types import ConfigurationError, ExitCode
 
 PROGRESS = ("frames", "env_steps", "updates", "wall_time_s", "frames_per_second")  # fields of summary.json
@@ -146,7 +146,7 @@ class Job:
     def _say_finished(self) -> None:
         folder, then, now = self.folder, self.earlier.get("git_commit"), self.fields["git_commit"]
         advice = "A larger total_frames goes on, fresh=true starts over."
-        folder.log(f"{folder.path} is finished: {_result(self.earlier)}. {advice}")
+        folder.log(f"{folder.path} is finished: {result(self.earlier)}. {advice}")
         if then != now:
             folder.log(f"The code has changed since: {then} then, {now} now.")
 
@@ -169,7 +169,7 @@ class Job:
         what = {"status": "running", "error": None, "hardware": hardware}
         folder.update_summary(**self.fields, **self._no_results(), **reached, **what)
         experiment.checkpoint.after_save = lambda: folder.update_summary(**_progress(experiment))
-        for name, text in _introduction(self.cfg, experiment).items():
+        for name, text in introduction(self.cfg, experiment).items():
             folder.log(f"{name:>9}  {text}")
         for note in budget_notes(algo_settings(self.cfg), self.cfg.total_frames, experiment.spec.frame_skip):
             folder.log(f"{'note':>9}  {note}")
@@ -186,7 +186,7 @@ class Job:
         except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
             progress = progress or _progress(experiment)
             folder.update_summary(status="interrupted", **progress)
-            folder.log(f"Interrupted at {progress['frames']:,} frames; go on with: {self.command}")
+            tell_interrupted(folder, progress["frames"], experiment.checkpoint.best_value, self.command)
             exit_code = ExitCode.INTERRUPTED
         except Exception as error:
             exit_code = ExitCode.BAD_INPUT if isinstance(error, ConfigurationError) else ExitCode.FAILED
@@ -202,7 +202,9 @@ class Job:
         """Play the final evaluation with the best checkpoint, write what came of it, then the video."""
         trainer, data, folder = experiment.trainer, experiment.data, self.folder
         trainer.loggers = []  # the final evaluation is of another moment than the last row of the curves
-        trainer.test(experiment.module, data, ckpt_path=folder.best_checkpoint(), weights_only=True, verbose=False)
+        best = folder.best_checkpoint()
+        with experiment.phases.phase(f"final evaluation of the best checkpoint on {data.plan.final_episodes} games"):
+            trainer.test(experiment.module, data, ckpt_path=best, weights_only=True, verbose=False)
         returns = [episode.episode_return for episode in data.evaluator.episodes]
         mean = statistics.fmean(returns)
         metrics = trainer.callback_metrics  # of other ways to play too, such as a planner's without its search
@@ -219,9 +221,10 @@ class Job:
             **progress,
         )
         if self.cfg.callbacks.video:
-            self._draw(experiment)
+            with experiment.phases.phase("drawing the video"):
+                self._draw(experiment)
         folder.update_summary(status="finished")
-        folder.log(f"Finished: {_result(folder.summary())}")
+        tell_finished(folder)
 
     def _draw(self, experiment: Experiment) -> None:
         """Write the video of the median episode; a run ends well without one."""
@@ -244,28 +247,6 @@ class Job:
         return dict.fromkeys([*RESULTS, *of_other_modes])
 
 
-def _introduction(cfg: DictConfig, experiment: Experiment) -> dict[str, str]:
-    """Return what a run says of itself before it starts, a line for each name."""
-    spec, data, turn = experiment.spec, experiment.data, experiment.data.clock.turn
-    lines = {
-        "run": str(data.directory.parents[1]),
-        "env": f"{spec.name}, protocol {spec.protocol}, {experiment.measured.frame_skip} frames per step (measured), "
-        f"{data.num_envs} at once",
-        **({"sees": spec.reading} if spec.reading else {}),
-        "hardware": ", ".join(f"{key} {value}" for key, value in experiment.hardware.describe().items()),
-        "rhythm": f"a turn is {turn.env_steps} env steps and {turn.updates} updates",
-        **data.describe(),
-    }
-    sizes = experiment.measured.observation_sizes
-    seen = sizes[sizes > 0] if sizes is not None else np.zeros(0)
-    if len(seen) and seen.max() > 1000 * max(seen.min(), 1e-3) and cfg.algo.get("normalize_observations") is not True:
-        lines["advice"] = (
-            f"the numbers of an observation differ much in size, {seen.min():.3g} to {seen.max():.3g} in the first "
-            "steps; algo.normalize_observations=true, where an algorithm has it, or a wrapper brings them together"
-        )
-    return lines
-
-
 def _progress(experiment: Experiment) -> dict[str, Any]:
     clock, seconds = experiment.data.clock, experiment.metrics.wall_time_s
     return {
@@ -275,15 +256,6 @@ def _progress(experiment: Experiment) -> dict[str, Any]:
         "wall_time_s": round(seconds, 1),
         "frames_per_second": round(clock.frames / seconds, 1) if seconds else None,
     }
-
-
-def _result(summary: dict[str, Any]) -> str:
-    score = summary.get("human_normalized_score")
-    return (
-        f"mean return {summary['eval_return_mean']:.2f} over {len(summary['eval_returns'])} evaluation episodes"
-        + (f", human-normalised {score:.2f}" if score is not None else "")
-        + f", after {summary['frames']:,} frames"
-    )
 
 
 def _sentence(error: Exception) -> str:
