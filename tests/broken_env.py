@@ -76,4 +76,16 @@ class Signalling(gymnasium.Wrapper):
         return self.env.render()
 
 
+class SignallingStep(gymnasium.Wrapper):
+    """Sends SIGTERM to its own process in its n-th step over all episodes, if the environment variable says so."""
+
+    steps = 0
+
+    def step(self, action):
+        self.steps += 1
+        if str(self.steps) == os.environ.get("SIGNAL_IN_STEP"):
+            signal.raise_signal(signal.SIGTERM)
+        return self.env.step(action)
+
+
 gymnasium.register("Uneven-v0", entry_point="tests.broken_env:Uneven")

@@ -120,3 +120,15 @@ def test_an_evaluation_is_logged_under_the_name_of_its_mode(monkeypatch, spec, n
 
 def test_an_algorithm_knows_one_way_to_be_evaluated_unless_it_says_otherwise():
     assert Algorithm.evaluation_modes == (EVALUATE,)
+
+
+def test_what_is_left_of_a_turn_is_left_out_once_the_run_is_stopping(monkeypatch):
+    module, left_out = reinforce(), []
+    optimizer = module.configure_optimizers()
+    module.trainer = SimpleNamespace(datamodule=SimpleNamespace(leave_out=left_out.append))
+    monkeypatch.setattr(module, "after_update", lambda: setattr(module, "is_stopping", True))
+    monkeypatch.setattr(module, "optimizers", lambda: optimizer)
+    monkeypatch.setattr(module, "manual_backward", lambda loss: loss.backward())
+    rollout = rollout_of(module, ends=True)
+    module.training_step(rollout._replace(rows=torch.arange(8).view(4, 2)), 0)
+    assert (module.updates, left_out, module.env_steps) == (1, [3], 8)

@@ -70,3 +70,17 @@ def test_a_clock_goes_on_from_what_was_saved():
     after.load_state_dict(before.state_dict())
     assert (after.turns, after.evaluated_turns, after.owes_evaluation) == (8, 4, True)
     assert after.state_dict() == before.state_dict()
+
+
+def test_vector_steps_of_a_turn_that_is_begun_count_and_its_last_ends_it():
+    clock = Clock(Turn(vector_steps=3, env_steps=6, updates=1), 4, total_frames=100, period_frames=50)
+    found = []
+    for _ in range(4):
+        clock.count_vector_step()
+        found.append((clock.turns, clock.env_steps, clock.frames))
+    assert found == [(0, 2, 8), (0, 4, 16), (1, 6, 24), (1, 8, 32)]
+    again = Clock(clock.turn, 4, total_frames=100, period_frames=50)
+    again.load_state_dict(clock.state_dict())
+    assert (again.turns, again.env_steps) == (1, 8)
+    again.load_state_dict({"turns": 2, "evaluated_turns": 0})  # as it was saved before turns could be cut off
+    assert again.env_steps == 12

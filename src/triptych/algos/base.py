@@ -59,6 +59,7 @@ class Algorithm(pl.LightningModule):
     Attributes:
         env_steps: agent decisions taken so far, over all environments.
         updates: gradient steps taken so far.
+        is_stopping: whether someone asked the run to stop; what is left of a turn's updates is then left out.
     """
 
     # Which environments it can play; the command line asks before anything starts.
@@ -81,7 +82,7 @@ class Algorithm(pl.LightningModule):
         self.spec = spec
         self.learning_rate, self.adam_epsilon, self.max_grad_norm = learning_rate, adam_epsilon, max_grad_norm
         self.learning_rate_decay_env_steps = learning_rate_decay_env_steps
-        self.env_steps, self.updates = 0, 0
+        self.env_steps, self.updates, self.is_stopping = 0, 0, False
         self._generator = torch.Generator().manual_seed(seed)
         self._eval_generator = torch.Generator()
         self._metrics = MetricMeans()
@@ -134,8 +135,11 @@ class Algorithm(pl.LightningModule):
             return
         self._decay_learning_rate(optimizer := self.optimizers())
         parameters = optimizer.param_groups[0]["params"]
-        priorities, latest = [], None
+        priorities, latest, left_out = [], None, 0
         for minibatch in self._minibatches(batch):
+            if self.is_stopping:
+                left_out += 1
+                continue
             output = self.loss(minibatch)
             if output is None:
                 continue
@@ -155,6 +159,8 @@ class Algorithm(pl.LightningModule):
             self._check_finite(*latest)
         self.env_steps = batch.env_steps
         self.after_turn(batch)
+        if left_out:
+            self.trainer.datamodule.leave_out(left_out)
         if priorities:
             self.trainer.datamodule.update_priorities(torch.stack(priorities))
 

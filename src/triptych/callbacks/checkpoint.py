@@ -12,8 +12,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from triptych.callbacks.interrupt import RunInterrupted
 from triptych.files import copy_file, replacing
+from triptych.types import RunInterrupted
 from triptych.types.bounds import Count
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from triptych.callbacks.csv_file import CSVFile, cut_rows
-from triptych.types import Episode
+from triptych.types import Episode, RunInterrupted
 from triptych.types.bounds import Count, CountOrZero
 
 METRIC_COLUMNS = ["frames", "env_steps", "updates", "wall_time_s"]
@@ -95,6 +95,11 @@ class Metrics(pl.Callback):
         if is_new and (clock.frames >= self._next_row or clock.is_finished):
             self.write(trainer, self._training_row(trainer, module))
             self._next_row = self._after(clock.frames)
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        # A turn may be cut off in its middle; a run that goes on does not play these again.
+        if isinstance(exception, RunInterrupted) and trainer.state.fn == "fit" and self._episodes_file is not None:
+            self._file_episodes(trainer.datamodule.take_ended_episodes())
 
     def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._validation_start = time.monotonic()

@@ -50,6 +50,7 @@ class ReplayDataModule(EnvironmentDataModule):
         self._replay: Any = None
         self._replay_name: str | None = None  # under which the checkpoint saved it
         self._drawn = np.zeros(0, dtype=np.int64)
+        self._owed_updates = 0  # that a stop left out
 
     @property
     def replay(self) -> Any:
@@ -97,14 +98,18 @@ class ReplayDataModule(EnvironmentDataModule):
 
     def play_turn(self) -> ReplayBatch:
         replay, collector, turn = self.replay, self.collector, self.clock.turn
-        for _ in range(turn.vector_steps):
+        for _ in range(turn.vector_steps - self.clock.vector_steps):  # a stop may have left a turn begun
+            self.stop_if_asked()
             step, episodes = collector.receive()
             replay.add(step)
             self.ended_episodes += episodes
             collector.send()
-        self.clock.turns += 1
+            self.clock.count_vector_step()
         env_steps = self.clock.env_steps
         updates = turn.updates if env_steps >= self.learning_starts_env_steps and len(replay) else 0
+        if updates:  # few at a time: a turn's samples are drawn together, into memory
+            made_up = min(self._owed_updates, max(updates // 8, 1))
+            self._owed_updates, updates = self._owed_updates - made_up, updates + made_up
         draw = replay.sample(updates * self.batch_size, env_steps)
         self._drawn = draw.indices
         leading = (updates, self.batch_size)
@@ -112,9 +117,14 @@ class ReplayDataModule(EnvironmentDataModule):
         return ReplayBatch(type(draw.sample)(*fields), draw.weight.view(leading), env_steps)
 
     def update_priorities(self, priorities: Tensor) -> None:
-        """Send the priorities ``[K, B]`` of the latest turn's samples back to replay."""
+        """Send the priorities ``[K, B]`` of the latest turn's first K samples back to replay."""
         if self.replay_keywords["prioritized"]:
-            self.replay.update_priorities(self._drawn, priorities.flatten().cpu().numpy())
+            known = priorities.flatten().cpu().numpy()
+            self.replay.update_priorities(self._drawn[: len(known)], known)
+
+    def leave_out(self, updates: int) -> None:
+        """Owe these updates to the next turns, so that their ratio to env steps holds."""
+        self._owed_updates += updates
 
     def save_data(self) -> None:
         """Save the replay beside a checkpoint that is about to be written."""
@@ -126,8 +136,9 @@ class ReplayDataModule(EnvironmentDataModule):
         prune(self.directory, {str(count) for count in env_steps})
 
     def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"replay": self._replay_name}
+        return super().state_dict() | {"replay": self._replay_name, "owed_updates": self._owed_updates}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         self._replay_name = state_dict["replay"]
+        self._owed_updates = state_dict.get("owed_updates", 0)

@@ -63,15 +63,25 @@ class RolloutDataModule(EnvironmentDataModule):
         return Needs("algo.rollout_length", length, lambda count: {"memory": count * nbytes})
 
     def play_turn(self) -> Rollout:
-        steps = []
+        steps, collector = [], self.collector
+        before = self.state_dict()
         for _ in range(self.clock.turn.vector_steps):
-            step, episodes = self.collector.receive()  # sends first: nothing is in flight between two turns
+            if self.is_stopping:  # the rollout is played anew when the run goes on
+                self._turn_back(before)
+            self.stop_if_asked()
+            step, episodes = collector.receive()  # sends first: nothing is in flight between two turns
             if self._reward_scaling is not None:
                 step = step._replace(reward=self._reward_scaling(step.reward, step.is_last))
             steps.append(step)
             self.ended_episodes += episodes
         self.clock.turns += 1
         return self._rollout(steps)
+
+    def _turn_back(self, before: dict[str, Any]) -> None:
+        """Forget what was played since ``before``: episodes, clocks, and what was seen of rewards."""
+        self.load_state_dict(before)
+        self.collector.load_state_dict(before["collector"])
+        self.ended_episodes = []
 
     def _rollout(self, steps: list[Step]) -> Rollout:
         observation, action, reward, is_terminal, is_last, _, next_observation, extras = zip(*steps, strict=True)

@@ -14,7 +14,6 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from triptych.build import Experiment, build, plain
-from triptych.callbacks.interrupt import RunInterrupted
 from triptych.callbacks.video import write_video
 from triptych.command.check import algo_settings
 from triptych.files import write_text
@@ -24,7 +23,7 @@ from triptych.provenance.identity import deciding_settings, identity_hash
 from triptych.run.folder import CannotGoOn, FolderInUse, RunFolder
 from triptych.run.notes import budget_notes
 from triptych.run.words import introduction, result, tell_finished, tell_interrupted
-from triptych.types import ConfigurationError, ExitCode
+from triptych.types import ConfigurationError, ExitCode, RunInterrupted
 
 PROGRESS = ("frames", "env_steps", "updates", "wall_time_s", "frames_per_second")  # fields of summary.json
 RESULTS = ("eval_return_mean", "eval_return_std", "eval_returns", "human_normalized_score", "stop_reason")

@@ -22,6 +22,10 @@ class NoPicture(RuntimeError):
     """An environment cannot be drawn on this machine."""
 
 
+class RunInterrupted(BaseException):
+    """Someone asked the run to stop; like `KeyboardInterrupt` no error, so that nobody takes it for one."""
+
+
 class NotFinite(ArithmeticError):
     """A number that must be finite is not.
 
