@@ -1,6 +1,7 @@
 """Environments that trouble a run: env=gym env.id=tests.broken_env:Broken-v0, or Uneven-v0, or a wrapper of them."""
 
 import os
+import random
 import signal
 import time
 
@@ -35,6 +36,17 @@ class Broken(gymnasium.Env):
 
 
 gymnasium.register("Broken-v0", entry_point="tests.broken_env:Broken")
+
+
+class Lucky(Broken):
+    """Pays by a chance that no seed decides."""
+
+    def step(self, action):
+        observation, _, *over = super().step(action)
+        return observation, random.random(), *over
+
+
+gymnasium.register("Lucky-v0", entry_point="tests.broken_env:Lucky", kwargs={"num_good_steps": 10**9})
 
 
 class Uneven(gymnasium.Env):

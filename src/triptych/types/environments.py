@@ -30,6 +30,7 @@ class EnvSpec:
         frame_skip: emulator frames per env step.
         random_score, human_score: mean returns of a random and a human player, where published.
         solved_return: mean evaluation return from which the environment counts as solved.
+        render_fps: pictures of a video per second, one to an env step.
     """
 
     name: str
@@ -48,6 +49,7 @@ class EnvSpec:
     action_sizes: tuple[int, ...] = ()
     pixel_max: float | None = None
     reading: str = ""
+    render_fps: float = 30.0
 
     @property
     def is_image(self) -> bool:

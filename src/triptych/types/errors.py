@@ -19,7 +19,7 @@ class ConfigurationError(ValueError):
 
 
 class NoPicture(RuntimeError):
-    """An environment cannot be drawn on this machine."""
+    """An environment cannot be drawn on this machine, or not the episode that is to be seen."""
 
 
 class RunInterrupted(BaseException):
