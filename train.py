@@ -20,7 +20,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from triptych.command.compose import compose_jobs, for_sweeper, register_options, split
-from triptych.command.help import help_text
+from triptych.command.help import help_text, opening
 from triptych.command.names import canonical
 from triptych.types.errors import ConfigurationError, ExitCode
 
@@ -42,6 +42,8 @@ def main(arguments: list[str]) -> int:
         if QUESTIONS & {argument.partition("=")[0] for argument in arguments}:
             return run_jobs(arguments)
         configs = compose_jobs(arguments, CONF)  # names first: torch is slow to import
+        if "torch" not in sys.modules:
+            print(opening(arguments, CONF), flush=True)
         from triptych.command.check import check_job
 
         for cfg in configs:

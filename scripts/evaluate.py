@@ -18,13 +18,12 @@ from rich.console import Console
 from rich.table import Table
 
 from triptych.build import Experiment
-from triptych.callbacks.interrupt import RunInterrupted
 from triptych.callbacks.video import write_video
 from triptych.files import write_text
 from triptych.provenance.code import git_commit, versions
 from triptych.run.job import quiet_lightning
 from triptych.run.restore import load_checkpoint, load_config, prepare
-from triptych.types import ConfigurationError, Episode, ExitCode, NoPicture, NotFinite
+from triptych.types import ConfigurationError, Episode, ExitCode, NoPicture, NotFinite, RunInterrupted
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:

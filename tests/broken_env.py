@@ -1,6 +1,7 @@
 """Environments that trouble a run: env=gym env.id=tests.broken_env:Broken-v0, or Uneven-v0, or a wrapper of them."""
 
 import os
+import random
 import signal
 import time
 
@@ -35,6 +36,17 @@ class Broken(gymnasium.Env):
 
 
 gymnasium.register("Broken-v0", entry_point="tests.broken_env:Broken")
+
+
+class Lucky(Broken):
+    """Pays by a chance that no seed decides."""
+
+    def step(self, action):
+        observation, _, *over = super().step(action)
+        return observation, random.random(), *over
+
+
+gymnasium.register("Lucky-v0", entry_point="tests.broken_env:Lucky", kwargs={"num_good_steps": 10**9})
 
 
 class Uneven(gymnasium.Env):
@@ -74,6 +86,18 @@ class Signalling(gymnasium.Wrapper):
         if "SIGNAL_IN_RENDER" in os.environ:
             signal.raise_signal(signal.SIGTERM)
         return self.env.render()
+
+
+class SignallingStep(gymnasium.Wrapper):
+    """Sends SIGTERM to its own process in its n-th step over all episodes, if the environment variable says so."""
+
+    steps = 0
+
+    def step(self, action):
+        self.steps += 1
+        if str(self.steps) == os.environ.get("SIGNAL_IN_STEP"):
+            signal.raise_signal(signal.SIGTERM)
+        return self.env.step(action)
 
 
 gymnasium.register("Uneven-v0", entry_point="tests.broken_env:Uneven")

@@ -20,6 +20,7 @@ from triptych.callbacks.finish import Finish
 from triptych.callbacks.inspection import Inspection
 from triptych.callbacks.interrupt import Interrupt
 from triptych.callbacks.metrics import Metrics
+from triptych.callbacks.phases import Phases
 from triptych.callbacks.progress import Progress
 from triptych.callbacks.threads import Threads
 from triptych.collect.random_play import observation_sizes
@@ -55,6 +56,7 @@ class Experiment:
     checkpoint: RunCheckpoint
     finish: Finish
     interrupt: Interrupt
+    phases: Phases
     loggers: list[Logger]
     hardware: Hardware
 
@@ -88,16 +90,19 @@ def build(
     metrics = Metrics(run_dir, **plain(cfg.callbacks.metrics))
     checkpoint = RunCheckpoint(run_dir / "checkpoints", **plain(cfg.checkpoint))
     solved_return = spec.solved_return if cfg.stop_when_solved else None
-    finish = Finish(data.clock.total_frames, solved_return, data.evaluator.confirm, write_line)
+    phases = Phases(write_line, is_shown=cfg.callbacks.progress)
+    finish = Finish(data.clock.total_frames, solved_return, data.evaluator.confirm, write_line, phase=phases.phase)
     interrupt = Interrupt()
-    progress = Progress(metrics, write_line=write_line, is_shown=cfg.callbacks.progress)
+    progress = Progress(metrics, phases, write_line=write_line, is_shown=cfg.callbacks.progress)
     threads = Threads(int(hardware.num_threads), cfg.trainer.num_threads != "auto", write_line)
     callbacks = [metrics, progress, checkpoint, finish, interrupt, threads, Inspection(run_dir, write_line)]
     callbacks += [make(node, f"callbacks.extra.{name}", pl.Callback) for name, node in cfg.callbacks.extra.items()]
     about = {"run_dir": str(run_dir), "save_dir": str(run_dir), "config": plain(cfg), "write_line": write_line}
     loggers = [make(node, f"logger.{name}", Logger, **about) for name, node in cfg.logger.items()]
     trainer = make_trainer(hardware, callbacks, loggers, run_dir)
-    return Experiment(spec, measured, module, data, trainer, metrics, checkpoint, finish, interrupt, loggers, hardware)
+    return Experiment(
+        spec, measured, module, data, trainer, metrics, checkpoint, finish, interrupt, phases, loggers, hardware
+    )
 
 
 def make_game_factory(cfg: DictConfig) -> GameFactory:

@@ -8,7 +8,17 @@ import torch
 
 from tests.algos.test_on_policy import ppo, reinforce
 from triptych.algos.base import Algorithm
-from triptych.types import EVALUATE, EXPLORE, EmptyTurn, EnvSpec, EvaluationResult, Rollout
+from triptych.types import (
+    EVALUATE,
+    EXPLORE,
+    EmptyTurn,
+    EnvSpec,
+    EvaluationResult,
+    LossOutput,
+    ReplayBatch,
+    Rollout,
+    Transition,
+)
 
 
 def rate_at(module, env_steps):
@@ -120,3 +130,47 @@ def test_an_evaluation_is_logged_under_the_name_of_its_mode(monkeypatch, spec, n
 
 def test_an_algorithm_knows_one_way_to_be_evaluated_unless_it_says_otherwise():
     assert Algorithm.evaluation_modes == (EVALUATE,)
+
+
+@pytest.fixture
+def stopping(monkeypatch):
+    """A module that is asked to stop within its first update, and what it tells its data."""
+    module, told = reinforce(), []
+    optimizer = module.configure_optimizers()
+    module.trainer = SimpleNamespace(datamodule=SimpleNamespace(put_off=lambda: told.append(module.env_steps)))
+    monkeypatch.setattr(module, "after_update", lambda: setattr(module, "is_stopping", True))
+    monkeypatch.setattr(module, "optimizers", lambda: optimizer)
+    monkeypatch.setattr(module, "manual_backward", lambda loss: loss.backward())
+    return module, told
+
+
+def test_the_updates_of_a_rollout_are_all_made_though_the_run_is_stopping(stopping):
+    module, told = stopping
+    rollout = rollout_of(module, ends=True)
+    module.training_step(rollout._replace(rows=torch.arange(8).view(4, 2)), 0)
+    assert (module.updates, told, module.env_steps) == (4, [], 8)
+
+
+def test_the_updates_of_a_replay_batch_wait_until_the_run_goes_on(stopping, monkeypatch):
+    module, told = stopping
+    weight = module.network.policy.weight if hasattr(module.network, "policy") else next(module.parameters())
+    drawn = []
+
+    def loss(minibatch):
+        drawn.append(int(minibatch.weight))
+        return LossOutput((weight**2).sum(), {}, priorities=minibatch.weight)
+
+    monkeypatch.setattr(module, "loss", loss)
+    batch = ReplayBatch(Transition(*[torch.zeros(3)] * 5), torch.tensor([[1.0], [2.0], [3.0]]), 8)
+    module.training_step(batch, 0)
+    assert (module.updates, told, module.env_steps) == (1, [0], 0)
+    again = reinforce()
+    again.load_state_dict(module.state_dict())
+    module.set_extra_state(again.get_extra_state())
+    sent = []
+    module.is_stopping = False
+    module.trainer.datamodule.update_priorities = lambda priorities: sent.extend(priorities.flatten().tolist())
+    monkeypatch.setattr(module, "after_update", lambda: None)
+    module.training_step(batch, 0)
+    assert (module.updates, drawn, sent, module.env_steps) == (3, [1, 2, 3], [1.0, 2.0, 3.0], 8)
+

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from triptych.callbacks.checkpoint import RunCheckpoint
-from triptych.callbacks.interrupt import RunInterrupted
+from triptych.types import RunInterrupted
 
 
 class FakeTrainer:

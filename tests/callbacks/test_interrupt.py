@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytorch_lightning as pl
 
+from tests.front_door import rows
 from triptych.callbacks.interrupt import Interrupt
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,6 +76,62 @@ def test_a_signal_while_the_video_is_drawn_is_not_forgotten(tmp_path, monkeypatc
     monkeypatch.delenv("SIGNAL_IN_RENDER")
     assert train(folder, wrapper).returncode == 0
     assert summary(folder)["status"] == "finished"
+
+
+class SignalAtUpdate(pl.Callback):
+    """Sends SIGTERM to its own process before the update of this number."""
+
+    def __init__(self, update):
+        self.update = update
+
+    def on_before_backward(self, trainer, module, loss):
+        if module.updates == self.update:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_turn_of_many_updates_is_cut_off_and_what_is_left_of_it_made_up_for(tmp_path):
+    folder = tmp_path / "run"
+    settings = ["eval.period_frames=800", "algo.env_steps_per_update=0.5", "algo.batch_size=4"]  # 16 in a turn of 8
+    extra = "+callbacks.extra.stop={_target_:tests.callbacks.test_interrupt.SignalAtUpdate,update:17}"
+    result = train(folder, *settings, extra)
+    assert result.returncode == 130, result.stdout + result.stderr
+    found = summary(folder)
+    assert (found["status"], found["frames"], found["updates"]) == (
+        "interrupted",
+        208,
+        18,
+    )  # the second turn of learning
+    assert train(folder, *settings).returncode == 0
+    found = summary(folder)
+    assert (found["status"], found["frames"], found["updates"]) == ("finished", 800, 16 * (800 - 200 + 8) // 8)
+
+
+@pytest.mark.parametrize(
+    ("algo", "frames"),
+    [
+        (["algo=dqn", "algo.num_envs=1", "algo.env_steps_per_update=16"], 301),  # in the middle of a turn of 16
+        (["algo=ppo", "algo.num_envs=2", "algo.rollout_length=64"], 512),  # the end of the fourth rollout of 128
+    ],
+    ids=["dqn", "ppo"],
+)
+def test_a_signal_in_the_middle_of_a_turn_does_not_wait_for_its_end(tmp_path, monkeypatch, algo, frames):
+    folder, wrapper = tmp_path / "run", "env.wrappers=[tests.broken_env.SignallingStep]"
+    settings = [*algo, "eval.period_frames=1024", "total_frames=1024", wrapper]
+    monkeypatch.setenv("SIGNAL_IN_STEP", "301")
+    result = train(folder, *settings)
+    assert result.returncode == 130, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    assert (summary(folder)["status"], summary(folder)["frames"]) == ("interrupted", frames)
+    before = rows(folder, "episodes.csv")
+    assert sum(int(row["length"]) for row in before) > frames - 20  # none that ended is left out
+    assert all(int(row["frames"]) <= frames for row in before)
+    monkeypatch.delenv("SIGNAL_IN_STEP")
+    assert train(folder, *settings).returncode == 0
+    found, after = summary(folder), rows(folder, "episodes.csv")
+    assert (found["status"], found["frames"]) == ("finished", 1024)
+    assert after[: len(before)] == before
+    names = [(row["env_index"], row["episode_index"]) for row in after]
+    assert len(set(names)) == len(names)
 
 
 def test_after_a_run_signals_mean_what_they_meant_before():

@@ -24,7 +24,7 @@ class Keeper:
 class FakeTrainer:
     def __init__(self, frames=0):
         self.frames, self.is_finished, self.owes_evaluation = frames, False, False
-        self.env_steps, self.ended = 0, []
+        self.env_steps, self.ended, self.total_frames = 0, [], 10**6
         self.loggers, self.callback_metrics = [Keeper(), Keeper()], {}
         self.state, self.sanity_checking = SimpleNamespace(fn="fit"), False
         self.datamodule = self.clock = self
@@ -94,8 +94,7 @@ def test_every_logger_is_sent_each_row_on_the_axis_of_frames(metrics, trainer):
         assert training["train/loss"] == 0.123456789  # rounded in the file alone
         assert evaluation["eval/return_mean"] == 4.0
         assert "other" not in evaluation
-    assert metrics.latest["eval/return_mean"] == 4.0
-    assert metrics.latest["train/loss"] == 0.123456789
+    assert metrics.row == evaluation
 
 
 def test_what_others_log_through_lightning_has_the_frame_count_as_its_step(metrics, trainer):
@@ -202,3 +201,25 @@ def test_a_logger_that_can_forgets_what_is_played_anew(tmp_path, owes, first):
     assert forgetful.went_on_from == [1, first]
     assert [("eval/return_mean" in row, step) for row, step in forgetful.rows] == [(False, 8), (True, 8)][: 2 - owes]
     assert again.loggers[1].rows == []
+
+
+@pytest.mark.parametrize(
+    ("total_frames", "period_frames", "num_rows"),
+    [(1000, 20_000, 50), (999, 20_000, 53), (4000, 20_000, 50), (10_000, 100, 100), (100, 20_000, 25)],
+)
+def test_a_short_run_has_rows_too(tmp_path, trainer, total_frames, period_frames, num_rows):
+    trainer.total_frames = total_frames
+    metrics = Metrics(tmp_path, period_frames)
+    metrics.on_train_start(trainer, FakeModule())
+    for frames in range(4, total_frames + 4, 4):
+        play_to(metrics, trainer, frames, is_finished=frames >= total_frames)
+    assert len(rows_of(tmp_path)) == num_rows
+
+
+def test_without_a_least_number_of_rows_the_period_holds(tmp_path, trainer):
+    trainer.total_frames = 1000
+    metrics = Metrics(tmp_path, 500, least_rows=0)
+    metrics.on_train_start(trainer, FakeModule())
+    for frames in range(4, 1004, 4):
+        play_to(metrics, trainer, frames)
+    assert [row["frames"] for row in rows_of(tmp_path)] == ["500", "1000"]

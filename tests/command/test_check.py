@@ -257,6 +257,7 @@ def test_an_interrupt_while_torch_is_imported_is_no_traceback(tmp_path):
     assert result.returncode == 130
     assert "Traceback" not in result.stderr
     assert "before the start" in result.stderr
+    assert result.stdout == "algo=dqn env=catch: loading PyTorch ...\n"  # at once
 
 
 def named_by(group, *keys):

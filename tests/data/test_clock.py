@@ -70,3 +70,18 @@ def test_a_clock_goes_on_from_what_was_saved():
     after.load_state_dict(before.state_dict())
     assert (after.turns, after.evaluated_turns, after.owes_evaluation) == (8, 4, True)
     assert after.state_dict() == before.state_dict()
+
+
+def test_vector_steps_of_a_turn_that_is_begun_count():
+    clock = Clock(Turn(vector_steps=3, env_steps=6, updates=1), 4, total_frames=100, period_frames=50)
+    found = []
+    for _ in range(3):
+        clock.vector_steps += 1
+        found.append((clock.turns, clock.env_steps, clock.frames))
+    clock.end_turn()
+    found.append((clock.turns, clock.env_steps, clock.frames))
+    assert found == [(0, 2, 8), (0, 4, 16), (0, 6, 24), (1, 6, 24)]
+    clock.reopen_turn()
+    again = Clock(clock.turn, 4, total_frames=100, period_frames=50)
+    again.load_state_dict(clock.state_dict())
+    assert (again.turns, again.vector_steps, again.env_steps) == (0, 3, 6)

@@ -8,7 +8,7 @@ from triptych.data.evaluation import EvaluationPlan
 from triptych.data.replay import ReplayDataModule
 from triptych.data.room import check_room
 from triptych.envs.gymnasium import Gymnasium
-from triptych.types import EVALUATE, EXPLORE, ActorOutput, ConfigurationError, EmptyTurn, ReplayBatch
+from triptych.types import EVALUATE, EXPLORE, ActorOutput, ConfigurationError, EmptyTurn, ReplayBatch, RunInterrupted
 
 REPLAY = {
     "capacity_env_steps": 400,
@@ -294,6 +294,70 @@ def test_a_run_goes_on_from_what_was_saved(make_data, fit):
     found = drawn(after)
     assert {name: found[name] for name in found if name.episode_index < 1000} == saved
     assert len(found) > len(saved) > 10
+
+
+@pytest.mark.parametrize("prioritized", [False, True])
+def test_a_turn_whose_updates_are_put_off_is_drawn_again(make_data, fit, prioritized):
+    class Stopping(Actor):
+        """Leaves the rest of the fifth turn for later."""
+
+        def training_step(self, batch, batch_index):
+            super().training_step(batch, batch_index)
+            if len(self.batches) == 5:
+                self.trainer.datamodule.put_off()
+                raise RunInterrupted
+
+    settings = {"env_steps_per_update": 1, "replay": REPLAY | {"prioritized": prioritized}}
+    first = make_data(stopped := Stopping(), **settings)
+    with pytest.raises(RunInterrupted):
+        fit(stopped, first)
+    first.save_data()
+    assert (first.clock.turns, first.clock.vector_steps, first.clock.env_steps) == (4, 1, 10)
+    after = make_data(actor := Actor(), **settings)
+    after.load_state_dict(first.state_dict())
+    fit(actor, after)
+    for one, other in zip(stopped.batches[4].sample, actor.batches[0].sample, strict=True):
+        assert torch.equal(one, other)
+    whole = make_data(other := Actor(), **settings)
+    fit(other, whole)
+    assert [batch.env_steps for batch in stopped.batches[:4] + actor.batches] == [b.env_steps for b in other.batches]
+
+
+@pytest.mark.parametrize("stop_at", [0, 1, 5])
+def test_a_turn_that_was_cut_off_is_played_to_its_end(make_data, fit, stop_at):
+    class Stopping(Actor):
+        """Asks for the end while it chooses the actions of one vector step."""
+
+        def act(self, observation, mode):
+            if len(self.acted_with) == stop_at:
+                self.trainer.datamodule.is_stopping = True
+            return super().act(observation, mode)
+
+    first = make_data(stopped := Stopping(), env_steps_per_update=8, total_frames=2 * 40)
+    assert first.clock.turn.vector_steps == 4
+    with pytest.raises(RunInterrupted):
+        fit(stopped, first)
+    first.save_data()
+    # The very first actions are chosen within the first step, all others at the end of the step before.
+    assert first.clock.env_steps == first.collector.env_steps == 2 * max(stop_at, 1)
+    after = make_data(actor := Actor(), env_steps_per_update=8, total_frames=2 * 40)
+    after.load_state_dict(first.state_dict())
+    fit(actor, after)
+    assert [batch.env_steps for batch in stopped.batches + actor.batches] == [8, 16, 24, 32, 40]
+    assert after.clock.env_steps == after.collector.env_steps == 40
+
+
+def test_an_evaluation_stops_with_the_next_step(make_data, fit):
+    class Stopping(Actor):
+        def act(self, observation, mode):
+            self.trainer.datamodule.is_stopping |= self.trainer.datamodule.evaluator.is_playing
+            self.num_asked = getattr(self, "num_asked", 0) + self.trainer.datamodule.evaluator.is_playing
+            return super().act(observation, mode)
+
+    data = make_data(actor := Stopping())
+    with pytest.raises(RunInterrupted):
+        fit(actor, data)
+    assert actor.num_asked == 1
 
 
 def test_an_owed_evaluation_is_played_in_an_empty_turn(make_data, fit):

@@ -61,6 +61,8 @@ class Algorithm(pl.LightningModule):
         env_steps: agent decisions taken so far, over all environments.
         updates: gradient steps taken so far.
         learning_generator: the source of noise in updates, such as augmentation.
+        is_stopping: whether someone asked the run to stop; off policy the rest of a turn's updates then waits until the
+            run goes on.
     """
 
     # Which environments it can play; the command line asks before anything starts.
@@ -83,12 +85,14 @@ class Algorithm(pl.LightningModule):
         self.spec = spec
         self.learning_rate, self.adam_epsilon, self.max_grad_norm = learning_rate, adam_epsilon, max_grad_norm
         self.learning_rate_decay_env_steps = learning_rate_decay_env_steps
-        self.env_steps, self.updates = 0, 0
+        self.env_steps, self.updates, self.is_stopping = 0, 0, False
         self.seed = seed
         self._exploration = torch.Generator().manual_seed(chance_seed(seed, "exploration"))
         self._evaluation = torch.Generator()
         self.learning_generator = torch.Generator().manual_seed(chance_seed(seed, "learning"))
         self._metrics = MetricMeans()
+        self._turn_updates = 0  # minibatches of the current turn that are done, and their priorities
+        self._turn_priorities: list[Tensor] = []
 
     def generator(self, mode: str = EXPLORE) -> torch.Generator:
         """Return the source of random actions: one for training, one that every evaluation starts anew."""
@@ -138,8 +142,12 @@ class Algorithm(pl.LightningModule):
             return
         self._decay_learning_rate(optimizer := self.optimizers())
         parameters = optimizer.param_groups[0]["params"]
-        priorities, latest = [], None
+        latest = None
         for minibatch in self._minibatches(batch):
+            if self.is_stopping and isinstance(batch, ReplayBatch):
+                self.trainer.datamodule.put_off()
+                return
+            self._turn_updates += 1
             output = self.loss(minibatch)
             if output is None:
                 continue
@@ -154,17 +162,18 @@ class Algorithm(pl.LightningModule):
             latest = output, grad_norm, minibatch
             self.record(**output.metrics | {"loss": output.loss, "grad_norm": grad_norm})
             if output.priorities is not None:
-                priorities.append(output.priorities.detach())
+                self._turn_priorities.append(output.priorities.detach())
         if latest is not None:  # what is not finite spreads, so that a GPU need not wait at every update
             self._check_finite(*latest)
         self.env_steps = batch.env_steps
         self.after_turn(batch)
-        if priorities:
-            self.trainer.datamodule.update_priorities(torch.stack(priorities))
+        if self._turn_priorities:
+            self.trainer.datamodule.update_priorities(torch.stack(self._turn_priorities))
+        self._turn_updates, self._turn_priorities = 0, []
 
     def _minibatches(self, batch: ReplayBatch | Rollout) -> Iterator[Any]:
         if isinstance(batch, ReplayBatch):
-            for update in range(len(batch.weight)):
+            for update in range(self._turn_updates, len(batch.weight)):
                 yield batch.minibatch(update)
         else:
             with torch.no_grad():
@@ -215,6 +224,8 @@ class Algorithm(pl.LightningModule):
             "exploration": self._exploration.get_state(),
             "learning": self.learning_generator.get_state(),
             "metrics": self._metrics.state_dict(),
+            "turn_updates": self._turn_updates,
+            "turn_priorities": list(self._turn_priorities),
         }
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
@@ -222,6 +233,7 @@ class Algorithm(pl.LightningModule):
         self._exploration.set_state(state["exploration"].cpu())
         self.learning_generator.set_state(state["learning"].cpu())
         self._metrics.load_state_dict(state["metrics"])
+        self._turn_updates, self._turn_priorities = state["turn_updates"], list(state["turn_priorities"])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Where a run stands is told by the counters here and in the datamodule; Lightning's own count of

@@ -12,8 +12,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from triptych.callbacks.interrupt import RunInterrupted
 from triptych.files import copy_file, replacing
+from triptych.types import RunInterrupted
 from triptych.types.bounds import Count
 
 
@@ -39,6 +39,7 @@ class RunCheckpoint(pl.Callback):
         self.directory, self.period_frames, self.monitor = Path(directory), period_frames, monitor
         self.best_value, self.best_env_steps = -math.inf, 0
         self._env_steps_of: dict[str, int] = {}  # when last and previous were saved
+        self._is_of_open_turn = False  # the last: what it refers to changes before another env step
         self.after_save: Callable[[], None] = lambda: None
         self._next_frames = 0
 
@@ -47,10 +48,12 @@ class RunCheckpoint(pl.Callback):
             "best_value": self.best_value,
             "best_env_steps": self.best_env_steps,
             "env_steps_of": dict(self._env_steps_of),
+            "is_of_open_turn": self._is_of_open_turn,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._env_steps_of = dict(state_dict["env_steps_of"])
+        self._is_of_open_turn = state_dict["is_of_open_turn"]
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         clock = trainer.datamodule.clock
@@ -94,7 +97,8 @@ class RunCheckpoint(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.datamodule.clock.frames >= self._next_frames:
+        clock = trainer.datamodule.clock
+        if clock.frames >= self._next_frames and not clock.vector_steps:  # a turn that is cut off is saved as it ends
             self.save_last(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -124,15 +128,17 @@ class RunCheckpoint(pl.Callback):
         data, clock = trainer.datamodule, trainer.datamodule.clock
         self._next_frames = clock.frames + self.period_frames
         last = self.directory / "last.ckpt"
-        if self._env_steps_of.get("last") == clock.env_steps and last.exists():
+        is_later = self._env_steps_of.get("last") != clock.env_steps
+        if not is_later and not self._is_of_open_turn and last.exists():
             self._write(trainer, "last.ckpt")  # only what the evaluation added has changed
             self.after_save()
             return
         data.save_data()
-        if "last" in self._env_steps_of:
+        self._is_of_open_turn = clock.vector_steps > 0
+        if is_later and "last" in self._env_steps_of:
             self._env_steps_of["previous"] = self._env_steps_of["last"]
         self._env_steps_of["last"] = clock.env_steps
-        if last.exists():
+        if is_later and last.exists():
             copy_file(last, self.directory / "previous.ckpt")
         self._write(trainer, "last.ckpt")
         data.prune_data(set(self._env_steps_of.values()))

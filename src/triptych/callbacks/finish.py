@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ class Finish(pl.Callback):
         confirm: plays games that no evaluation has seen and returns their mean; ``None`` takes the evaluation's word.
         write_line: where a line about a confirmation goes.
         monitor: the metric compared with it.
+        phase: makes the context of what takes long, from a word for it.
 
     Attributes:
         stop_reason: ``solved``, ``total_frames``, or ``callback`` where another one asked for the end.
@@ -32,9 +34,11 @@ class Finish(pl.Callback):
         confirm: Callable[[], float] | None = None,
         write_line: Callable[[str], None] = print,
         monitor: str = "eval/return_mean",
+        phase: Callable[[str], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
     ) -> None:
         self.total_frames, self.solved_return, self.monitor = total_frames, solved_return, monitor
         self.confirm, self.write_line = confirm, write_line
+        self.phase = phase
         self.is_solved = False
         self.stop_reason = "total_frames"
 
@@ -53,7 +57,8 @@ class Finish(pl.Callback):
             return True
         module.eval()
         module.on_validation_start()
-        mean = self.confirm()
+        with self.phase("confirming on games of its own"):
+            mean = self.confirm()
         module.train()
         is_confirmed = mean >= (self.solved_return or 0.0)
         what = "solved" if is_confirmed else "not yet solved"

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run between two turns, with everything saved."""
+"""Ctrl-C and SIGTERM end a run between two updates or env steps, with everything saved."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from triptych.types import RunInterrupted
+
 SAME_KEY_S = 1.0  # a wrapper such as `timeout` passes on the signal that the terminal sent already
-
-
-class RunInterrupted(BaseException):
-    """Someone asked the run to stop; like `KeyboardInterrupt` no error, so that nobody takes it for one."""
 
 
 class Interrupt(pl.Callback):
     """Turns the first signal within its context into `RunInterrupted` at the next moment when the state is whole.
 
-    While an evaluation plays and outside training, that moment is now; within a turn it is the turn's end. A second
-    Ctrl-C is the ordinary one.
+    While an evaluation plays and outside training, that moment is now; within a turn it comes with the next env step,
+    or with the next update, which ends the turn early. A second Ctrl-C is the ordinary one.
     """
 
     def __init__(self) -> None:
@@ -49,14 +47,22 @@ class Interrupt(pl.Callback):
         trainer = self._trainer
         # Within `fit` a checkpoint is read and what came of an evaluation is written: neither is to be cut off.
         is_training = trainer is None or (trainer.state.fn == "fit" and not trainer.datamodule.evaluator.is_playing)
-        print("\nStopping after this turn ..." if is_training else "\nStopping ...", flush=True)
+        print("\nStopping and saving ..." if is_training else "\nStopping ...", flush=True)
         if not is_training:
             raise RunInterrupted
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        if self._trainer is not None:
+            module: Any = self._trainer.lightning_module
+            self._trainer.datamodule.is_stopping = module.is_stopping = True
 
     def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
         self._trainer = trainer
         if self._is_requested and stage != "fit":  # after the last turn of training
             raise RunInterrupted
+        if self._is_requested:
+            self._pass_on()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int

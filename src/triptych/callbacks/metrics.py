@@ -12,8 +12,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 
 from triptych.callbacks.csv_file import CSVFile, cut_rows, read_rows
-from triptych.types import Episode
-from triptych.types.bounds import Count
+from triptych.types import Episode, RunInterrupted
+from triptych.types.bounds import Count, CountOrZero
 
 METRIC_COLUMNS = ["frames", "env_steps", "updates", "wall_time_s"]
 EVALUATION_COLUMNS = ["frames", "episode_index", "seed", "length", "return", "is_truncated"]
@@ -27,13 +27,23 @@ class Metrics(pl.Callback):
 
     Args:
         directory: the run's folder.
-        period_frames: between two rows.
+        period_frames: between two rows, at most.
         window_episodes: training episodes in ``collect/return_mean``.
+        least_rows: of a run that has as many turns; a short one has them more often.
+
+    Attributes:
+        row: the latest one.
     """
 
-    def __init__(self, directory: str | Path, period_frames: Count, window_episodes: Count = 100) -> None:
-        self.directory, self.period_frames = Path(directory), period_frames
-        self.latest: dict[str, float] = {}
+    def __init__(
+        self,
+        directory: str | Path,
+        period_frames: Count,
+        window_episodes: Count = 100,
+        least_rows: CountOrZero = 50,
+    ) -> None:
+        self.directory, self.period_frames, self.least_rows = Path(directory), period_frames, least_rows
+        self.row: dict[str, float] = {}
         self.evaluations: list[dict[str, float]] = []
         self._recent: deque[tuple[float, int]] = deque(maxlen=window_episodes)
         self._metrics_file: CSVFile | None = None
@@ -78,6 +88,8 @@ class Metrics(pl.Callback):
         self._take_back(trainer.loggers, frames, owed)
         self._started = time.monotonic()
         self._interval_start = self._started - self._interval_s
+        if self.least_rows:
+            self.period_frames = min(self.period_frames, max(clock.total_frames // self.least_rows, 1))
         self._next_row = self._after(frames)
 
     def _take_back(self, loggers: list[Logger], frames: int, owed: str | None) -> None:
@@ -101,10 +113,15 @@ class Metrics(pl.Callback):
         episodes = trainer.datamodule.take_ended_episodes()
         if episodes:
             self._file_episodes(episodes)
-        is_new = clock.frames > self._interval_frames
+        is_new = clock.frames > self._interval_frames and not clock.vector_steps  # of a turn that is whole
         if is_new and (clock.frames >= self._next_row or clock.is_finished):
             self.write(trainer, self._training_row(trainer, module))
             self._next_row = self._after(clock.frames)
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        # A turn may be cut off in its middle; a run that goes on does not play these again.
+        if isinstance(exception, RunInterrupted) and trainer.state.fn == "fit" and self._episodes_file is not None:
+            self._file_episodes(trainer.datamodule.take_ended_episodes())
 
     def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._validation_start = time.monotonic()
@@ -121,7 +138,7 @@ class Metrics(pl.Callback):
     def write(self, trainer: pl.Trainer, row: dict[str, float]) -> None:
         """File one row and send it to every logger."""
         assert self._metrics_file is not None
-        self.latest |= row
+        self.row = row
         self._metrics_file.append({name: _short(value) for name, value in row.items()})
         for logger in trainer.loggers:
             logger.log_metrics(row, step=int(row["frames"]))

@@ -1,8 +1,11 @@
-"""What ``python train.py --help`` prints: what to type, the choices of each group, the units."""
+"""What is printed before a run: what to type and the choices of each group, and what was understood."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+
+import yaml
 
 from triptych.envs import atari
 
@@ -54,3 +57,20 @@ def help_text(conf: Path) -> str:
     position = next(index for index, line in enumerate(lines) if line.startswith("  env "))
     lines.insert(position + 2, games)
     return "\n".join(lines) + "\n"
+
+
+def opening(arguments: Sequence[str], conf: Path) -> str:
+    """Say at once what was asked for: what follows is slow to import."""
+    defaults = {
+        group: option
+        for node in yaml.safe_load((conf / "train.yaml").read_text())["defaults"]
+        if isinstance(node, dict)
+        for group, option in node.items()
+        if group in ("algo", "env")
+    }
+    asked = dict(argument.split("=", 1) for argument in arguments if argument.startswith(("algo=", "env=", "env.id=")))
+    experiments = [argument for argument in arguments if argument.startswith("experiment=")]
+    if not experiments:  # it may choose them itself
+        asked = defaults | asked
+    words = [*experiments, *(f"{key}={value}" for key, value in asked.items())]
+    return f"{' '.join(words)}: loading PyTorch ..."

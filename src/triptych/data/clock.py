@@ -21,6 +21,7 @@ class Clock:
 
     Attributes:
         turns: played so far.
+        vector_steps: of the turn after them, as far as it is played; above 0 only within a turn.
         evaluated_turns: when the latest evaluation during training was played.
     """
 
@@ -29,12 +30,20 @@ class Clock:
         frames_per_turn = turn.env_steps * frame_skip
         self.total_turns = math.ceil(total_frames / frames_per_turn)
         self.turns_per_epoch = math.ceil(period_frames / frames_per_turn)
-        self.turns = self.evaluated_turns = 0
+        self.turns = self.vector_steps = self.evaluated_turns = 0
 
     @property
     def env_steps(self) -> int:
         """Agent decisions so far, over all environments."""
-        return self.turns * self.turn.env_steps
+        return self.turns * self.turn.env_steps + self.vector_steps * self.turn.env_steps // self.turn.vector_steps
+
+    def end_turn(self) -> None:
+        """Count a whole turn instead of its vector steps."""
+        self.turns, self.vector_steps = self.turns + 1, 0
+
+    def reopen_turn(self) -> None:
+        """Count the latest turn as played, but not as learned from."""
+        self.turns, self.vector_steps = self.turns - 1, self.turn.vector_steps
 
     @property
     def frames(self) -> int:
@@ -63,7 +72,8 @@ class Clock:
         return max(min(next_end, self.total_turns) - self.turns, 0)
 
     def state_dict(self) -> dict[str, int]:
-        return {"turns": self.turns, "evaluated_turns": self.evaluated_turns}
+        return {"turns": self.turns, "vector_steps": self.vector_steps, "evaluated_turns": self.evaluated_turns}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         self.turns, self.evaluated_turns = state["turns"], state["evaluated_turns"]
+        self.vector_steps = state.get("vector_steps", 0)

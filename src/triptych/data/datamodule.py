@@ -17,7 +17,7 @@ from triptych.data.evaluation import EvaluationDataset, EvaluationPlan, Evaluato
 from triptych.data.room import Needs
 from triptych.data.starts import TEST_STREAM, VALIDATION_STREAM
 from triptych.data.turns import Turn
-from triptych.types import EVALUATE, EXPLORE, Actor, EmptyTurn, EnvSpec, Episode, GameFactory
+from triptych.types import EVALUATE, EXPLORE, Actor, EmptyTurn, EnvSpec, Episode, GameFactory, RunInterrupted
 from triptych.types.bounds import Count, Seed
 
 
@@ -60,6 +60,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
     Attributes:
         clock: where the run stands.
         evaluator: plays the evaluations.
+        is_stopping: whether someone asked the run to stop; then the next env step raises `RunInterrupted`.
         test_stream: of the episodes that ``trainer.test`` plays.
         say: what a line about the data is told to.
     """
@@ -88,6 +89,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         self.test_stream = TEST_STREAM
         self.say: Callable[[str], None] = lambda line: None
         self.ended_episodes: list[Episode] = []  # since a callback last took them
+        self.is_stopping = False
         self._collector: Collector | None = None
         self._collector_state: dict[str, Any] | None = None
 
@@ -108,18 +110,34 @@ class EnvironmentDataModule(pl.LightningDataModule):
                     self.say(f"Running episodes could not be played again ({reason}); new ones start in their place.")
         return self._collector
 
+    @property
+    def is_filling(self) -> bool:
+        """Whether what is played now is only remembered: nothing is learned from it yet."""
+        return False
+
     @torch.no_grad()
     def act(self, observation: np.ndarray, mode: str = EXPLORE) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Ask the actor, on its device and in the trainer's precision; dataloaders run outside autocast."""
         assert self.trainer is not None
+        if mode != EXPLORE:  # training has its own moments
+            self.stop_if_asked()
         on_device = torch.from_numpy(observation).to(self.trainer.strategy.root_device, non_blocking=True)
         knows_modes = hasattr(self.actor, "evaluation_modes")
         with self.trainer.precision_plugin.forward_context():
             action, extras = self.actor.act(on_device, *([mode] if knows_modes else []))
         return action.cpu().numpy(), {name: value.cpu().numpy() for name, value in extras.items()}  # type: ignore
 
+    def stop_if_asked(self) -> None:
+        """Raise `RunInterrupted` where someone asked for it; the state is one from which the run can go on."""
+        if self.is_stopping:
+            raise RunInterrupted
+
     def play_turn(self) -> Any:
-        """Play one turn and return what the learner gets for it."""
+        """Play one turn and return what the learner gets for it; between two of its steps, `stop_if_asked`."""
+        raise NotImplementedError
+
+    def put_off(self) -> None:
+        """Take note that the latest turn's last updates are made when the run goes on, as it is stopping now."""
         raise NotImplementedError
 
     def describe(self) -> dict[str, str]:

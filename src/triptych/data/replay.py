@@ -68,6 +68,10 @@ class ReplayDataModule(EnvironmentDataModule):
                 self._replay.load(self.directory, self._replay_name)
         return self._replay
 
+    @property
+    def is_filling(self) -> bool:
+        return self.clock.env_steps < self.learning_starts_env_steps
+
     def describe(self) -> dict[str, str]:
         capacity, storage = self.replay_keywords["capacity_env_steps"], self.replay_keywords["storage"]
         nbytes = sum(self._nbytes(capacity).values())
@@ -93,12 +97,14 @@ class ReplayDataModule(EnvironmentDataModule):
 
     def play_turn(self) -> ReplayBatch:
         replay, collector, turn = self.replay, self.collector, self.clock.turn
-        for _ in range(turn.vector_steps):
+        for _ in range(turn.vector_steps - self.clock.vector_steps):  # a stop may have left a turn begun
+            self.stop_if_asked()
             step, episodes = collector.receive()
             replay.add(step)
             self.ended_episodes += episodes
             collector.send()
-        self.clock.turns += 1
+            self.clock.vector_steps += 1
+        self.clock.end_turn()
         env_steps = self.clock.env_steps
         updates = turn.updates if env_steps >= self.learning_starts_env_steps and len(replay) else 0
         draw = replay.sample(updates * self.batch_size, env_steps)
@@ -111,6 +117,10 @@ class ReplayDataModule(EnvironmentDataModule):
         """Send the priorities ``[K, B]`` of the latest turn's samples back to replay."""
         if self.replay_keywords["prioritized"]:
             self.replay.update_priorities(self._drawn, priorities.flatten().cpu().numpy())
+
+    def put_off(self) -> None:
+        self.clock.reopen_turn()
+        self.replay.undo_draw()
 
     def save_data(self) -> None:
         """Save the replay beside a checkpoint that is about to be written."""

@@ -12,7 +12,7 @@ from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.reward_scaling import RewardScaling
 from triptych.data.room import Needs
 from triptych.data.turns import Turn
-from triptych.types import ConfigurationError, Rollout, Step, chance_seed
+from triptych.types import EXPLORE, ConfigurationError, Rollout, Step, chance_seed
 from triptych.types.bounds import Count, Fraction
 
 
@@ -63,15 +63,33 @@ class RolloutDataModule(EnvironmentDataModule):
         return Needs("algo.rollout_length", length, lambda count: {"memory": count * nbytes})
 
     def play_turn(self) -> Rollout:
-        steps = []
+        steps, collector, before = [], self.collector, self._before_turn()
         for _ in range(self.clock.turn.vector_steps):
-            step, episodes = self.collector.receive()  # sends first: nothing is in flight between two turns
+            if self.is_stopping:  # the rollout is played anew when the run goes on
+                self._turn_back(before)
+            self.stop_if_asked()
+            step, episodes = collector.receive()  # sends first: nothing is in flight between two turns
             if self._reward_scaling is not None:
                 step = step._replace(reward=self._reward_scaling(step.reward, step.is_first, step.is_last))
             steps.append(step)
             self.ended_episodes += episodes
         self.clock.turns += 1
         return self._rollout(steps)
+
+    def _before_turn(self) -> tuple[dict[str, Any], torch.Tensor | None]:
+        chance = getattr(self.actor, "generator", None)  # of the actions; a plain actor may have none
+        return self.state_dict(), chance(EXPLORE).get_state() if chance is not None else None
+
+    def _turn_back(self, before: tuple[dict[str, Any], torch.Tensor | None]) -> None:
+        """Forget what was played since ``before``: episodes, clocks, what was seen of rewards, and chances."""
+        state, chance = before
+        assert self._collector is not None
+        self._collector.game.close()  # where it stands is of no use: it is made anew when the run goes on
+        self._collector = None
+        self.load_state_dict(state)
+        if chance is not None:
+            self.actor.generator(EXPLORE).set_state(chance)  # type: ignore[attr-defined]
+        self.ended_episodes = []
 
     def _rollout(self, steps: list[Step]) -> Rollout:
         observation, action, reward, is_terminal, is_last, _, next_observation, extras = zip(*steps, strict=True)

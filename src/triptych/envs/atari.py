@@ -15,6 +15,7 @@ from triptych.envs.scores import atari_scores
 from triptych.types import ConfigurationError, EnvSpec, Received
 from triptych.types.bounds import MAX_SEED, Between, Fraction
 
+EMULATOR_FPS = 60  # of the console, whose time a player sees
 # These four end the whole process from C++ when the vector environment starts them.
 UNPLAYABLE = frozenset({"combat", "joust", "maze_craze", "warlords"})
 
@@ -104,6 +105,7 @@ class Atari:
             human_score=human_score,
             solved_return=solved_return,
             num_starts=max(noop_max, 1) if repeat_action_prob == 0 else None,
+            render_fps=max(EMULATOR_FPS / frame_skip, 1.0),
         )
 
     def start_of(self, seed: int) -> int:

@@ -92,7 +92,7 @@ class Gymnasium:
         self._id, self._frame_stack, self._make_kwargs = id, frame_stack, dict(make_kwargs or {})
         self._make_kwargs.pop("render_mode", None)  # drawing is for `replay`
         self._wrappers = [_find_wrapper(name) for name in wrappers]
-        registration, space = self._look_at_one()
+        registration, space, render_fps = self._look_at_one()
         rule = observation_rule(space, observations, id)
         if frame_stack > 1 and rule.pixel_max is None:
             raise ConfigurationError(
@@ -117,11 +117,12 @@ class Gymnasium:
             frame_stack=frame_stack,
             solved_return=registration.reward_threshold if solved_return is None else solved_return,
             reading=rule.sentence + (f", the last {frame_stack} of them" if frame_stack > 1 else ""),
+            render_fps=render_fps,
             **actions.spec,
         )
 
-    def _look_at_one(self) -> tuple[Any, gymnasium.Space]:
-        """Make one environment and return its registration and the space of its observations, wrappers included.
+    def _look_at_one(self) -> tuple[Any, gymnasium.Space, float]:
+        """Make one environment; return its registration, and with its wrappers its space and pictures per second.
 
         Raises:
             ConfigurationError: it cannot be made, or its wrappers do not fit it.
@@ -142,9 +143,9 @@ class Gymnasium:
             single = self._wrap(single)
         except Exception as error:  # every wrapper has errors of its own
             raise ConfigurationError(f"env.wrappers do not fit env.id={self._id}: {error}") from error
-        space = single.observation_space
+        space, render_fps = single.observation_space, _render_fps(single)
         single.close()
-        return registration, space
+        return registration, space, render_fps
 
     def _wrap(self, env: gymnasium.Env) -> gymnasium.Env:
         for wrapper in self._wrappers:
@@ -231,6 +232,14 @@ class Gymnasium:
 
     def close(self) -> None:
         self._envs.close()
+
+
+def _render_fps(env: gymnasium.Env) -> float:
+    """Return how many pictures an environment shows in a second, the usual number where it does not say."""
+    metadata = getattr(env, "metadata", None)
+    value: Any = metadata.get("render_fps") if isinstance(metadata, dict) else None
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return float(value) if is_number and 1 <= value <= 1000 else EnvSpec.render_fps
 
 
 def _find_wrapper(entry: Any) -> Wrapper:

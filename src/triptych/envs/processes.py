@@ -21,7 +21,7 @@ class ProcessVectorEnv(AsyncVectorEnv):
     """`AsyncVectorEnv` that can be closed after a signal has cut off the reading of its workers' answers.
 
     Ctrl-C in a terminal, and what many schedulers send, reaches every process of a run. The workers leave it to the
-    run, which needs them until its turn ends. Answers that were read in part cannot be waited for again, so then,
+    run, which needs them until it has stopped. Answers that were read in part cannot be waited for again, so then,
     and where nobody closes them, the workers are killed.
 
     Args:

@@ -108,6 +108,7 @@ class FrameReplay:
         self._all_envs = np.arange(num_envs)
         self._saved_cursor = np.zeros(num_envs, dtype=np.int64)
         self._chunks: list[dict[str, Any]] = []
+        self._chance: list[Any] = []
 
     @classmethod
     def fields(cls, spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], Any]]:
@@ -151,6 +152,18 @@ class FrameReplay:
     def update_priorities(self, index: np.ndarray, priorities: np.ndarray) -> None:
         """Set the priorities ``[B]`` of what was drawn at ``index [B]``."""
         self.sampler.update(index, priorities)
+
+    def _remember_chance(self) -> None:
+        """Keep where the generators stand before a draw."""
+        self._chance = [generator.bit_generator.state for generator in self._generators()]
+
+    def _generators(self) -> list[np.random.Generator]:
+        return [self.sampler.generator]
+
+    def undo_draw(self) -> None:
+        """Let the next draw be the latest one again, if nothing is added or given another priority until then."""
+        for generator, state in zip(self._generators(), self._chance, strict=True):
+            generator.bit_generator.state = state
 
     def save(self, directory: Path, name: str) -> None:
         """Save incrementally: the rows since the last save go to a new file, the small arrays to an index file.
@@ -258,6 +271,7 @@ class ReplayBuffer(FrameReplay):
 
     def sample(self, batch_size: int, env_steps: int) -> Draw:
         """Draw transitions, with replacement; ``env_steps`` is the clock of the importance exponent."""
+        self._remember_chance()
         index, weight = self.sampler.draw(batch_size, env_steps)
         row = index % self.rows_per_env
         next_index = index - row + (row + self.arrays["num_steps"][index]) % self.rows_per_env

@@ -14,6 +14,7 @@ class Sampler(Protocol):
     """Draws among the enabled indices of ``range(capacity)``."""
 
     num_enabled: int
+    generator: np.random.Generator
 
     def enable(self, index: np.ndarray) -> None: ...
 

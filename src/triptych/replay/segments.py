@@ -70,6 +70,9 @@ class SegmentBuffer(FrameReplay):
         self._num_open[env_index] = 0
         self._latest_rewards[:, env_index] = 0.0
 
+    def _generators(self) -> list[np.random.Generator]:
+        return [*super()._generators(), self._generator]
+
     def _state(self) -> dict[str, Any]:
         return {
             "generator": self._generator.bit_generator.state,
@@ -124,6 +127,7 @@ class SegmentBuffer(FrameReplay):
 
     def sample(self, batch_size: int, env_steps: int) -> Draw:
         """Draw segments, with replacement; ``env_steps`` is the clock of the importance exponent."""
+        self._remember_chance()
         index, weight = self.sampler.draw(batch_size, env_steps)
         return Draw(self._segment(index), torch.from_numpy(weight), index)
 

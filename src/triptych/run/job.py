@@ -11,11 +11,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from triptych.build import Experiment, build, plain
-from triptych.callbacks.interrupt import RunInterrupted
 from triptych.callbacks.video import write_video
 from triptych.command.check import algo_settings
 from triptych.files import write_text
@@ -25,7 +23,8 @@ from triptych.provenance.identity import deciding_settings, identity_hash
 from triptych.run.folder import CannotGoOn, FolderInUse, RunFolder
 from triptych.run.notes import budget_notes
 from triptych.run.tracking import Tracking
-from triptych.types import ConfigurationError, ExitCode
+from triptych.run.words import introduction, result, tell_finished, tell_interrupted
+from triptych.types import ConfigurationError, ExitCode, RunInterrupted
 
 PROGRESS = ("frames", "env_steps", "updates", "wall_time_s", "frames_per_second")  # fields of summary.json
 RESULTS = ("eval_return_mean", "eval_return_std", "eval_returns", "human_normalized_score", "stop_reason")
@@ -148,7 +147,7 @@ class Job:
     def _say_finished(self) -> None:
         folder, then, now = self.folder, self.earlier.get("git_commit"), self.fields["git_commit"]
         advice = "A larger total_frames goes on, fresh=true starts over."
-        folder.log(f"{folder.path} is finished: {_result(self.earlier)}. {advice}")
+        folder.log(f"{folder.path} is finished: {result(self.earlier)}. {advice}")
         if then != now:
             folder.log(f"The code has changed since: {then} then, {now} now.")
 
@@ -171,7 +170,7 @@ class Job:
         what = {"status": "running", "error": None, "hardware": hardware}
         folder.update_summary(**self.fields, **self._no_results(), **reached, **what)
         experiment.checkpoint.after_save = lambda: folder.update_summary(**_progress(experiment))
-        for name, text in _introduction(self.cfg, experiment).items():
+        for name, text in introduction(self.cfg, experiment).items():
             folder.log(f"{name:>9}  {text}")
         for note in budget_notes(algo_settings(self.cfg), self.cfg.total_frames, experiment.spec.frame_skip):
             folder.log(f"{'note':>9}  {note}")
@@ -190,7 +189,7 @@ class Job:
         except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
             progress = progress or _progress(experiment)
             folder.update_summary(status="interrupted", **progress)
-            folder.log(f"Interrupted at {progress['frames']:,} frames; go on with: {self.command}")
+            tell_interrupted(folder, progress["frames"], experiment.checkpoint.best_value, self.command)
             exit_code = ExitCode.INTERRUPTED
         except Exception as error:
             exit_code = ExitCode.BAD_INPUT if isinstance(error, ConfigurationError) else ExitCode.FAILED
@@ -209,7 +208,8 @@ class Job:
         frames = progress["frames"]
         trainer.loggers = []  # the final evaluation is of another moment than the last row of the curves
         best = folder.best_checkpoint()
-        trainer.test(experiment.module, data, ckpt_path=best, weights_only=True, verbose=False)
+        with experiment.phases.phase(f"final evaluation of the best checkpoint on {data.plan.final_episodes} games"):
+            trainer.test(experiment.module, data, ckpt_path=best, weights_only=True, verbose=False)
         returns = [episode.episode_return for episode in data.evaluator.episodes]
         mean = statistics.fmean(returns)
         metrics = trainer.callback_metrics  # of other ways to play too, such as a planner's without its search
@@ -227,10 +227,13 @@ class Job:
         )
         scores = {name: float(metrics[name]) for name in metrics if name.startswith("eval/")}
         tracking.log_scores({name.replace("eval/", "final/", 1): score for name, score in scores.items()}, frames)
-        video = self._draw(experiment) if self.cfg.callbacks.video else None
+        video = None
+        if self.cfg.callbacks.video:
+            with experiment.phases.phase("drawing the video"):
+                video = self._draw(experiment)
         tracking.log_files(video, best, frames)
         folder.update_summary(status="finished")
-        folder.log(f"Finished: {_result(folder.summary())}")
+        tell_finished(folder)
 
     def _draw(self, experiment: Experiment) -> Path | None:
         """Write the video of the median episode and return its path; a run ends well without one."""
@@ -255,28 +258,6 @@ class Job:
         return dict.fromkeys([*RESULTS, *of_other_modes])
 
 
-def _introduction(cfg: DictConfig, experiment: Experiment) -> dict[str, str]:
-    """Return what a run says of itself before it starts, a line for each name."""
-    spec, data, turn = experiment.spec, experiment.data, experiment.data.clock.turn
-    lines = {
-        "run": str(data.directory.parents[1]),
-        "env": f"{spec.name}, protocol {spec.protocol}, {experiment.measured.frame_skip} frames per step (measured), "
-        f"{data.num_envs} at once",
-        **({"sees": spec.reading} if spec.reading else {}),
-        "hardware": ", ".join(f"{key} {value}" for key, value in experiment.hardware.describe().items()),
-        "rhythm": f"a turn is {turn.env_steps} env steps and {turn.updates} updates",
-        **data.describe(),
-    }
-    sizes = experiment.measured.observation_sizes
-    seen = sizes[sizes > 0] if sizes is not None else np.zeros(0)
-    if len(seen) and seen.max() > 1000 * max(seen.min(), 1e-3) and cfg.algo.get("normalize_observations") is not True:
-        lines["advice"] = (
-            f"the numbers of an observation differ much in size, {seen.min():.3g} to {seen.max():.3g} in the first "
-            "steps; algo.normalize_observations=true, where an algorithm has it, or a wrapper brings them together"
-        )
-    return lines
-
-
 def _progress(experiment: Experiment) -> dict[str, Any]:
     clock, seconds = experiment.data.clock, experiment.metrics.wall_time_s
     return {
@@ -286,15 +267,6 @@ def _progress(experiment: Experiment) -> dict[str, Any]:
         "wall_time_s": round(seconds, 1),
         "frames_per_second": round(clock.frames / seconds, 1) if seconds else None,
     }
-
-
-def _result(summary: dict[str, Any]) -> str:
-    score = summary.get("human_normalized_score")
-    return (
-        f"mean return {summary['eval_return_mean']:.2f} over {len(summary['eval_returns'])} evaluation episodes"
-        + (f", human-normalised {score:.2f}" if score is not None else "")
-        + f", after {summary['frames']:,} frames"
-    )
 
 
 def _sentence(error: Exception) -> str:

@@ -5,7 +5,7 @@ Shape letters, the same everywhere: ``B`` batch, ``T`` time, ``N`` environments,
 """
 
 from triptych.types.environments import EnvSpec, FewStarts, Game, GameFactory, Received
-from triptych.types.errors import ConfigurationError, ExitCode, NoPicture, NotFinite
+from triptych.types.errors import ConfigurationError, ExitCode, NoPicture, NotFinite, RunInterrupted
 from triptych.types.learning import (
     EmptyTurn,
     LossOutput,
@@ -54,6 +54,7 @@ __all__ = [
     "ReplayBatch",
     "Rollout",
     "RolloutSteps",
+    "RunInterrupted",
     "Segment",
     "Step",
     "Transition",

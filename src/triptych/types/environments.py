@@ -32,6 +32,7 @@ class EnvSpec:
         solved_return: mean evaluation return from which the environment counts as solved.
         num_starts: different episodes, given the same actions, among which a seed chooses; ``None`` where every seed
             has an episode of its own.
+        render_fps: pictures of a video per second, one to an env step.
     """
 
     name: str
@@ -51,6 +52,7 @@ class EnvSpec:
     pixel_max: float | None = None
     reading: str = ""
     num_starts: int | None = None
+    render_fps: float = 30.0
 
     @property
     def is_image(self) -> bool:

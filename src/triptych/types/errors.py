@@ -19,7 +19,11 @@ class ConfigurationError(ValueError):
 
 
 class NoPicture(RuntimeError):
-    """An environment cannot be drawn on this machine."""
+    """An environment cannot be drawn on this machine, or not the episode that is to be seen."""
+
+
+class RunInterrupted(BaseException):
+    """Someone asked the run to stop; like `KeyboardInterrupt` no error, so that nobody takes it for one."""
 
 
 class NotFinite(ArithmeticError):

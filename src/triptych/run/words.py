@@ -1,0 +1,96 @@
+"""What a run says of itself: what it is made of at its start, what came of it at its end."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+from rich import box
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from triptych.build import Experiment
+from triptych.callbacks.phases import has_terminal
+from triptych.run.folder import RunFolder
+
+ENDINGS = {"solved": "solved", "total_frames": "the frames are used up", "callback": "a callback ended it"}
+
+
+def introduction(cfg: DictConfig, experiment: Experiment) -> dict[str, str]:
+    """Return what a run says of itself before it starts, a line for each name."""
+    spec, data, turn = experiment.spec, experiment.data, experiment.data.clock.turn
+    lines = {
+        "run": str(data.directory.parents[1]),
+        "env": f"{spec.name}, protocol {spec.protocol}, {experiment.measured.frame_skip} frames per step (measured), "
+        f"{data.num_envs} at once",
+        **({"sees": spec.reading} if spec.reading else {}),
+        "hardware": ", ".join(f"{key} {value}" for key, value in experiment.hardware.describe().items()),
+        "rhythm": f"a turn is {turn.env_steps} env steps and {turn.updates} updates",
+        **data.describe(),
+    }
+    sizes = experiment.measured.observation_sizes
+    seen = sizes[sizes > 0] if sizes is not None else np.zeros(0)
+    if len(seen) and seen.max() > 1000 * max(seen.min(), 1e-3) and cfg.algo.get("normalize_observations") is not True:
+        lines["advice"] = (
+            f"the numbers of an observation differ much in size, {seen.min():.3g} to {seen.max():.3g} in the first "
+            "steps; algo.normalize_observations=true, where an algorithm has it, or a wrapper brings them together"
+        )
+    return lines
+
+
+def result(summary: dict[str, Any]) -> str:
+    """Say in one sentence what the final evaluation of a finished run found."""
+    score, without_search = summary.get("human_normalized_score"), summary.get("eval_return_mean_without_search")
+    return (
+        f"mean return {summary['eval_return_mean']:.2f} over {len(summary['eval_returns'])} evaluation episodes"
+        + (f", {without_search:.2f} without search" if without_search is not None else "")
+        + (f", human-normalised {score:.2f}" if score is not None else "")
+        + f", after {summary['frames']:,} frames"
+    )
+
+
+def tell_finished(folder: RunFolder) -> None:
+    """Say why a run has ended, what came of it, and what to do with it."""
+    summary, video = folder.summary(), folder.path / "videos" / "evaluation.mp4"
+    lines = {"score": result(summary), "folder": str(folder.path)}
+    if video.exists():
+        lines["video"] = str(video)
+    lines["next"] = shlex.join(["python", "scripts/evaluate.py", str(folder.path)])
+    _tell(folder, f"Finished: {ENDINGS[summary['stop_reason']]}", lines)
+
+
+def tell_interrupted(folder: RunFolder, frames: int, best_value: float, command: str) -> None:
+    """Say where a run was stopped and how it goes on.
+
+    Args:
+        frames: played and saved.
+        best_value: mean return of the best evaluation, infinite where there was none.
+        command: that goes on with it.
+    """
+    lines = {"score": f"best evaluation so far: mean return {best_value:.2f}"} if math.isfinite(best_value) else {}
+    lines |= {"folder": str(folder.path), "next": f"go on with: {command}"}
+    _tell(folder, f"Interrupted at {frames:,} frames", lines)
+
+
+def _tell(folder: RunFolder, title: str, lines: dict[str, str]) -> None:
+    """Show lines under a title, in a panel where there is a terminal; ``train.log`` keeps them plain.
+
+    The last line holds a command: it stands below the panel, where no border is copied with it.
+    """
+    plain = [title, *(f"{name:>9}  {text}" for name, text in lines.items())]
+    if not has_terminal():
+        for line in plain:
+            folder.log(line)
+        return
+    table = Table.grid(padding=(0, 2))
+    *in_panel, (last, command) = lines.items()
+    for name, text in in_panel:
+        table.add_row(name, text)
+    Console().print(Panel(table, title=title, box=box.HORIZONTALS), markup=False, highlight=False)
+    print(f"  {last}  {command}", flush=True)
+    for line in plain:
+        folder.note(line)
