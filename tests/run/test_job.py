@@ -29,6 +29,7 @@ TINY = [
     "eval.period_frames=1000",
     "checkpoint.period_frames=500",
     "callbacks.metrics.period_frames=200",
+    "callbacks.metrics.least_rows=0",
     "algo.learning_starts_env_steps=200",
     "algo.env_steps_per_update=8",
     "trainer.num_threads=1",
