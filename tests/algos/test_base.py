@@ -153,7 +153,7 @@ def test_the_updates_of_a_rollout_are_all_made_though_the_run_is_stopping(stoppi
 
 def test_the_updates_of_a_replay_batch_wait_until_the_run_goes_on(stopping, monkeypatch):
     module, told = stopping
-    weight = module.network.policy.weight if hasattr(module.network, "policy") else next(module.parameters())
+    weight = next(module.parameters())
     drawn = []
 
     def loss(minibatch):
@@ -161,6 +161,7 @@ def test_the_updates_of_a_replay_batch_wait_until_the_run_goes_on(stopping, monk
         return LossOutput((weight**2).sum(), {}, priorities=minibatch.weight)
 
     monkeypatch.setattr(module, "loss", loss)
+    monkeypatch.setattr(module, "after_turn", lambda batch: None)
     batch = ReplayBatch(Transition(*[torch.zeros(3)] * 5), torch.tensor([[1.0], [2.0], [3.0]]), 8)
     module.training_step(batch, 0)
     assert (module.updates, told, module.env_steps) == (1, [0], 0)

@@ -12,7 +12,7 @@ SPEC = EnvSpec("vector", "none", (3,), "float32", num_actions=2)
 SETTINGS = {
     "seed": 0, "learning_rate": 1e-3, "adam_epsilon": 1e-8, "max_grad_norm": 10.0, "double_q": False, "dueling": False,
     "num_bins": 3, "support_limit": 1.0, "target_update_period_updates": 2, "epsilon_start": 1.0, "epsilon_end": 0.1,
-    "epsilon_decay_env_steps": 100, "eval_epsilon": 0.0,
+    "epsilon_decay_env_steps": 100, "eval_epsilon": 0.0, "weight_average_decay": 0.5,
 }  # fmt: skip
 
 

@@ -32,7 +32,8 @@ def ppo(spec=SPEC, gae_lambda=0.9, clip_range=0.2, value_clip_range=None, **sett
 
 
 def pqn(spec=SPEC, q_lambda=0.65, **settings):
-    exploration = {"epsilon_start": 1.0, "epsilon_end": 0.1, "epsilon_decay_env_steps": 100, "eval_epsilon": 0.0}
+    exploration = {"epsilon_start": 1.0, "epsilon_end": 0.1, "epsilon_decay_env_steps": 100, "eval_epsilon": 0.0,
+                   "weight_average_decay": 0.5}  # fmt: skip
     return PQN(spec, dueling=False, layer_norm=True, q_lambda=q_lambda, **SHARED | exploration | settings)
 
 

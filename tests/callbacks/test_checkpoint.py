@@ -11,7 +11,7 @@ from triptych.types import RunInterrupted
 
 class FakeTrainer:
     def __init__(self):
-        self.frames, self.saved_data, self.pruned = 0, [], []
+        self.frames, self.vector_steps, self.saved_data, self.pruned = 0, 0, [], []
         self.state = SimpleNamespace(fn="fit")
         self.sanity_checking = False
         self.callback_metrics = {}

@@ -24,7 +24,7 @@ class Keeper:
 class FakeTrainer:
     def __init__(self, frames=0):
         self.frames, self.is_finished, self.owes_evaluation = frames, False, False
-        self.env_steps, self.ended, self.total_frames = 0, [], 10**6
+        self.env_steps, self.vector_steps, self.ended, self.total_frames = 0, 0, [], 10**6
         self.loggers, self.callback_metrics = [Keeper(), Keeper()], {}
         self.state, self.sanity_checking = SimpleNamespace(fn="fit"), False
         self.datamodule = self.clock = self

@@ -58,7 +58,8 @@ class Games:
     """Makes games and keeps them."""
 
     def __init__(self, make=None):
-        self.make = make or (lambda num_envs: ScriptedGame(random_script, num_envs, frame_stack=2))
+        again = {"may_be_cut": True, "shows_seed": True}  # so that a run may go on from running episodes
+        self.make = make or (lambda num_envs: ScriptedGame(random_script, num_envs, frame_stack=2, **again))
         self.made = []
 
     def __call__(self, num_envs):
@@ -275,7 +276,8 @@ def test_vector_observations_go_the_same_way(make_data, fit):
 
 
 def test_a_run_goes_on_from_what_was_saved(make_data, fit):
-    before, actor = make_data(first := Actor(), total_frames=2 * 20), Actor()
+    games = Games(lambda num_envs: ScriptedGame(random_script, num_envs, frame_stack=2))
+    before, actor = make_data(first := Actor(), games, total_frames=2 * 20), Actor()
     fit(first, before)
     before.save_data()
     saved = drawn(before)

@@ -23,6 +23,7 @@ from triptych.functional.losses import cross_entropy
 from triptych.functional.q_learning import epsilon_greedy
 from triptych.functional.schedules import linear_schedule
 from triptych.functional.supports import categorical_projection, expectation, make_support
+from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.q_network import QNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Minibatch, Transition
@@ -41,6 +42,7 @@ class C51(Algorithm):
         target_update_period_updates: updates between two copies to the target network.
         epsilon_start, epsilon_end, epsilon_decay_env_steps: exploration, linear in env steps.
         eval_epsilon: exploration in evaluation.
+        weight_average_decay: per update, of the average of the weights that plays evaluations.
         network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
     """
@@ -60,6 +62,7 @@ class C51(Algorithm):
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
+        weight_average_decay: Fraction,
         network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:
@@ -71,6 +74,7 @@ class C51(Algorithm):
         self.register_buffer("support", make_support(-support_limit, support_limit, num_bins), persistent=False)
         self.online_network = QNetwork(spec, dueling=dueling, num_bins=num_bins, network=network)
         self.target_network = copy.deepcopy(self.online_network).requires_grad_(False)
+        self.average_network = WeightAverage(self.online_network, weight_average_decay)
 
     @property
     def epsilon(self) -> float:
@@ -78,7 +82,8 @@ class C51(Algorithm):
         return linear_schedule(self.env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_decay_env_steps)
 
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
-        q_values = self._q_values(self.online_network(observation))  # [N, A]
+        network = self.online_network if mode == EXPLORE else self.average_network
+        q_values = self._q_values(network(observation))  # [N, A]
         epsilon = self.epsilon if mode == EXPLORE else self.eval_epsilon
         return ActorOutput(epsilon_greedy(q_values, epsilon, self.generator(mode)), {})
 
@@ -100,6 +105,9 @@ class C51(Algorithm):
     def after_update(self) -> None:
         if self.updates % self.target_update_period_updates == 0:
             self.target_network.load_state_dict(self.online_network.state_dict())
+
+    def after_turn(self, batch: Any) -> None:
+        self.average_network.follow(self.online_network, self.updates)
 
     def _q_values(self, logits: Tensor) -> Tensor:
         """Return the expected returns ``[B, A]`` of distributions ``[B, A, S]``."""

@@ -10,8 +10,8 @@ Differences from the Nature paper:
  3. Epsilon falls from 1 to 0.01 (paper: 0.1) over 100k env steps (paper: 1M of the agent's frames).
  4. Learning starts after 10k env steps (paper: 50k).
  5. The target network moves every 250 updates (paper: 10k; its batches come every 4 env steps likewise).
- 6. Evaluation acts randomly with probability 0.01 (paper: 0.05) and scores the best of all checkpoints on
-    new episodes.
+ 6. Evaluation plays with an average of the weights, acts randomly with probability 0.01 (paper: 0.05) and
+    scores the best of all checkpoints on new episodes.
  7. Initial weights, for images, are orthogonal with gain √2 (the paper's code: uniform within ±1/√inputs).
  8. The dueling streams share the hidden layer (Wang et al.: one of 512 units for each stream), and `dueling`
     alone keeps the plain target (Wang et al.: the double one; add `double_q`).
@@ -29,6 +29,7 @@ from triptych.algos.base import Algorithm
 from triptych.functional.losses import half_squared, huber
 from triptych.functional.q_learning import epsilon_greedy, q_learning_target, select
 from triptych.functional.schedules import linear_schedule
+from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.q_network import QNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Minibatch, Transition
@@ -48,6 +49,7 @@ class DQN(Algorithm):
         target_update_period_updates: updates between two copies to the target network.
         epsilon_start, epsilon_end, epsilon_decay_env_steps: exploration, linear in env steps.
         eval_epsilon: exploration in evaluation.
+        weight_average_decay: per update, of the average of the weights that plays evaluations.
         network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
     """
@@ -64,6 +66,7 @@ class DQN(Algorithm):
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
+        weight_average_decay: Fraction,
         network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:
@@ -74,6 +77,7 @@ class DQN(Algorithm):
         self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
         self.online_network = QNetwork(spec, dueling=dueling, network=network)
         self.target_network = copy.deepcopy(self.online_network).requires_grad_(False)
+        self.average_network = WeightAverage(self.online_network, weight_average_decay)
 
     @property
     def epsilon(self) -> float:
@@ -81,7 +85,8 @@ class DQN(Algorithm):
         return linear_schedule(self.env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_decay_env_steps)
 
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
-        q_values = self.online_network(observation)  # [N, A]
+        network = self.online_network if mode == EXPLORE else self.average_network
+        q_values = network(observation)  # [N, A]
         epsilon = self.epsilon if mode == EXPLORE else self.eval_epsilon
         return ActorOutput(epsilon_greedy(q_values, epsilon, self.generator(mode)), {})
 
@@ -100,3 +105,6 @@ class DQN(Algorithm):
     def after_update(self) -> None:
         if self.updates % self.target_update_period_updates == 0:
             self.target_network.load_state_dict(self.online_network.state_dict())
+
+    def after_turn(self, batch: Any) -> None:
+        self.average_network.follow(self.online_network, self.updates)

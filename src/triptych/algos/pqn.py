@@ -11,6 +11,8 @@ Differences from the paper:
     and a shift for each channel.
  5. Initial weights, for images, are orthogonal with gain √2 (the authors' code: normal, scaled likewise).
  6. A truncated episode keeps the value of its last observation.
+ 7. Evaluation plays with an average of the weights and acts randomly with probability 0.01 (the authors' code:
+    the latest weights, greedily).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from triptych.functional.losses import half_squared
 from triptych.functional.q_learning import epsilon_greedy, select
 from triptych.functional.returns import lambda_returns, successor_values
 from triptych.functional.schedules import linear_schedule
+from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.q_network import QNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
@@ -40,6 +43,7 @@ class PQN(Algorithm):
         q_lambda: λ of the returns.
         epsilon_start, epsilon_end, epsilon_decay_env_steps: exploration, linear in env steps.
         eval_epsilon: exploration in evaluation.
+        weight_average_decay: per update, of the average of the weights that plays evaluations.
         network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
     """
@@ -55,6 +59,7 @@ class PQN(Algorithm):
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
+        weight_average_decay: Fraction,
         network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:
@@ -63,6 +68,7 @@ class PQN(Algorithm):
         self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
         self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
         self.online_network = QNetwork(spec, dueling=dueling, layer_norm=layer_norm, network=network)
+        self.average_network = WeightAverage(self.online_network, weight_average_decay)
 
     @property
     def epsilon(self) -> float:
@@ -70,7 +76,8 @@ class PQN(Algorithm):
         return linear_schedule(self.env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_decay_env_steps)
 
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
-        q_values = self.online_network(observation)  # [N, A]
+        network = self.online_network if mode == EXPLORE else self.average_network
+        q_values = network(observation)  # [N, A]
         epsilon = self.epsilon if mode == EXPLORE else self.eval_epsilon
         action = epsilon_greedy(q_values, epsilon, self.generator(mode))
         return ActorOutput(action, {"value": q_values.amax(dim=-1)})
@@ -87,3 +94,6 @@ class PQN(Algorithm):
         td_error = minibatch.target - select(q_values, minibatch.action)  # [B]
         loss = half_squared(td_error).mean()
         return LossOutput(loss, {"q_value_mean": q_values.mean(), "epsilon": self.epsilon})
+
+    def after_turn(self, batch: Any) -> None:
+        self.average_network.follow(self.online_network, self.updates)
