@@ -19,9 +19,10 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from triptych.command.compose import compose_jobs, for_sweeper, register_options, split
+from triptych.command.compose import compose_jobs, for_sweeper, register_options
 from triptych.command.help import help_text
 from triptych.command.names import canonical
+from triptych.command.search_path import own_folders, split
 from triptych.types.errors import ConfigurationError, ExitCode
 
 CONF = Path(__file__).resolve().parent / "conf"
@@ -34,10 +35,11 @@ def main(arguments: list[str]) -> int:
     if {"--help", "-h"} & set(arguments):
         print(help_text(CONF), end="")
         return ExitCode.DONE
-    arguments = canonical(arguments, CONF)
-    sys.argv[1:] = arguments  # which Hydra reads
     try:
-        register_options(CONF, *split(arguments)[1])
+        folders = own_folders(split(arguments), CONF)
+        arguments = canonical(arguments, CONF, *folders)
+        sys.argv[1:] = arguments  # which Hydra reads
+        register_options(CONF, *folders)
         if QUESTIONS & {argument.partition("=")[0] for argument in arguments}:
             return run_jobs(arguments)
         configs = compose_jobs(arguments, CONF)  # names first: torch is slow to import
