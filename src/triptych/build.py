@@ -29,6 +29,7 @@ from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.evaluation import EvaluationPlan
 from triptych.data.room import check_room
 from triptych.provenance.hardware import Hardware
+from triptych.run.weights import load_weights
 from triptych.types import ConfigurationError, EnvSpec, GameFactory
 
 WriteLine = Callable[[str], None]
@@ -67,7 +68,11 @@ class Experiment:
 
 
 def build(
-    cfg: DictConfig, run_dir: Path, write_line: WriteLine = print, available: dict[str, int] | None = None
+    cfg: DictConfig,
+    run_dir: Path,
+    write_line: WriteLine = print,
+    available: dict[str, int] | None = None,
+    weights: Path | None = None,
 ) -> Experiment:
     """Build environments, module, data and trainer.
 
@@ -76,6 +81,7 @@ def build(
         run_dir: the run's folder.
         write_line: where lines about the progress go.
         available: where there is training to come, the bytes of memory, disk and device that its data may take.
+        weights: a checkpoint from whose weights the module starts.
 
     Raises:
         ConfigurationError: a setting cannot work.
@@ -88,6 +94,8 @@ def build(
     pl.seed_everything(cfg.seed, workers=False, verbose=False)
 
     module = make_module(cfg, spec)
+    if weights is not None:
+        load_weights(module, weights)
     data = make_data(cfg, make_game, module, spec, run_dir)
     data.evaluator.say = write_line
     if available is not None:

@@ -32,6 +32,12 @@ class TopLevel(NamedTuple):
     stop_when_solved: bool
     run_dir: str | None
     where_known: list[str]  # keys that a patch sets for those algorithms that have them
+    # Folders of earlier versions go without these.
+    ckpt_path: str | None = None
+    train: bool = True
+    test: bool = True
+    tags: list[str] | None = None
+    task_name: str | None = None
 
 
 class Shown(NamedTuple):
@@ -96,6 +102,8 @@ def check_job(cfg: DictConfig) -> None:
         _check(node, settings, {key: one for key, one in keywords.items() if key != "directory"}, node)
     _check_env_and_protocol(cfg)
     _check_algo(cfg)
+    if not cfg.get("train", True) and not cfg.get("test", True):
+        raise ConfigurationError("train=false test=false leaves nothing to do; leave one of them out.")
     for node in ("logger", "callbacks.extra"):
         for name in OmegaConf.select(cfg, node) or {}:
             _check_target(cfg, f"{node}.{name}")

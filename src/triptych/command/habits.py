@@ -18,6 +18,7 @@ HABITS = {
     "trainer.gradient_clip_val": "algo.max_grad_norm=...",
     "trainer.gradient_clip_algorithm": "algo.max_grad_norm=..., which clips the norm of all gradients together",
     "trainer.accumulate_grad_batches": "algo.batch_size=...",
+    "trainer.resume_from_checkpoint": "nothing: the same command again goes on; ckpt_path=... takes another's weights",
     "trainer.limit_train_batches": FRAMES,
     "trainer.limit_val_batches": "eval.episodes=...",
     "trainer.limit_test_batches": "eval.final_episodes=...",
@@ -42,10 +43,6 @@ HABITS = {
     "model.optimizer.lr": "algo.learning_rate=...",
     "paths.output_dir": "run_dir=...",
     "paths.log_dir": "run_dir=...",
-    "ckpt_path": "the same command again goes on; python scripts/evaluate.py RUN_FOLDER plays a checkpoint",
-    "train": "nothing: a run trains and is evaluated; python scripts/evaluate.py RUN_FOLDER only evaluates",
-    "test": "nothing: a run trains and is evaluated; python scripts/evaluate.py RUN_FOLDER only evaluates",
-    "task_name": "run_dir=...",
     "hparams_search": "-m algo.learning_rate=1e-4,3e-4",
     # Stable-Baselines3, RL Baselines3 Zoo, CleanRL, and the field's other names
     "total_timesteps": FRAMES,
@@ -90,7 +87,6 @@ HABITS = {
     "track": "logger=wandb, or logger=csv for none",
     "capture_video": "callbacks.video=...",
     "save_model": "nothing: checkpoints are written every checkpoint.period_frames",
-    "tags": "logger.wandb.tags=[...]",
     "verbose": "callbacks.progress=...",
 }
 

@@ -26,8 +26,8 @@ def _canonical(argument: str, folders: Sequence[Path]) -> list[str]:
         return [argument]
     if key == "env.make_kwargs" or key.startswith(("env.make_kwargs.", "callbacks.extra.")):
         return [f"++{argument}"]  # keywords of others: there is no list of those that may be given
-    if key == "run_dir":
-        return [f"run_dir={_path(value)}"]
+    if key in ("run_dir", "ckpt_path"):
+        return [f"{key}={_path(value)}"]
     if key in NAMED and re.fullmatch(r"[\w/:.,-]+", value):
         found = [_option(key, one, folders) for one in value.split(",")]
         ids = [one for one in found if one.startswith("gym env.id=")]

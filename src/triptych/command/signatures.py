@@ -19,6 +19,7 @@ from triptych.types import ConfigurationError
 from triptych.types.bounds import KeywordsOf
 
 NOUNS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+PLURALS = {str: "texts", int: "whole numbers", float: "numbers"}
 
 
 class Keyword(NamedTuple):
@@ -121,7 +122,7 @@ def _metadata(annotation: Any) -> tuple[Any, ...]:
 
 
 def allows(annotation: Any, value: Any) -> bool:
-    """Whether a value is what a keyword's annotation asks for; only numbers, texts, flags and choices are looked at."""
+    """Whether a value is what an annotation asks for; only numbers, texts, flags, lists and choices are looked at."""
     origin = typing.get_origin(annotation)
     if origin is Annotated:
         bounds = [bound for bound in annotation.__metadata__ if hasattr(bound, "holds")]
@@ -130,6 +131,8 @@ def allows(annotation: Any, value: Any) -> bool:
         return any(allows(option, value) for option in typing.get_args(annotation))
     if origin is Literal:
         return not isinstance(value, bool) and value in typing.get_args(annotation)
+    if origin is list:
+        return isinstance(value, list) and all(allows(typing.get_args(annotation)[0], one) for one in value)
     if annotation is type(None):
         return value is None
     if annotation is bool:
@@ -155,6 +158,8 @@ def _words(annotation: Any) -> list[str]:
         return [f"{describe(annotation.__origin__)} {bounds}"]
     if origin in (typing.Union, types.UnionType):
         return [word for option in typing.get_args(annotation) for word in _words(option)]
+    if origin is list:
+        return [f"a list of {PLURALS.get(typing.get_args(annotation)[0], 'values')}, as [a,b]"]
     if origin is Literal:
         return [str(choice) for choice in typing.get_args(annotation)]
     return ["null"] if annotation is type(None) else [NOUNS.get(annotation, "another value")]

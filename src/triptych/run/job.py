@@ -22,8 +22,10 @@ from triptych.files import write_text
 from triptych.provenance.code import git_commit, versions
 from triptych.provenance.hardware import available_bytes
 from triptych.provenance.identity import deciding_settings, identity_hash
+from triptych.run.evaluation import evaluate_job
 from triptych.run.folder import CannotGoOn, FolderInUse, RunFolder
 from triptych.run.notes import budget_notes
+from triptych.run.weights import find_checkpoint
 from triptych.types import ConfigurationError, ExitCode
 
 PROGRESS = ("frames", "env_steps", "updates", "wall_time_s", "frames_per_second")  # fields of summary.json
@@ -58,6 +60,8 @@ def run(cfg: DictConfig, choices: dict[str, str], command: str) -> ExitCode:
         command: that goes on with this run.
     """
     path = folder_of(cfg, choices)
+    if not cfg.train:
+        return evaluate_job(cfg, path, identity_of(cfg))
     try:
         folder = RunFolder(path, fresh=cfg.fresh)
     except ConfigurationError as error:
@@ -102,6 +106,9 @@ class Job:
             "total_frames": cfg.total_frames,
             "identity": identity_of(cfg),
             "command": command,
+            "task_name": cfg.task_name,
+            "tags": plain(cfg.tags),
+            "test": cfg.test,
             "git_commit": git_commit(),
             "versions": versions(),
         }
@@ -123,7 +130,9 @@ class Job:
             return ExitCode.DONE
         try:
             checkpoint = folder.resume_checkpoint()
-            experiment = build(self.cfg, folder.path, folder.log, available_bytes(folder.checkpoints / "replay"))
+            weights = self._weights(checkpoint)
+            available = available_bytes(folder.checkpoints / "replay")
+            experiment = build(self.cfg, folder.path, folder.log, available, weights)
         except ConfigurationError as error:
             folder.discard_if_new()
             return _refuse(str(error), ExitCode.BAD_INPUT)
@@ -134,7 +143,23 @@ class Job:
         self._begin(experiment, checkpoint)
         return self._train_and_evaluate(experiment, checkpoint)
 
+    def _weights(self, checkpoint: Path | None) -> Path | None:
+        """Return the checkpoint of another run from whose weights this one starts, if it starts."""
+        start = self.cfg.ckpt_path
+        self.fields["started_from"] = self.earlier.get("started_from") if checkpoint else None
+        if start is None:
+            return None
+        if checkpoint is not None:
+            self.folder.log(f"ckpt_path={start} is not read: the run goes on from its own {checkpoint.name}.")
+            return None
+        weights = find_checkpoint(Path(start).expanduser())
+        self.fields["started_from"] = str(weights)
+        return weights
+
     def _is_finished(self) -> bool:
+        return self._is_trained() and not (self.cfg.test and self.earlier.get("eval_return_mean") is None)
+
+    def _is_trained(self) -> bool:
         cfg, earlier = self.cfg, self.earlier
         if earlier.get("status") != "finished":
             return False
@@ -173,15 +198,26 @@ class Job:
             folder.log(f"{name:>9}  {text}")
         for note in budget_notes(algo_settings(self.cfg), self.cfg.total_frames, experiment.spec.frame_skip):
             folder.log(f"{'note':>9}  {note}")
-        folder.log(f"{'start':>9}  {checkpoint.name if checkpoint else 'from scratch'}")
+        started_from = self.fields["started_from"]
+        start = f"from the weights of {started_from}" if started_from else "from scratch"
+        folder.log(f"{'start':>9}  {checkpoint.name if checkpoint else start}")
 
     def _train_and_evaluate(self, experiment: Experiment, checkpoint: Path | None) -> ExitCode:
         folder, exit_code, progress = self.folder, ExitCode.FAILED, None
         try:
             with experiment.interrupt:
-                experiment.trainer.fit(experiment.module, experiment.data, ckpt_path=checkpoint, weights_only=True)
-                progress = _progress(experiment)  # before the best checkpoint turns the counters back
-                self._evaluate(experiment, progress)
+                if self._is_trained():  # without its final evaluation, which is asked for now
+                    progress = {name: self.earlier[name] for name in PROGRESS}
+                    stop_reason = self.earlier["stop_reason"]
+                else:
+                    experiment.trainer.fit(experiment.module, experiment.data, ckpt_path=checkpoint, weights_only=True)
+                    progress = _progress(experiment)  # before the best checkpoint turns the counters back
+                    stop_reason = experiment.finish.stop_reason
+                folder.update_summary(**progress, stop_reason=stop_reason)
+                if self.cfg.test:
+                    self._evaluate(experiment)
+                folder.update_summary(status="finished")
+                folder.log(f"Finished: {_result(folder.summary())}")
             exit_code = ExitCode.DONE
         except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
             progress = progress or _progress(experiment)
@@ -198,7 +234,7 @@ class Job:
             experiment.close_loggers(exit_code)
         return exit_code
 
-    def _evaluate(self, experiment: Experiment, progress: dict[str, Any]) -> None:
+    def _evaluate(self, experiment: Experiment) -> None:
         """Play the final evaluation with the best checkpoint, write what came of it, then the video."""
         trainer, data, folder = experiment.trainer, experiment.data, self.folder
         trainer.loggers = []  # the final evaluation is of another moment than the last row of the curves
@@ -215,13 +251,9 @@ class Job:
             eval_returns=returns,
             human_normalized_score=experiment.spec.human_normalized_score(mean),
             **others,
-            stop_reason=experiment.finish.stop_reason,
-            **progress,
         )
         if self.cfg.callbacks.video:
             self._draw(experiment)
-        folder.update_summary(status="finished")
-        folder.log(f"Finished: {_result(folder.summary())}")
 
     def _draw(self, experiment: Experiment) -> None:
         """Write the video of the median episode; a run ends well without one."""
@@ -279,6 +311,8 @@ def _progress(experiment: Experiment) -> dict[str, Any]:
 
 def _result(summary: dict[str, Any]) -> str:
     score = summary.get("human_normalized_score")
+    if summary.get("eval_return_mean") is None:
+        return f"no final evaluation (test=false), after {summary['frames']:,} frames"
     return (
         f"mean return {summary['eval_return_mean']:.2f} over {len(summary['eval_returns'])} evaluation episodes"
         + (f", human-normalised {score:.2f}" if score is not None else "")
