@@ -673,3 +673,20 @@ def test_a_home_in_run_dir_is_the_users(tmp_path):
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "run" / "summary.json").exists()
     assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize("algo", ["dqn", "c51"])
+def test_overfit_learns_one_filling_of_the_replay(algo, tmp_path):
+    result = train(f"algo={algo}", "env=catch", "debug=overfit", f"run_dir={tmp_path}", "callbacks.video=false")
+    assert result.returncode == 0, result.stderr
+    losses = [float(row["train/loss"]) for row in rows(tmp_path) if row["train/loss"]]
+    assert summary(tmp_path)["updates"] == 400 * len(losses) == 2000
+    assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("algo", ["ppo", "a2c"])
+def test_overfit_says_what_to_use_without_a_replay(algo, tmp_path):
+    result = train(f"algo={algo}", "env=catch", "debug=overfit", cwd=tmp_path)
+    assert result.returncode == 2
+    assert f"triptych.algos.{algo}." in result.stderr
+    assert "has no algo.env_steps_per_update: debug=overfit takes an algo with a replay" in result.stderr

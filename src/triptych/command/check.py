@@ -33,6 +33,7 @@ class TopLevel(NamedTuple):
     run_dir: str | None
     where_known: list[str]  # keys that a patch sets for those algorithms that have them
     # Folders of earlier versions go without these.
+    needs: dict[str, str] | None = None  # settings of the algorithm that a patch needs, with what to type instead
     ckpt_path: str | None = None
     train: bool = True
     test: bool = True
@@ -193,6 +194,9 @@ def _check_algo(cfg: DictConfig) -> None:
     keywords = {name: one for signature in signatures for name, one in signature.all_keywords.items()}
     for name in GIVEN:
         keywords.pop(name, None)
+    for name, instead in (cfg.get("needs") or {}).items():
+        if name not in keywords:
+            raise ConfigurationError(f"algo ({cfg.algo.module}) has no algo.{name}: {instead}.")
     optional = {str(key).rpartition(".")[2] for key in cfg.where_known}
     settings = {
         name: setting

@@ -23,7 +23,7 @@ HABITS = {
     "trainer.limit_val_batches": "eval.episodes=...",
     "trainer.limit_test_batches": "eval.final_episodes=...",
     "trainer.fast_dev_run": "debug=tiny",
-    "trainer.overfit_batches": "debug=tiny env=catch; there is no fixed set of batches to fit",
+    "trainer.overfit_batches": "debug=overfit env=catch, many updates on one small filling of a replay",
     "trainer.num_sanity_val_steps": "nothing: an evaluation is played at the end of each eval.period_frames",
     "trainer.enable_progress_bar": "callbacks.progress=...",
     "trainer.enable_model_summary": "nothing: there is no summary",
