@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import tomllib
+
 import pytest
 import torch
 
-from tests.front_door import ROOT, train
+from tests.front_door import ROOT, summary, train
+from triptych.command import main as front_door
 from triptych.command.habits import HABITS, markdown
+from triptych.command.main import console
 from triptych.command.names import canonical
 
 CONF = ROOT / "conf"
@@ -109,3 +114,20 @@ def test_help_says_what_to_type():
     for word in ("python train.py algo=dqn env=pong", "muzero", "atari100k", "emulator frames", "--cfg job"):
         assert word in result.stdout
     assert "powered by Hydra" not in result.stdout
+
+
+def test_the_console_command_is_the_front_door_in_any_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["env=catch", "debug=fdr", "total_frames=400", "callbacks=none"]
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/triptych", *arguments])
+    assert console() == 0
+    (path,) = tmp_path.glob("outputs/.debug/dqn/catch/none/*/summary.json")
+    assert summary(path.parent)["command"] == "triptych env=catch debug=fdr total_frames=400 callbacks=none"
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"triptych": f"{console.__module__}:{console.__name__}"}
+
+
+def test_without_its_checkout_it_says_so(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(front_door, "CONF", tmp_path / "conf")
+    assert front_door.main(["env=catch"]) == 2
+    assert f"{tmp_path / 'conf'} holds no configuration" in capsys.readouterr().err

@@ -53,7 +53,7 @@ WAYS = ["config-dir", "file", "package", "config-name"]
 
 def composed(*arguments):
     register_options(CONF, *own_folders(split(arguments), CONF))
-    return compose_jobs(arguments, CONF)
+    return [job.cfg for job in compose_jobs(arguments, CONF)]
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -27,6 +28,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from triptych.command.habits import HABITS
+from triptych.command.plugins import not_installed
 from triptych.command.search_path import KEY, split
 from triptych.command.suggest import unknown
 from triptych.envs import atari
@@ -77,7 +79,14 @@ def bases_of(algo: str, folders: Sequence[Path]) -> list[str]:
     return found
 
 
-def compose_jobs(arguments: Sequence[str], conf: Path) -> list[DictConfig]:
+class Job(NamedTuple):
+    """One job of a command line."""
+
+    overrides: list[str]
+    cfg: DictConfig
+
+
+def compose_jobs(arguments: Sequence[str], conf: Path) -> list[Job]:
     """Compose what a command line asks for, every job of a sweep that can be known beforehand.
 
     Folders of the user's own are searched as Hydra searches them.
@@ -102,7 +111,7 @@ def compose_jobs(arguments: Sequence[str], conf: Path) -> list[DictConfig]:
     with hydra_ready(conf, line.config_dir):
         configs = [compose_config(job, conf, line.config_name) for job in jobs]
     _check_folders(configs, parsed)
-    return configs
+    return [Job(overrides, cfg) for overrides, cfg in zip(jobs, configs, strict=True)]
 
 
 @contextmanager
@@ -196,6 +205,8 @@ def compose_config(overrides: list[str], conf: Path, config_name: str = "train")
             raise ConfigurationError(
                 f"env={option} cannot be played: its ROM ends the whole process; choose another game."
             ) from error
+        if group.startswith("hydra/"):
+            raise ConfigurationError(not_installed(group, option, list(error.options or []))) from error
         options = error.options or [path.stem for path in (conf / group).glob("*.yaml")]
         raise ConfigurationError(unknown(f"{group}={option}", option, list(options))) from error
     except ConfigCompositionException as error:
@@ -203,8 +214,11 @@ def compose_config(overrides: list[str], conf: Path, config_name: str = "train")
         if key in HABITS:
             raise ConfigurationError(f"{key} is not a key here; instead: {HABITS[key]}.") from error
         components = [override for override in overrides if override.partition("=")[0].strip("+") in (*GROUPS, KEY)]
+        is_hydras = key.startswith("hydra.")
+        if is_hydras:
+            components += [override for override in overrides if override.startswith("hydra/")]
         try:
-            composed = compose(config_name, overrides=components)
+            composed = compose(config_name, overrides=components, return_hydra_config=is_hydras)
         except HydraException:  # the choice of a component is itself no name
             raise ConfigurationError(
                 f"{' '.join(components)} cannot be composed; each group takes one name, as env=pong does."
@@ -251,9 +265,7 @@ def _sweep_jobs(parsed: list[Override]) -> list[list[str]]:
                 f"{override.input_line} needs a sweeper that searches intervals, chosen by hydra/sweeper=...; "
                 f"without one list the values: {override.key_or_group}=a,b,c."
             )
-        elif override.is_sweep_override() or (
-            override.key_or_group.startswith("hydra") and override.key_or_group != KEY
-        ):
+        elif override.is_sweep_override():
             continue  # only the sweeper knows what it stands for
         else:
             choices.append([override.input_line or ""])
