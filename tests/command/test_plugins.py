@@ -94,7 +94,7 @@ def summaries(folder):
 def test_a_failure_in_another_process_is_the_sweeps(module, choice, tmp_path):
     pytest.importorskip(module)
     envs = ["env=gym", "env.id=Pendulum-v1,CartPole-v1"]
-    result = start("-m", *choice, "logger=csv", "debug=fdr", "callbacks.video=false", *envs, cwd=tmp_path)
+    result = start("-m", *choice, *envs, "logger=csv", "debug=fdr", "callbacks.video=false", cwd=tmp_path)
     assert result.returncode == 2, result.stderr
     assert "exit 2  python train.py env=gym env.id=Pendulum-v1" in result.stdout
     assert "ok  python train.py env=gym env.id=CartPole-v1" in result.stdout

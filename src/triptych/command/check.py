@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from triptych.algos.base import Algorithm
 from triptych.callbacks.checkpoint import RunCheckpoint
 from triptych.callbacks.metrics import Metrics
+from triptych.command.habits import HABITS, instead
 from triptych.command.signatures import Keyword, allows, describe, find, signature_of
 from triptych.command.suggest import unknown
 from triptych.data.datamodule import EnvironmentDataModule
@@ -194,9 +195,9 @@ def _check_algo(cfg: DictConfig) -> None:
     keywords = {name: one for signature in signatures for name, one in signature.all_keywords.items()}
     for name in GIVEN:
         keywords.pop(name, None)
-    for name, instead in (cfg.get("needs") or {}).items():
+    for name, way_out in (cfg.get("needs") or {}).items():
         if name not in keywords:
-            raise ConfigurationError(f"algo ({cfg.algo.module}) has no algo.{name}: {instead}.")
+            raise ConfigurationError(f"algo ({cfg.algo.module}) has no algo.{name}: {way_out}.")
     optional = {str(key).rpartition(".")[2] for key in cfg.where_known}
     settings = {
         name: setting
@@ -232,6 +233,8 @@ def _check(node: str, settings: Mapping[str, Setting], keywords: Mapping[str, Ke
     """Check that each keyword that needs a value has one, that each setting has a keyword, and each value."""
     prefix = f"{node}." if node else ""
     for name, setting in settings.items():
+        if name not in keywords and setting.key in HABITS:
+            raise ConfigurationError(instead(setting.key))
         if name not in keywords:
             known = [settings[key].key if key in settings else f"{prefix}{key}" for key in keywords]
             known += [inner for inner in (*CONSTRUCTORS, "callbacks.extra") if inner.startswith(f"{node}.")]

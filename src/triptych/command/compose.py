@@ -27,7 +27,7 @@ from hydra.errors import (
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from triptych.command.habits import HABITS
+from triptych.command.habits import HABITS, instead
 from triptych.command.plugins import not_installed
 from triptych.command.search_path import KEY, split
 from triptych.command.suggest import unknown
@@ -183,6 +183,8 @@ def _check_override(override: Override, conf: Path) -> None:
             f"{override.input_line}: tuned numbers follow from algo and env, as conf/tuned/<algo>-<env>.yaml; "
             "override single keys instead."
         )
+    if key == "hydra.run.dir":
+        raise ConfigurationError(f"{override.input_line} is not where a run's files go; instead: run_dir=...")
     if key in ("protocol.name", "env.protocol"):
         raise ConfigurationError(
             f"{override.input_line} would only rename the protocol; choose another with protocol=..., or change one "
@@ -212,7 +214,7 @@ def compose_config(overrides: list[str], conf: Path, config_name: str = "train")
     except ConfigCompositionException as error:
         key = _offending_key(str(error), overrides)
         if key in HABITS:
-            raise ConfigurationError(f"{key} is not a key here; instead: {HABITS[key]}.") from error
+            raise ConfigurationError(instead(key)) from error
         components = [override for override in overrides if override.partition("=")[0].strip("+") in (*GROUPS, KEY)]
         is_hydras = key.startswith("hydra.")
         if is_hydras:

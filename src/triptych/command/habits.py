@@ -31,6 +31,8 @@ HABITS = {
     "trainer.default_root_dir": "run_dir=...",
     "trainer.logger": "logger=..., one of csv, wandb, tensorboard, mlflow, or 'logger=[wandb,tensorboard]'",
     "trainer.callbacks": "'+callbacks.extra.name={_target_:package.Class,...}'",
+    "callbacks.model_checkpoint.monitor": "nothing: best.ckpt is the best by the evaluations during the run",
+    "callbacks.early_stopping.patience": "callbacks=early_stopping callbacks.extra.early_stopping.patience=...",
     "trainer.strategy": DISTRIBUTED,
     "trainer.num_nodes": DISTRIBUTED,
     "trainer.sync_batchnorm": DISTRIBUTED,
@@ -89,6 +91,11 @@ HABITS = {
     "save_model": "nothing: checkpoints are written every checkpoint.period_frames",
     "verbose": "callbacks.progress=...",
 }
+
+
+def instead(key: str) -> str:
+    """Say in a sentence what is typed here for a key of `HABITS`."""
+    return f"{key} is not a key here; instead: {HABITS[key]}" + ("" if HABITS[key].endswith("...") else ".")
 
 
 def markdown() -> str:

@@ -32,11 +32,8 @@ def main(arguments: list[str]) -> int:
         print(help_text(CONF), end="")
         return ExitCode.DONE
     try:
-        _check_conf()
-        folders = own_folders(split(arguments), CONF)
-        arguments = canonical(arguments, CONF, *folders)
+        arguments = in_own_names(arguments)
         sys.argv[1:] = arguments  # which Hydra reads
-        register_options(CONF, *folders)
         if QUESTIONS & {argument.partition("=")[0] for argument in arguments}:
             return run_jobs(arguments, CONF)
         check(arguments)
@@ -45,6 +42,22 @@ def main(arguments: list[str]) -> int:
         return ExitCode.BAD_INPUT
     sys.argv[1:] = for_sweeper(arguments)
     return run_jobs(arguments, CONF)
+
+
+def in_own_names(arguments: list[str]) -> list[str]:
+    """Write a command line in this project's own names, and offer the options that need no file.
+
+    Raises:
+        ConfigurationError: a folder of configuration is none.
+    """
+    if not (CONF / "train.yaml").is_file():
+        raise ConfigurationError(
+            f"{CONF} holds no configuration: the package is installed without its checkout; clone it and "
+            "pip install -c requirements.lock -e ."
+        )
+    folders = own_folders(split(arguments), CONF)
+    register_options(CONF, *folders)
+    return canonical(arguments, CONF, *folders)
 
 
 def check(arguments: list[str], *, with_environments: bool = True) -> None:
@@ -61,14 +74,6 @@ def check(arguments: list[str], *, with_environments: bool = True) -> None:
         check_job(job.cfg)
     if len(jobs) > 1 and with_environments:
         check_environments(jobs)
-
-
-def _check_conf() -> None:
-    if not (CONF / "train.yaml").is_file():
-        raise ConfigurationError(
-            f"{CONF} holds no configuration: the package is installed without its checkout; clone it and "
-            "pip install -c requirements.lock -e ."
-        )
 
 
 def console() -> int:
