@@ -31,6 +31,7 @@ from triptych.data.evaluation import EvaluationPlan
 from triptych.data.room import check_room
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.provenance.hardware import Hardware
+from triptych.run.weights import load_weights
 from triptych.types import ConfigurationError, EnvSpec, GameFactory, chance_seed
 
 WriteLine = Callable[[str], None]
@@ -62,7 +63,11 @@ class Experiment:
 
 
 def build(
-    cfg: DictConfig, run_dir: Path, write_line: WriteLine = print, available: dict[str, int] | None = None
+    cfg: DictConfig,
+    run_dir: Path,
+    write_line: WriteLine = print,
+    available: dict[str, int] | None = None,
+    weights: Path | None = None,
 ) -> Experiment:
     """Build environments, module, data and trainer.
 
@@ -71,6 +76,7 @@ def build(
         run_dir: the run's folder.
         write_line: where lines about the progress go.
         available: where there is training to come, the bytes of memory, disk and device that its data may take.
+        weights: a checkpoint from whose weights the module starts.
 
     Raises:
         ConfigurationError: a setting cannot work.
@@ -83,6 +89,8 @@ def build(
     pl.seed_everything(chance_seed(cfg.seed, "weights"), workers=False, verbose=False)
 
     module = make_module(cfg, spec)
+    if weights is not None:
+        load_weights(module, weights)
     data = make_data(cfg, make_game, module, spec, run_dir)
     data.say = data.evaluator.say = write_line
     if available is not None:

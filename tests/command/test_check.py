@@ -281,8 +281,8 @@ def test_every_keyword_that_a_setting_reaches_says_what_it_may_be(constructor):
 
 def composed(*arguments):
     register_options(CONF)
-    (cfg,) = compose_jobs(arguments, CONF)
-    return cfg
+    (job,) = compose_jobs(arguments, CONF)
+    return job.cfg
 
 
 ALGOS = sorted(path.stem for path in (CONF / "algo").glob("*.yaml"))

@@ -117,3 +117,10 @@ def test_schedules_have_horizons_of_their_own():
     short = composed("env=pong", "total_frames=1000")
     long = composed("env=pong", "total_frames=50000000")
     assert short.algo == long.algo
+
+
+def test_wandb_gets_the_tags_and_the_name_of_the_task():
+    cfg = composed("env=catch", "tags=[a,b]", "task_name=trial")
+    check_job(cfg)
+    logger = OmegaConf.to_container(cfg, resolve=True)["logger"]["wandb"]
+    assert (logger["tags"], logger["group"]) == (["a", "b"], "trial")

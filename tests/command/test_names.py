@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+import tomllib
+
 import pytest
 import torch
 
-from tests.front_door import ROOT, train
-from triptych.command.habits import HABITS, markdown
+from scripts import habits as habits_page
+from tests.front_door import ROOT, call, summary, train
+from triptych.command import main as front_door
+from triptych.command.habits import HABITS, instead, markdown
+from triptych.command.main import console
 from triptych.command.names import canonical
 
 CONF = ROOT / "conf"
@@ -70,7 +76,8 @@ def test_a_whole_run_by_habit(tmp_path):
 def test_a_key_of_another_project_is_refused_with_the_one_of_this(key, tmp_path):
     result = train("env=catch", f"{key}=3", cwd=tmp_path)
     assert result.returncode == 2
-    assert result.stderr == f"error: {key} is not a key here; instead: {HABITS[key]}.\n"
+    assert result.stderr == f"error: {instead(key)}\n"
+    assert HABITS[key] in result.stderr
 
 
 def test_the_documented_table_is_the_one_that_is_used():
@@ -109,3 +116,30 @@ def test_help_says_what_to_type():
     for word in ("python train.py algo=dqn env=pong", "muzero", "atari100k", "emulator frames", "--cfg job"):
         assert word in result.stdout
     assert "powered by Hydra" not in result.stdout
+
+
+def test_the_console_command_is_the_front_door_in_any_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["env=catch", "debug=fdr", "total_frames=400", "callbacks=none"]
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/triptych", *arguments])
+    assert console() == 0
+    (path,) = tmp_path.glob("outputs/.debug/dqn/catch/none/*/summary.json")
+    assert summary(path.parent)["command"] == "triptych env=catch debug=fdr total_frames=400 callbacks=none"
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"triptych": f"{console.__module__}:{console.__name__}"}
+
+
+def test_without_its_checkout_it_says_so(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(front_door, "CONF", tmp_path / "conf")
+    assert front_door.main(["env=catch"]) == 2
+    assert f"{tmp_path / 'conf'} holds no configuration" in capsys.readouterr().err
+
+
+def test_a_key_of_another_project_that_is_added_by_a_plus_is_refused_alike():
+    result = train("env=catch", "+trainer.fast_dev_run=true")
+    assert (result.returncode, result.stderr) == (2, f"error: {instead('trainer.fast_dev_run')}\n")
+
+
+def test_the_page_of_habitual_command_lines_is_what_the_code_does(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert call(habits_page.main, "scripts/habits.py", "--check").returncode == 0, "run scripts/habits.py"

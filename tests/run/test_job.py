@@ -15,8 +15,10 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from tests.front_door import command, frames_of, rows, start, summary, train
+from tests.front_door import ROOT, command, frames_of, rows, start, summary, train
 from triptych.build import build
+from triptych.command import environments
+from triptych.command.compose import compose_jobs, register_options
 from triptych.report.runs import find_runs
 from triptych.run.job import env_name
 from triptych.run.restore import load_config
@@ -202,15 +204,36 @@ def test_a_file_that_an_environment_misses_fails_its_start_alone(tmp_path):
     assert "Traceback" in (path.parent / "train.log").read_text()
 
 
+GRAVITY = ["env=gym", "env.id=LunarLander-v3"]  # it must lie between 0 and -12
+
+
 def test_what_an_environment_says_when_it_is_made_is_told_in_a_sentence(tmp_path):
     tiny = [argument for argument in TINY if not argument.startswith("env=")]
-    gravity = "+env.make_kwargs.gravity=5,-10"  # LunarLander's must lie between 0 and -12
-    result = train("-m", "env=gym", "env.id=LunarLander-v3", gravity, "total_frames=400", *tiny, cwd=tmp_path)
+    result = train(*GRAVITY, "+env.make_kwargs.gravity=5", "total_frames=400", *tiny, cwd=tmp_path)
     assert result.returncode == 1
     assert "Traceback" not in result.stdout + result.stderr
     assert "Failed to start: AssertionError: gravity" in result.stdout
-    statuses = sorted(summary(path.parent)["status"] for path in tmp_path.glob("outputs/*/*/*/*/summary.json"))
-    assert statuses == ["failed", "finished"]
+    (path,) = tmp_path.glob("outputs/*/*/*/*/summary.json")
+    assert summary(path.parent)["status"] == "failed"
+
+
+def test_a_sweep_does_not_start_where_one_of_its_environments_cannot_be_played(tmp_path):
+    result = train("-m", *GRAVITY, "+env.make_kwargs.gravity=-10,5", "seed=1,2", "logger=csv", cwd=tmp_path)
+    assert result.returncode == 2
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert "gravity=5 seed=1" in line
+    assert "AssertionError: gravity" in line
+    assert "no job was started" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_environment_of_a_sweep_is_made_once_before_it_starts(monkeypatch):
+    made = []
+    monkeypatch.setattr(environments, "make_spec", lambda make_game: made.append(make_game))
+    register_options(ROOT / "conf")
+    sweep = ["-m", "env=catch,cartpole", "algo=dqn,ppo", "seed=1,2,3", "env.num_envs=4,8"]
+    environments.check_environments(compose_jobs(sweep, ROOT / "conf"))
+    assert len(made) == 2
 
 
 def test_a_truncated_best_checkpoint_gives_way_to_the_last(finished, tmp_path):
@@ -682,3 +705,20 @@ def test_a_home_in_run_dir_is_the_users(tmp_path):
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "run" / "summary.json").exists()
     assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize("algo", ["dqn", "c51"])
+def test_overfit_learns_one_filling_of_the_replay(algo, tmp_path):
+    result = train(f"algo={algo}", "env=catch", "debug=overfit", f"run_dir={tmp_path}", "callbacks.video=false")
+    assert result.returncode == 0, result.stderr
+    losses = [float(row["train/loss"]) for row in rows(tmp_path) if row["train/loss"]]
+    assert summary(tmp_path)["updates"] == 400 * len(losses) == 2000
+    assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("algo", ["ppo", "a2c"])
+def test_overfit_says_what_to_use_without_a_replay(algo, tmp_path):
+    result = train(f"algo={algo}", "env=catch", "debug=overfit", cwd=tmp_path)
+    assert result.returncode == 2
+    assert f"triptych.algos.{algo}." in result.stderr
+    assert "has no algo.env_steps_per_update: debug=overfit takes an algo with a replay" in result.stderr

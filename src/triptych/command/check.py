@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from triptych.algos.base import Algorithm
 from triptych.callbacks.checkpoint import RunCheckpoint
 from triptych.callbacks.metrics import Metrics
+from triptych.command.habits import HABITS, instead
 from triptych.command.signatures import Keyword, allows, describe, find, signature_of
 from triptych.command.suggest import unknown
 from triptych.data.datamodule import EnvironmentDataModule
@@ -33,6 +34,13 @@ class TopLevel(NamedTuple):
     stop_when_solved: bool
     run_dir: str | None
     where_known: list[str]  # keys that a patch sets for those algorithms that have them
+    # Folders of earlier versions go without these.
+    needs: dict[str, str] | None = None  # settings of the algorithm that a patch needs, with what to type instead
+    ckpt_path: str | None = None
+    train: bool = True
+    test: bool = True
+    tags: list[str] | None = None
+    task_name: str | None = None
 
 
 class Shown(NamedTuple):
@@ -98,6 +106,8 @@ def check_job(cfg: DictConfig) -> None:
         _check(node, settings, {key: one for key, one in keywords.items() if key != "directory"}, node)
     _check_env_and_protocol(cfg)
     _check_algo(cfg)
+    if not cfg.get("train", True) and not cfg.get("test", True):
+        raise ConfigurationError("train=false test=false leaves nothing to do; leave one of them out.")
     for node in ("logger", "callbacks.extra"):
         for name in OmegaConf.select(cfg, node) or {}:
             _check_target(cfg, f"{node}.{name}")
@@ -189,6 +199,9 @@ def _check_algo(cfg: DictConfig) -> None:
     for name in GIVEN:
         keywords.pop(name, None)
     _check_network(cfg, is_taken="network" in keywords)
+    for name, way_out in (cfg.get("needs") or {}).items():
+        if name not in keywords:
+            raise ConfigurationError(f"algo ({cfg.algo.module}) has no algo.{name}: {way_out}.")
     optional = {str(key).rpartition(".")[2] for key in cfg.where_known}
     settings = {
         name: setting
@@ -241,6 +254,8 @@ def _check(node: str, settings: Mapping[str, Setting], keywords: Mapping[str, Ke
     """Check that each keyword that needs a value has one, that each setting has a keyword, and each value."""
     prefix = f"{node}." if node else ""
     for name, setting in settings.items():
+        if name not in keywords and setting.key in HABITS:
+            raise ConfigurationError(instead(setting.key))
         if name not in keywords:
             known = [settings[key].key if key in settings else f"{prefix}{key}" for key in keywords]
             known += [inner for inner in (*CONSTRUCTORS, "callbacks.extra") if inner.startswith(f"{node}.")]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -24,7 +27,9 @@ from hydra.errors import (
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from triptych.command.habits import HABITS
+from triptych.command.habits import HABITS, instead
+from triptych.command.plugins import not_installed
+from triptych.command.search_path import KEY, split
 from triptych.command.suggest import unknown
 from triptych.envs import atari
 from triptych.provenance.identity import leaves
@@ -75,35 +80,52 @@ def bases_of(algo: str, folders: Sequence[Path]) -> list[str]:
     return found
 
 
-def compose_jobs(arguments: Sequence[str], conf: Path) -> list[DictConfig]:
+class Job(NamedTuple):
+    """One job of a command line."""
+
+    overrides: list[str]
+    cfg: DictConfig
+
+
+def compose_jobs(arguments: Sequence[str], conf: Path) -> list[Job]:
     """Compose what a command line asks for, every job of a sweep that can be known beforehand.
 
-    A folder of the user's own, given by ``--config-dir``, is searched as Hydra searches it.
+    Folders of the user's own are searched as Hydra searches them.
 
     Raises:
         ConfigurationError: one sentence about the first name that does not exist, or choice that cannot be meant.
     """
-    is_sweep = bool({"-m", "--multirun"} & set(arguments))
-    overrides, folders = split(arguments)
-    searchpath = [f"hydra.searchpath=[{','.join(f'file://{one.resolve()}' for one in folders)}]"] if folders else []
+    line = split(arguments)
     try:
-        parsed = OverridesParser.create().parse_overrides(overrides)
+        parsed = OverridesParser.create().parse_overrides(line.overrides)
     except OverrideParseException as error:
         raise ConfigurationError(f"{error.override} cannot be read as key=value; quote special characters.") from error
     for override in parsed:
         _check_override(override, conf)
-    if is_sweep:
+    if line.is_sweep:
         jobs = _sweep_jobs(parsed)
     else:
         swept = [override for override in parsed if override.is_sweep_override()]
         if swept:
             raise ConfigurationError(f"{swept[0].input_line} asks for several values; add -m to run them as a sweep.")
-        jobs = [overrides]
+        jobs = [line.overrides]
+    with hydra_ready(conf, line.config_dir):
+        configs = [compose_config(job, conf, line.config_name) for job in jobs]
+    _check_folders(configs, parsed)
+    return [Job(overrides, cfg) for overrides, cfg in zip(jobs, configs, strict=True)]
+
+
+@contextmanager
+def hydra_ready(conf: Path, config_dir: Path | None = None) -> Iterator[None]:
+    """Initialize Hydra to compose; the folder of ``--config-dir`` is searched where its own command searches it."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
-        configs = [compose_config([*job, *searchpath], conf) for job in jobs]
-    _check_folders(configs, parsed)
-    return configs
+        if config_dir is not None:
+            loader = GlobalHydra.instance().config_loader()
+            path = loader.get_search_path()
+            path.prepend("command-line", f"file://{config_dir.resolve()}", SearchPathQuery(provider="schema"))
+            loader.repository.initialize_sources(path)  # type: ignore[attr-defined]
+        yield
 
 
 def for_sweeper(arguments: Sequence[str]) -> list[str]:
@@ -113,10 +135,10 @@ def for_sweeper(arguments: Sequence[str]) -> list[str]:
     with ``algo=ppo,a2c algo.rollout_length=16`` it would look for the key in the default algorithm. As a sweep over one
     value it is left to the jobs.
     """
-    if not {"-m", "--multirun"} & set(arguments):
+    line = split(arguments)
+    if not line.is_sweep:
         return list(arguments)
-    overrides, _ = split(arguments)
-    parsed = OverridesParser.create().parse_overrides(overrides)
+    parsed = OverridesParser.create().parse_overrides(line.overrides)
     swept = {one.key_or_group for one in parsed if one.is_sweep_override()}
     depends = {
         one.input_line
@@ -129,25 +151,6 @@ def for_sweeper(arguments: Sequence[str]) -> list[str]:
         key, _, value = argument.partition("=")
         written.append(f"{key}=choice({value})" if argument in depends else argument)
     return written
-
-
-def split(arguments: Sequence[str]) -> tuple[list[str], list[Path]]:
-    """Split a command line into its overrides and the folders of ``--config-dir``; other flags are left out.
-
-    Raises:
-        ConfigurationError: a folder is none.
-    """
-    overrides, folders, words = [], [], iter(arguments)
-    for word in words:
-        flag, equals, value = word.partition("=")
-        if flag in ("--config-dir", "-cd"):
-            folders.append(Path(value if equals else next(words, ".")))
-        elif not word.startswith("-"):
-            overrides.append(word)
-    for folder in folders:
-        if not folder.is_dir():
-            raise ConfigurationError(f"--config-dir {folder} is not a folder.")
-    return overrides, folders
 
 
 def _check_folders(configs: Iterable[DictConfig], parsed: list[Override]) -> None:
@@ -181,6 +184,8 @@ def _check_override(override: Override, conf: Path) -> None:
             f"{override.input_line}: tuned numbers follow from algo and env, as conf/tuned/<algo>-<env>.yaml; "
             "override single keys instead."
         )
+    if key == "hydra.run.dir":
+        raise ConfigurationError(f"{override.input_line} is not where a run's files go; instead: run_dir=...")
     if key in ("protocol.name", "env.protocol"):
         raise ConfigurationError(
             f"{override.input_line} would only rename the protocol; choose another with protocol=..., or change one "
@@ -188,14 +193,14 @@ def _check_override(override: Override, conf: Path) -> None:
         )
 
 
-def compose_config(overrides: list[str], conf: Path) -> DictConfig:
+def compose_config(overrides: list[str], conf: Path, config_name: str = "train") -> DictConfig:
     """Compose one job's config; Hydra must be initialized.
 
     Raises:
         ConfigurationError: a name or a key does not exist.
     """
     try:
-        cfg = compose("train", overrides=overrides)
+        cfg = compose(config_name, overrides=overrides)
     except MissingConfigException as error:
         name = error.missing_cfg_file or ""
         group, _, option = name.rpartition("/")
@@ -203,15 +208,20 @@ def compose_config(overrides: list[str], conf: Path) -> DictConfig:
             raise ConfigurationError(
                 f"env={option} cannot be played: its ROM ends the whole process; choose another game."
             ) from error
+        if group.startswith("hydra/"):
+            raise ConfigurationError(not_installed(group, option, list(error.options or []))) from error
         options = error.options or [path.stem for path in (conf / group).glob("*.yaml")]
         raise ConfigurationError(unknown(f"{group}={option}", option, list(options))) from error
     except ConfigCompositionException as error:
         key = _offending_key(str(error), overrides)
         if key in HABITS:
-            raise ConfigurationError(f"{key} is not a key here; instead: {HABITS[key]}.") from error
-        components = [override for override in overrides if override.partition("=")[0] in GROUPS]
+            raise ConfigurationError(instead(key)) from error
+        components = [override for override in overrides if override.partition("=")[0].strip("+") in (*GROUPS, KEY)]
+        is_hydras = key.startswith("hydra.")
+        if is_hydras:
+            components += [override for override in overrides if override.startswith("hydra/")]
         try:
-            composed = compose("train", overrides=components)
+            composed = compose(config_name, overrides=components, return_hydra_config=is_hydras)
         except HydraException:  # the choice of a component is itself no name
             raise ConfigurationError(
                 f"{' '.join(components)} cannot be composed; each group takes one name, as env=pong does."
@@ -258,7 +268,7 @@ def _sweep_jobs(parsed: list[Override]) -> list[list[str]]:
                 f"{override.input_line} needs a sweeper that searches intervals, chosen by hydra/sweeper=...; "
                 f"without one list the values: {override.key_or_group}=a,b,c."
             )
-        elif override.is_sweep_override() or override.key_or_group.startswith("hydra"):
+        elif override.is_sweep_override():
             continue  # only the sweeper knows what it stands for
         else:
             choices.append([override.input_line or ""])

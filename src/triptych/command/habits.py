@@ -18,11 +18,12 @@ HABITS = {
     "trainer.gradient_clip_val": "algo.max_grad_norm=...",
     "trainer.gradient_clip_algorithm": "algo.max_grad_norm=..., which clips the norm of all gradients together",
     "trainer.accumulate_grad_batches": "algo.batch_size=...",
+    "trainer.resume_from_checkpoint": "nothing: the same command again goes on; ckpt_path=... takes another's weights",
     "trainer.limit_train_batches": FRAMES,
     "trainer.limit_val_batches": "eval.episodes=...",
     "trainer.limit_test_batches": "eval.final_episodes=...",
     "trainer.fast_dev_run": "debug=tiny",
-    "trainer.overfit_batches": "debug=tiny env=catch; there is no fixed set of batches to fit",
+    "trainer.overfit_batches": "debug=overfit env=catch, many updates on one small filling of a replay",
     "trainer.num_sanity_val_steps": "nothing: an evaluation is played at the end of each eval.period_frames",
     "trainer.enable_progress_bar": "callbacks.progress=...",
     "trainer.enable_model_summary": "nothing: there is no summary",
@@ -30,6 +31,8 @@ HABITS = {
     "trainer.default_root_dir": "run_dir=...",
     "trainer.logger": "logger=..., one of csv, wandb, tensorboard, mlflow, or 'logger=[wandb,tensorboard]'",
     "trainer.callbacks": "'+callbacks.extra.name={_target_:package.Class,...}'",
+    "callbacks.model_checkpoint.monitor": "nothing: best.ckpt is the best by the evaluations during the run",
+    "callbacks.early_stopping.patience": "callbacks=early_stopping callbacks.extra.early_stopping.patience=...",
     "trainer.strategy": DISTRIBUTED,
     "trainer.num_nodes": DISTRIBUTED,
     "trainer.sync_batchnorm": DISTRIBUTED,
@@ -42,10 +45,6 @@ HABITS = {
     "model.optimizer.lr": "algo.learning_rate=...",
     "paths.output_dir": "run_dir=...",
     "paths.log_dir": "run_dir=...",
-    "ckpt_path": "the same command again goes on; python scripts/evaluate.py RUN_FOLDER plays a checkpoint",
-    "train": "nothing: a run trains and is evaluated; python scripts/evaluate.py RUN_FOLDER only evaluates",
-    "test": "nothing: a run trains and is evaluated; python scripts/evaluate.py RUN_FOLDER only evaluates",
-    "task_name": "run_dir=...",
     "hparams_search": "-m algo.learning_rate=1e-4,3e-4",
     # Stable-Baselines3, RL Baselines3 Zoo, CleanRL, and the field's other names
     "total_timesteps": FRAMES,
@@ -94,9 +93,13 @@ HABITS = {
     "track": "logger=wandb, or logger=csv for none",
     "capture_video": "callbacks.video=...",
     "save_model": "nothing: checkpoints are written every checkpoint.period_frames",
-    "tags": "logger.wandb.tags=[...]",
     "verbose": "callbacks.progress=...",
 }
+
+
+def instead(key: str) -> str:
+    """Say in a sentence what is typed here for a key of `HABITS`."""
+    return f"{key} is not a key here; instead: {HABITS[key]}" + ("" if HABITS[key].endswith("...") else ".")
 
 
 def markdown() -> str:

@@ -15,21 +15,21 @@ ATARI_ID = re.compile(r"(?:ALE/)?(\w+?)(?:NoFrameskip|Deterministic)?-v\d+(?:-ra
 WHOLE = re.compile(r"[+-]?\d+(\.\d+)?[eE]\+?\d+")
 
 
-def canonical(arguments: Sequence[str], conf: Path) -> list[str]:
-    """Write a command line in this project's own names; what has none here is left as it is."""
-    return [word for argument in arguments for word in _canonical(argument, conf)]
+def canonical(arguments: Sequence[str], *folders: Path) -> list[str]:
+    """Write a command line in the names of the options in these folders; what has none there is left as it is."""
+    return [word for argument in arguments for word in _canonical(argument, folders)]
 
 
-def _canonical(argument: str, conf: Path) -> list[str]:
+def _canonical(argument: str, folders: Sequence[Path]) -> list[str]:
     key, equals, value = argument.partition("=")
     if not equals or argument.startswith("-") or not value:
         return [argument]
     if key == "env.make_kwargs" or key.startswith(("env.make_kwargs.", "callbacks.extra.", "algo.network.")):
-        return [f"++{argument}"]  # keywords of others, which no file lists
-    if key == "run_dir":
-        return [f"run_dir={_path(value)}"]
+        return [f"++{argument}"]  # keywords of others: there is no list of those that may be given
+    if key in ("run_dir", "ckpt_path"):
+        return [f"{key}={_path(value)}"]
     if key in NAMED and re.fullmatch(r"[\w/:.,-]+", value):
-        found = [_option(key, one, conf) for one in value.split(",")]
+        found = [_option(key, one, folders) for one in value.split(",")]
         ids = [one for one in found if one.startswith("gym env.id=")]
         if ids and len(found) == 1:
             return ["env=gym", ids[0].removeprefix("gym ")]
@@ -46,8 +46,8 @@ def _path(value: str) -> str:
     return path if is_plain else "'" + path.replace("'", "\\'") + "'"
 
 
-def _option(group: str, name: str, conf: Path) -> str:
-    options = {path.stem for path in (conf / group).glob("*.yaml")}
+def _option(group: str, name: str, folders: Sequence[Path]) -> str:
+    options = {path.stem for folder in folders for path in (folder / group).glob("*.yaml")}
     if group == "env":
         options |= {*atari.games(), *atari.UNPLAYABLE}
     if name in options:
@@ -57,7 +57,7 @@ def _option(group: str, name: str, conf: Path) -> str:
         return folded[name.replace("_", "").replace("-", "").lower()]
     if group != "env" or not re.search(r"-v\d+", name):
         return name
-    option = ids_of(conf).get(name)
+    option = ids_of(folders).get(name)
     if option is not None:
         return option
     match = ATARI_ID.fullmatch(name)
@@ -71,11 +71,14 @@ def _number(text: str) -> str:
     return text
 
 
-def ids_of(conf: Path) -> dict[str, str]:
-    """Return the Gymnasium ids that have an option of their own."""
-    found = {}
-    for path in sorted((conf / "env").glob("*.yaml")):
-        node = yaml.safe_load(path.read_text())
+def ids_of(folders: Sequence[Path]) -> dict[str, str]:
+    """Return the Gymnasium ids that have an option of their own; the first folder's comes before the others'."""
+    found: dict[str, str] = {}
+    for path in [path for folder in reversed(folders) for path in sorted((folder / "env").glob("*.yaml"))]:
+        try:
+            node = yaml.safe_load(path.read_text())
+        except (OSError, ValueError, yaml.YAMLError):  # told where somebody chooses it
+            continue
         if isinstance(node, dict) and isinstance(node.get("id"), str) and node["id"] != "???":
             found[node["id"]] = path.stem
     return found

@@ -19,6 +19,7 @@ from triptych.types import ConfigurationError
 from triptych.types.bounds import KeywordsOf
 
 NOUNS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+PLURALS = {str: "texts", int: "whole numbers", float: "numbers"}
 
 
 class Keyword(NamedTuple):
@@ -159,8 +160,8 @@ def _words(annotation: Any) -> list[str]:
         return [f"{describe(annotation.__origin__)} {bounds}"]
     if origin in (typing.Union, types.UnionType):
         return [word for option in typing.get_args(annotation) for word in _words(option)]
+    if origin is list:
+        return [f"a list of {PLURALS.get(typing.get_args(annotation)[0], 'values')}, as [a,b]"]
     if origin is Literal:
         return [str(choice) for choice in typing.get_args(annotation)]
-    if origin is list:
-        return [f"a list whose every element is {describe(typing.get_args(annotation)[0])}"]
     return ["null"] if annotation is type(None) else [NOUNS.get(annotation, "another value")]

@@ -13,5 +13,7 @@ def unknown(text: str, name: str, known: Sequence[str], what: str = "an option")
     if not near:  # what the keys have in common with all their neighbours says nothing
         leaves = {key.rpartition(".")[2]: key for key in known}
         near = [leaves[one] for one in difflib.get_close_matches(leaf, leaves, n=3, cutoff=0.6)]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(known)[:12])}, ..."
+    beside = [key for key in known if key.rpartition(".")[0] == name.rpartition(".")[0]] or known
+    end = ", ..." if len(beside) > 12 else "."
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(beside)[:12])}{end}"
     return f"{text} is not {what}; {hint}"

@@ -24,7 +24,9 @@ def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def deciding_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that decide the learning, by dotted keys."""
     settings = {key: value for name in DECIDING for key, value in leaves(config.get(name, {}), f"{name}.")}
-    return {key: value for key, value in settings.items() if key.rpartition(".")[2] not in NOT_DECIDING}
+    start = config.get("ckpt_path")  # of weights from another run; most runs have none
+    given = {} if start is None else {"ckpt_path": start}
+    return given | {key: value for key, value in settings.items() if key.rpartition(".")[2] not in NOT_DECIDING}
 
 
 def identity_hash(settings: Mapping[str, Any]) -> str:

@@ -31,7 +31,7 @@ class Run:
         status: ``running``, ``interrupted``, ``finished`` or ``failed``.
         frames: emulator frames so far.
         wall_time_s: cumulative over resumes.
-        return_mean: mean return of the final evaluation; ``None`` before a run is finished.
+        return_mean: mean return of the final evaluation; ``None`` before a run is finished, or where it had none.
     """
 
     folder: Path
@@ -109,7 +109,7 @@ def read_run(folder: Path) -> Run:
             status=_name(summary["status"]),
             frames=int(_number(progress["frames"])),
             wall_time_s=_number(progress["wall_time_s"]),
-            return_mean=_number(summary["eval_return_mean"]) if is_finished else None,
+            return_mean=_final_return(summary) if is_finished else None,
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"{folder} cannot be read as a run ({type(error).__name__}: {str(error)[:200]})") from error
@@ -128,6 +128,12 @@ def _number(value: Any) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{value!r} is no finite number")
     return number
+
+
+def _final_return(summary: dict[str, Any]) -> float | None:
+    """Return the mean of the final evaluation; a run by ``test=false`` has none."""
+    mean = summary["eval_return_mean"]
+    return None if mean is None and summary.get("test") is False else _number(mean)
 
 
 def _settings(config: dict[str, Any]) -> dict[str, Any]:

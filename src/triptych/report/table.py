@@ -40,7 +40,9 @@ def _line(cells: Sequence[str]) -> str:
 def _cells(group: Sequence[Run]) -> list[str]:
     finished = [run for run in group if run.return_mean is not None]
     counted = finished or group
-    seeds = f"{len(group)}" if len(finished) == len(group) else f"{len(finished)} of {len(group)} finished"
+    is_complete = all(run.status == "finished" for run in group)
+    word = "evaluated" if is_complete else "finished"  # test=false ends a run without its final evaluation
+    seeds = f"{len(group)}" if len(finished) == len(group) else f"{len(finished)} of {len(group)} {word}"
     return [
         group[0].algo,
         group[0].env,

@@ -20,9 +20,11 @@ from triptych.files import write_text
 from triptych.provenance.code import git_commit, versions
 from triptych.provenance.hardware import available_bytes
 from triptych.provenance.identity import deciding_settings, identity_hash
+from triptych.run.evaluation import evaluate_job
 from triptych.run.folder import CannotGoOn, FolderInUse, RunFolder
 from triptych.run.notes import budget_notes
 from triptych.run.tracking import Tracking
+from triptych.run.weights import find_checkpoint
 from triptych.run.words import introduction, result, tell_finished, tell_interrupted
 from triptych.types import ConfigurationError, ExitCode, RunInterrupted
 
@@ -59,6 +61,8 @@ def run(cfg: DictConfig, choices: dict[str, str], command: str) -> ExitCode:
         command: that goes on with this run.
     """
     path = folder_of(cfg, choices)
+    if not cfg.train:
+        return evaluate_job(cfg, path, identity_of(cfg))
     try:
         folder = RunFolder(path, fresh=cfg.fresh)
     except ConfigurationError as error:
@@ -103,6 +107,9 @@ class Job:
             "total_frames": cfg.total_frames,
             "identity": identity_of(cfg),
             "command": command,
+            "task_name": cfg.task_name,
+            "tags": plain(cfg.tags),
+            "test": cfg.test,
             "git_commit": git_commit(),
             "versions": versions(),
         }
@@ -124,7 +131,9 @@ class Job:
             return ExitCode.DONE
         try:
             checkpoint = folder.resume_checkpoint()
-            experiment = build(self.cfg, folder.path, folder.log, available_bytes(folder.checkpoints / "replay"))
+            weights = self._weights(checkpoint)
+            available = available_bytes(folder.checkpoints / "replay")
+            experiment = build(self.cfg, folder.path, folder.log, available, weights)
         except ConfigurationError as error:
             folder.discard_if_new()
             return _refuse(str(error), ExitCode.BAD_INPUT)
@@ -135,7 +144,23 @@ class Job:
         self._begin(experiment, checkpoint)
         return self._train_and_evaluate(experiment, checkpoint)
 
+    def _weights(self, checkpoint: Path | None) -> Path | None:
+        """Return the checkpoint of another run from whose weights this one starts, if it starts."""
+        start = self.cfg.ckpt_path
+        self.fields["started_from"] = self.earlier.get("started_from") if checkpoint else None
+        if start is None:
+            return None
+        if checkpoint is not None:
+            self.folder.log(f"ckpt_path={start} is not read: the run goes on from its own {checkpoint.name}.")
+            return None
+        weights = find_checkpoint(Path(start).expanduser())
+        self.fields["started_from"] = str(weights)
+        return weights
+
     def _is_finished(self) -> bool:
+        return self._is_trained() and not (self.cfg.test and self.earlier.get("eval_return_mean") is None)
+
+    def _is_trained(self) -> bool:
         cfg, earlier = self.cfg, self.earlier
         if earlier.get("status") != "finished":
             return False
@@ -174,7 +199,9 @@ class Job:
             folder.log(f"{name:>9}  {text}")
         for note in budget_notes(algo_settings(self.cfg), self.cfg.total_frames, experiment.spec.frame_skip):
             folder.log(f"{'note':>9}  {note}")
-        folder.log(f"{'start':>9}  {checkpoint.name if checkpoint else 'from scratch'}")
+        started_from = self.fields["started_from"]
+        start = f"from the weights of {started_from}" if started_from else "from scratch"
+        folder.log(f"{'start':>9}  {checkpoint.name if checkpoint else start}")
 
     def _train_and_evaluate(self, experiment: Experiment, checkpoint: Path | None) -> ExitCode:
         folder, exit_code, progress = self.folder, ExitCode.FAILED, None
@@ -182,9 +209,18 @@ class Job:
         try:
             with experiment.interrupt:
                 tracking.begin()
-                experiment.trainer.fit(experiment.module, experiment.data, ckpt_path=checkpoint, weights_only=True)
-                progress = _progress(experiment)  # before the best checkpoint turns the counters back
-                self._evaluate(experiment, tracking, progress)
+                if self._is_trained():  # without its final evaluation, which is asked for now
+                    progress = {name: self.earlier[name] for name in PROGRESS}
+                    stop_reason = self.earlier["stop_reason"]
+                else:
+                    experiment.trainer.fit(experiment.module, experiment.data, ckpt_path=checkpoint, weights_only=True)
+                    progress = _progress(experiment)  # before the best checkpoint turns the counters back
+                    stop_reason = experiment.finish.stop_reason
+                folder.update_summary(**progress, stop_reason=stop_reason)
+                if self.cfg.test:
+                    self._evaluate(experiment, tracking, progress)
+                folder.update_summary(status="finished")
+                tell_finished(folder)
             exit_code = ExitCode.DONE
         except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
             progress = progress or _progress(experiment)
@@ -222,8 +258,6 @@ class Job:
             eval_returns=returns,
             human_normalized_score=experiment.spec.human_normalized_score(mean),
             **others,
-            stop_reason=experiment.finish.stop_reason,
-            **progress,
         )
         scores = {name: float(metrics[name]) for name in metrics if name.startswith("eval/")}
         tracking.log_scores({name.replace("eval/", "final/", 1): score for name, score in scores.items()}, frames)
@@ -232,8 +266,6 @@ class Job:
             with experiment.phases.phase("drawing the video"):
                 video = self._draw(experiment)
         tracking.log_files(video, best, frames)
-        folder.update_summary(status="finished")
-        tell_finished(folder)
 
     def _draw(self, experiment: Experiment) -> Path | None:
         """Write the video of the median episode and return its path; a run ends well without one."""

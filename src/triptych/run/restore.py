@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -14,6 +13,7 @@ from triptych.command.check import check_job
 from triptych.data.starts import EVALUATE_STREAM
 from triptych.files import find_link, read_yaml
 from triptych.run.trust import check_names
+from triptych.run.weights import differences, read_state
 from triptych.types import ConfigurationError
 
 
@@ -49,30 +49,45 @@ def load_config(run_folder: Path, *, is_trusted: bool = False) -> DictConfig:
     return OmegaConf.create(config)
 
 
+def find_in_run(run_folder: Path, name: str) -> Path:
+    """Find a checkpoint of a run by ``best`` or ``last``, or any by its path.
+
+    Raises:
+        ConfigurationError: there is none of this name.
+    """
+    path = run_folder / "checkpoints" / f"{name}.ckpt" if name in ("best", "last") else Path(name)
+    if not path.is_file():
+        known = sorted(found.name for found in (run_folder / "checkpoints").glob("*.ckpt"))
+        raise ConfigurationError(f"There is no checkpoint {path}; the run has: {', '.join(known) or 'none'}.")
+    return path
+
+
 def load_checkpoint(run_folder: Path, name: str) -> tuple[Path, dict[str, Any]]:
     """Find a checkpoint and read it; only tensors and plain data are accepted.
 
     Raises:
         ConfigurationError: there is none of this name, or it cannot be read.
     """
-    path = run_folder / "checkpoints" / f"{name}.ckpt" if name in ("best", "last") else Path(name)
-    if not path.is_file():
-        known = sorted(found.name for found in (run_folder / "checkpoints").glob("*.ckpt"))
-        raise ConfigurationError(f"There is no checkpoint {path}; the run has: {', '.join(known) or 'none'}.")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        state_dict = checkpoint["state_dict"]
-    except Exception as error:  # a broken file may fail in any way
-        raise ConfigurationError(
-            f"Checkpoint {path} cannot be read ({type(error).__name__}): it is cut short, damaged or not of a run."
-        ) from error
-    return path, state_dict
+    path = find_in_run(run_folder, name)
+    return path, read_state(path)
 
 
 def prepare(
-    cfg: DictConfig, state_dict: dict[str, Any], scratch: Path, num_episodes: int, num_envs: int = 8
+    cfg: DictConfig,
+    state_dict: dict[str, Any],
+    scratch: Path,
+    num_episodes: int,
+    num_envs: int = 8,
+    accelerator: str = "auto",
 ) -> Experiment:
     """Build the run's experiment without loggers, for episodes of the third stream of seeds.
+
+    Args:
+        cfg: of the run; what would write or watch is taken out of it.
+        state_dict: of the module.
+        scratch: a folder for whatever the experiment might write.
+        num_episodes, num_envs: to play, and environments that share them.
+        accelerator: of this machine, which need not be the one of the run.
 
     Raises:
         ConfigurationError: the config does not fit this version, or the checkpoint does not fit the config.
@@ -80,7 +95,7 @@ def prepare(
     OmegaConf.set_struct(cfg, False)
     cfg.logger = {}
     cfg.callbacks.progress, cfg.callbacks.extra = False, {}
-    cfg.trainer.accelerator = "auto"  # this machine need not be the one of the run
+    cfg.trainer.accelerator = accelerator
     cfg.eval.final_episodes, cfg.eval.num_envs = num_episodes, num_envs
     try:
         # Whatever the experiment might write lands in a scratch folder: the run's own files stay as they are.
@@ -93,8 +108,8 @@ def prepare(
     try:
         experiment.module.load_state_dict(state_dict)
     except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+        what = differences(experiment.module, state_dict) or "its counters are not those of this version of the code"
         raise ConfigurationError(
-            "The checkpoint does not fit the run's config.yaml: it holds another network, "
-            "or one of another version of the code."
+            f"The checkpoint does not fit: {what}. It takes the algo and env of its run, and its version of the code."
         ) from error
     return experiment

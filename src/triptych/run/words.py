@@ -45,6 +45,8 @@ def introduction(cfg: DictConfig, experiment: Experiment) -> dict[str, str]:
 def result(summary: dict[str, Any]) -> str:
     """Say in one sentence what the final evaluation of a finished run found."""
     score, without_search = summary.get("human_normalized_score"), summary.get("eval_return_mean_without_search")
+    if summary.get("eval_return_mean") is None:
+        return f"no final evaluation (test=false), after {summary['frames']:,} frames"
     return (
         f"mean return {summary['eval_return_mean']:.2f} over {len(summary['eval_returns'])} evaluation episodes"
         + (f", {without_search:.2f} without search" if without_search is not None else "")

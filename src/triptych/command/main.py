@@ -1,0 +1,95 @@
+"""The front door: ``triptych ...``, and ``python train.py ...`` beside it.
+
+triptych algo=dqn env=pong                             one run
+triptych -m algo=dqn,double_dqn env=pong seed=1,2,3    a sweep
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+# Before torch starts its threads. A learner thread that waits yields its core to the emulators in the end; one that
+# yields at once waits long to get it back where other processes want it too.
+os.environ.setdefault("GOMP_SPINCOUNT", "100000")
+
+from triptych.command.compose import compose_jobs, for_sweeper, register_options
+from triptych.command.help import help_text, opening
+from triptych.command.jobs import run_jobs
+from triptych.command.names import canonical
+from triptych.command.search_path import own_folders, split
+from triptych.types.errors import ConfigurationError, ExitCode
+
+CONF = Path(__file__).resolve().parents[3] / "conf"  # beside src/, in a checkout that is installed by pip install -e
+SWEEPS = Path("outputs", ".sweeps")  # hydra.sweep.dir of conf/train.yaml
+# Flags that Hydra answers without running anything.
+QUESTIONS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--version", "--shell-completion", "-sc"}
+
+
+def main(arguments: list[str]) -> int:
+    """Check the command line, run its jobs, return the worst exit code."""
+    if {"--help", "-h"} & set(arguments):
+        print(help_text(CONF), end="")
+        return ExitCode.DONE
+    try:
+        arguments = in_own_names(arguments)
+        sys.argv[1:] = arguments  # which Hydra reads
+        if QUESTIONS & {argument.partition("=")[0] for argument in arguments}:
+            return run_jobs(arguments, CONF)
+        check(arguments)
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.BAD_INPUT
+    sys.argv[1:] = for_sweeper(arguments)
+    return run_jobs(arguments, CONF)
+
+
+def in_own_names(arguments: list[str]) -> list[str]:
+    """Write a command line in this project's own names, and offer the options that need no file.
+
+    Raises:
+        ConfigurationError: a folder of configuration is none.
+    """
+    if not (CONF / "train.yaml").is_file():
+        raise ConfigurationError(
+            f"{CONF} holds no configuration: the package is installed without its checkout; clone it and "
+            "pip install -c requirements.lock -e ."
+        )
+    folders = own_folders(split(arguments), CONF)
+    register_options(CONF, *folders)
+    return canonical(arguments, CONF, *folders)
+
+
+def check(arguments: list[str], *, with_environments: bool = True) -> None:
+    """Check every job of a command line in this project's own names, and make the environments of a sweep once.
+
+    Raises:
+        ConfigurationError: one sentence about the first thing that is wrong.
+    """
+    jobs = compose_jobs(arguments, CONF)  # names first: torch is slow to import
+    if "torch" not in sys.modules:
+        print(opening(arguments, CONF), flush=True)
+    from triptych.command.check import check_job
+    from triptych.command.environments import check_environments
+
+    for job in jobs:
+        check_job(job.cfg)
+    if len(jobs) > 1 and with_environments:
+        check_environments(jobs)
+    if {"-m", "--multirun"} & set(arguments) and not any(word.startswith("hydra.sweep.dir=") for word in arguments):
+        try:
+            SWEEPS.mkdir(parents=True, exist_ok=True)  # which Hydra would do, and tell less
+        except OSError as error:
+            raise ConfigurationError(
+                f"the folder of a sweep, {error}; start it in a folder that can be written."
+            ) from error
+
+
+def console() -> int:
+    """Serve ``triptych``, with the arguments of this process."""
+    try:
+        return int(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # before anything ran
+        print("Interrupted before the start.", file=sys.stderr)
+        return ExitCode.INTERRUPTED

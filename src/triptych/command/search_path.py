@@ -1,0 +1,121 @@
+"""Where a command line's configuration lies: this project's folder and those of the user's own."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from triptych.types import ConfigurationError
+
+KEY = "hydra.searchpath"
+# Hydra's flags that take the next word.
+FLAGS = {"--config-dir": "dir", "-cd": "dir", "--config-name": "name", "-cn": "name", "--package": "", "-p": ""}
+
+
+class CommandLine(NamedTuple):
+    """The parts of a command line; flags that decide nothing about the configuration are left out."""
+
+    overrides: list[str]
+    config_dir: Path | None
+    config_name: str
+    is_sweep: bool
+
+
+def split(arguments: Sequence[str]) -> CommandLine:
+    """Split a command line as Hydra does.
+
+    Raises:
+        ConfigurationError: ``--config-dir`` is no folder, or a flag is given that cannot be served.
+    """
+    overrides: list[str] = []
+    given: dict[str, list[str]] = {"dir": [], "name": [], "": []}
+    words = iter(arguments)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag in FLAGS:
+            given[FLAGS[flag]].append(value if equals else next(words, ""))
+        elif flag in ("--config-path", "-cp"):
+            raise ConfigurationError(
+                f"{flag} would replace this project's own configuration; give a folder of yours with --config-dir."
+            )
+        elif not word.startswith("-"):
+            overrides.append(word)
+    for flag, found in (("--config-dir", given["dir"]), ("--config-name", given["name"])):
+        if len(found) > 1:
+            raise ConfigurationError(f"{flag} is given twice; further folders go into '{KEY}=[file://...,pkg://...]'.")
+    config_dir = Path(given["dir"][0]) if given["dir"] else None
+    if config_dir is not None and not config_dir.is_dir():
+        raise ConfigurationError(f"--config-dir {config_dir} is not a folder.")
+    is_sweep = bool({"-m", "--multirun"} & set(arguments)) or "hydra.mode=MULTIRUN" in overrides
+    name = (given["name"] or ["train"])[0].removesuffix(".yaml")
+    return CommandLine(overrides, config_dir, name, is_sweep)
+
+
+def own_folders(line: CommandLine, conf: Path) -> list[Path]:
+    """Return the folders of the user's own, in the order in which Hydra searches them.
+
+    They are those of ``--config-dir`` and of ``hydra.searchpath``, on the command line or else in the file that
+    ``--config-name`` names.
+
+    Raises:
+        ConfigurationError: one of them does not exist, or the search path is no list of texts.
+    """
+    folders = [line.config_dir] if line.config_dir is not None else []
+    found = [override for override in line.overrides if override.partition("=")[0].strip("+") == KEY]
+    try:
+        if found:
+            paths = OverridesParser.create().parse_override(found[0]).value()
+        else:
+            paths = _in_primary_file(line, [conf, *folders])
+    except OverrideParseException as error:
+        raise ConfigurationError(f"{found[0]} cannot be read as key=value; quote special characters.") from error
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise ConfigurationError(f"{KEY}={paths} is not allowed: it takes a list, '{KEY}=[file://...,pkg://...]'.")
+    return folders + [_folder_of(path) for path in paths]
+
+
+def _in_primary_file(line: CommandLine, folders: Sequence[Path]) -> Any:
+    """Read the search path in the file of ``--config-name``; an unreadable file is told where it is composed."""
+    path = next((one for folder in folders if (one := folder / f"{line.config_name}.yaml").is_file()), None)
+    if path is None:
+        raise ConfigurationError(
+            f"--config-name {line.config_name}: there is no {line.config_name}.yaml in "
+            f"{' or '.join(str(folder) for folder in folders)}."
+        )
+    try:
+        found = OmegaConf.select(OmegaConf.load(path), KEY)
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException):
+        return []
+    return OmegaConf.to_container(found) if OmegaConf.is_list(found) else [] if found is None else found
+
+
+def _folder_of(path: str) -> Path:
+    scheme, separator, name = path.rpartition("://")
+    if scheme == "pkg":
+        folder = _package_folder(name.replace("/", "."))
+    elif scheme in ("file", "") and bool(scheme) == bool(separator):
+        folder = Path(name)
+    else:
+        raise ConfigurationError(f"{KEY}: {path} is not allowed: it takes file://FOLDER or pkg://PACKAGE.")
+    if folder is None or not folder.is_dir():
+        what = "package that can be imported" if scheme == "pkg" else "folder"
+        raise ConfigurationError(f"{KEY}: {path} is not a {what}.")
+    return folder
+
+
+def _package_folder(name: str) -> Path | None:
+    """Find where a package lies; the packages around it are imported."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    places = list(spec.submodule_search_locations or []) if spec is not None else []
+    return Path(places[0]) if places else None

@@ -1,0 +1,124 @@
+"""Configuration of the user's own: found and checked like ours, wherever Hydra finds it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.front_door import ROOT, summary, train
+from triptych.command.compose import compose_jobs, register_options
+from triptych.command.search_path import own_folders, split
+from triptych.types import ConfigurationError
+
+CONF = ROOT / "conf"
+FILES = {
+    "algo/quick_dqn.yaml": "defaults: [dqn, _self_]\nbatch_size: 16\n",
+    "env/corridor_game.yaml": "defaults: [catch, _self_]\n",
+    "callbacks/stop_soon.yaml": "defaults: [default, _self_]\nextra:\n  stop:\n"
+    "    _target_: pytorch_lightning.callbacks.EarlyStopping\n    monitor: eval/return_mean\n",
+    "logger/mine.yaml": "mine:\n  _target_: pytorch_lightning.loggers.CSVLogger\n  name: mine\n",
+    "experiment/short.yaml": "# @package _global_\ntotal_frames: 600\n",
+    "experiment/misspelt.yaml": "# @package _global_\nalgo:\n  batch_sise: 3\n",
+    "experiment/misspelt_callback.yaml": "# @package _global_\ncallbacks:\n  extra:\n    stop:\n"
+    "      _target_: pytorch_lightning.callbacks.EarlyStopping\n      monitr: x\n",
+}
+CHOICES = ["algo=quick_dqn", "env=corridor_game", "callbacks=stop_soon", "logger=mine", "experiment=short"]
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Return a folder of one's own configuration, which is the package ``their.conf`` too."""
+    folder = tmp_path / "their" / "conf"
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (tmp_path / "their" / "__init__.py").touch()
+    (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    return folder
+
+
+def ways_to_name(folder):
+    primary = folder / "my_train.yaml"
+    primary.write_text(f"defaults: [train, _self_]\nhydra:\n  searchpath: ['file://{folder}']\n")
+    return {
+        "config-dir": [f"--config-dir={folder}"],
+        "file": [f"hydra.searchpath=[file://{folder}]"],
+        "package": ["hydra.searchpath=[pkg://their.conf]"],
+        "config-name": ["--config-dir", str(folder), "--config-name", "my_train"],
+    }
+
+
+WAYS = ["config-dir", "file", "package", "config-name"]
+
+
+def composed(*arguments):
+    register_options(CONF, *own_folders(split(arguments), CONF))
+    return [job.cfg for job in compose_jobs(arguments, CONF)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("is_sweep", [False, True])
+def test_own_options_are_found(own, way, is_sweep):
+    swept = ["-m", "seed=1,2"] if is_sweep else []
+    configs = composed(*swept, *ways_to_name(own)[way], *CHOICES)
+    assert len(configs) == 1 + is_sweep
+    for cfg in configs:
+        assert (cfg.algo.batch_size, cfg.total_frames) == (16, 600)
+        assert "stop" in cfg.callbacks.extra
+        assert "mine" in cfg.logger
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        ("experiment=misspelt", "did you mean algo.batch_size"),
+        ("experiment=misspelt_callback", "callbacks.extra.stop.monitr"),
+        ("algo=quick_dqm", "did you mean quick_dqn"),
+    ],
+)
+def test_own_options_are_checked(own, way, choice, words, tmp_path):
+    ways = ways_to_name(own)[way]
+    (tmp_path / "here").mkdir()
+    result = train(*ways, "env=catch", choice, cwd=tmp_path / "here")
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_own_names_are_found_in_any_case(own, tmp_path):
+    result = train(f"hydra.searchpath=[file://{own}]", "algo=QuickDQN", "env=Corridor_Game", "--cfg", "job")
+    assert "batch_size: 16" in result.stdout
+
+
+def test_a_run_of_own_options_along_the_search_path(own, tmp_path):
+    arguments = [*CHOICES, "algo.learning_starts_env_steps=200", "eval.episodes=1", "callbacks.video=false"]
+    result = train("hydra.searchpath=[pkg://their.conf]", *arguments, f"run_dir={tmp_path / 'run'}")
+    assert result.returncode == 0, result.stderr
+    assert summary(tmp_path / "run")["status"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["hydra.searchpath=[file:///nowhere/conf]"], ["hydra.searchpath", "file:///nowhere/conf", "not a folder"]),
+        (["hydra.searchpath=[pkg://no_such.conf]"], ["pkg://no_such.conf", "package"]),
+        (["hydra.searchpath=[http://x]"], ["http://x", "file://FOLDER"]),
+        (["hydra.searchpath=conf"], ["hydra.searchpath=conf", "a list"]),
+        (["--config-name", "nowhere"], ["nowhere.yaml"]),
+        (["--config-path=/tmp"], ["--config-path", "--config-dir"]),
+        (["--config-dir=/", "--config-dir=/tmp"], ["twice", "hydra.searchpath"]),
+    ],
+)
+def test_what_is_no_place_for_configuration_is_told(arguments, words):
+    result = train("env=catch", *arguments)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    for word in words:
+        assert word in line
+
+
+def test_the_command_line_comes_before_the_file(own):
+    ways = ways_to_name(own)["config-name"]
+    with pytest.raises(ConfigurationError, match="elsewhere"):
+        own_folders(split([*ways, "hydra.searchpath=[file://elsewhere]"]), CONF)
