@@ -124,8 +124,6 @@ LINES = {
         "seed=1,2,3",
         "-m seed=1,2 run_dir=my_run",
         "-m algo.learning_rate=interval(1e-5,1e-3)",
-        "-m hydra/sweeper=nowhere seed=1,2",
-        "-m hydra/launcher=nowhere seed=1,2",
         "hparams_search=catch_optuna",
     ],
     "Configuration of one's own": [
