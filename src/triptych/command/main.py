@@ -16,13 +16,12 @@ os.environ.setdefault("GOMP_SPINCOUNT", "100000")
 
 from triptych.command.compose import compose_jobs, for_sweeper, register_options
 from triptych.command.help import help_text, opening
-from triptych.command.jobs import run_jobs
+from triptych.command.jobs import SWEEPS, run_jobs
 from triptych.command.names import canonical
 from triptych.command.search_path import own_folders, split
 from triptych.types.errors import ConfigurationError, ExitCode
 
 CONF = Path(__file__).resolve().parents[3] / "conf"  # beside src/, in a checkout that is installed by pip install -e
-SWEEPS = Path("outputs", ".sweeps")  # hydra.sweep.dir of conf/train.yaml
 # Flags that Hydra answers without running anything.
 QUESTIONS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--version", "--shell-completion", "-sc"}
 
