@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from triptych.files import replacing
 from triptych.types import Episode, Game, NoPicture
@@ -63,6 +62,8 @@ def _captioned(game: Game, episode: Episode) -> Iterator[np.ndarray]:
 
 def with_caption(frame: np.ndarray, caption: str) -> np.ndarray:
     """Put a line of text below a picture ``[H, W, 3]`` uint8; what comes out has even sides, as videos need."""
+    from PIL import Image, ImageDraw, ImageFont  # where a video is drawn, and only there
+
     picture = Image.fromarray(frame).convert("RGB")
     factor = -(-MIN_HEIGHT // picture.height)
     if factor > 1:

@@ -1,0 +1,148 @@
+"""Run the GPU path for real, in a few minutes, and write down as JSON what it found.
+
+python scripts/gpu_check.py FOLDER --out gpu_check.json --minutes 8
+
+Each algorithm learns on Pong for a share of the time, with its replay on the device: frames per second with learning.
+Then a run that was stopped goes on, and a checkpoint of the GPU is evaluated on the CPU. A part that fails is told with
+the end of what it printed, and the others go on. Neither wandb nor a video encoder is needed. Without a GPU everything
+runs on the CPU, as a rehearsal, and the JSON says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from triptych.provenance.code import write_measurement
+from triptych.types import ExitCode
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMON = ["env=pong", "logger=csv", "callbacks.video=false", "stop_when_solved=false", "eval.episodes=2"]
+LATE = ["eval.period_frames=1_000_000_000", "checkpoint.period_frames=1_000_000_000"]
+REPLAY = ["algo.replay.storage=device", "algo.replay.capacity_env_steps=100_000"]
+EARLY = [*REPLAY, "algo.learning_starts_env_steps=2000", "callbacks.metrics.period_frames=4000"]
+PLANNER = [*REPLAY, "algo.learning_starts_env_steps=1000", "callbacks.metrics.period_frames=1000"]
+ALGORITHMS = {
+    "dqn": ["algo=dqn", *EARLY],
+    "dqn, batches of 512": ["algo=dqn", *EARLY, "algo.batch_size=512", "algo.env_steps_per_update=64"],
+    "prioritized_dqn": ["algo=prioritized_dqn", *EARLY],
+    "c51": ["algo=c51", *EARLY],
+    "ppo": ["algo=ppo", "callbacks.metrics.period_frames=10_000"],
+    "pqn": ["algo=pqn", "callbacks.metrics.period_frames=10_000"],
+    "muzero": ["algo=muzero", *PLANNER],
+    "efficientzero": ["algo=efficientzero", *PLANNER],
+}
+
+
+def train(arguments: list[str], folder: Path, seconds: float) -> dict[str, Any]:
+    """Train for so many seconds, stop by SIGTERM as a scheduler does, and read what was measured."""
+    command = [sys.executable, str(ROOT / "train.py"), *arguments, *COMMON, f"run_dir={folder}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    started = time.monotonic()
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        try:
+            output, _ = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, _ = process.communicate()
+    found: dict[str, Any] = {"exit_code": process.returncode, "seconds": round(time.monotonic() - started, 1)}
+    if process.returncode not in (ExitCode.DONE, ExitCode.INTERRUPTED):
+        return found | {"output": output[-1500:]}
+    return found | speed(folder)
+
+
+def speed(folder: Path) -> dict[str, Any]:
+    """Read the latest rows with updates in them: speeds after warming up."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row.get("train/loss") and row.get("train/frames_per_second")]
+    if len(rows) < 2:
+        return {"frames_per_second": None}
+    half = rows[len(rows) // 2 :]
+    last, first = half[-1], rows[len(rows) // 2 - 1]
+    seconds = float(last["wall_time_s"]) - float(first["wall_time_s"])
+    return {
+        "frames": int(last["frames"]),
+        "updates": int(last["updates"]),
+        "frames_per_second": round((int(last["frames"]) - int(first["frames"])) / max(seconds, 1e-9)),
+        "updates_per_second": round((int(last["updates"]) - int(first["updates"])) / max(seconds, 1e-9), 1),
+        "loss": float(last["train/loss"]),
+    }
+
+
+def go_on(folder: Path, seconds: float) -> dict[str, Any]:
+    """Let the stopped run of DQN go on; its frames must grow."""
+    run = folder / "dqn"
+    before = json.loads((run / "summary.json").read_text())["frames"]
+    found = train([*ALGORITHMS["dqn"], *LATE], run, seconds)
+    after = json.loads((run / "summary.json").read_text())["frames"]
+    return found | {"frames_before": before, "frames_after": after, "goes_on": after > before}
+
+
+def evaluate_on_cpu(folder: Path) -> dict[str, Any]:
+    """Evaluate the last checkpoint of DQN where no GPU is seen."""
+    command = [sys.executable, str(ROOT / "scripts" / "evaluate.py"), str(folder / "dqn"), "--episodes", "1"]
+    result = subprocess.run(
+        [*command, "--checkpoint", "last"],
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return {"exit_code": result.returncode, "output": (result.stdout + result.stderr)[-600:]}
+
+
+def kernels() -> dict[str, Any]:
+    """Run the tests that need a GPU, where pytest is installed."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/planning/test_cuda.py"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return {"exit_code": result.returncode, "output": result.stdout[-300:]}
+
+
+def main(arguments: list[str]) -> int:
+    """Measure within the time, write, and return the exit code: 1 where a part failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the runs go")
+    parser.add_argument("--out", type=Path, help="JSON file for what was found")
+    parser.add_argument("--minutes", type=float, default=8.0, help="for all of it (default: 8)")
+    parser.add_argument("--only", nargs="+", choices=ALGORITHMS, default=list(ALGORITHMS), metavar="NAME")
+    options = parser.parse_args(arguments)
+    share = 60 * options.minutes / (len(options.only) + 4)  # the rest for what follows and for starting up
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    found: dict[str, Any] = {"device": device, "is_rehearsal": device is None, "algorithms": {}}
+
+    def write() -> None:  # after each part: a machine may be taken away
+        write_measurement(options.out, Path(__file__).name, arguments, found)
+
+    folder = options.folder.resolve()
+    for name in options.only:
+        path = folder / name.replace(", ", "-").replace(" ", "-")
+        found["algorithms"][name] = train([*ALGORITHMS[name], *LATE], path, share)
+        print(name, found["algorithms"][name], flush=True)
+        write()
+    parts = {"goes_on": lambda: go_on(folder, share), "evaluated_on_cpu": lambda: evaluate_on_cpu(folder)}
+    for name, part in (parts | {"kernels": kernels}).items():
+        try:
+            found[name] = part()
+        except Exception as error:  # tell it and go on: the time is short
+            found[name] = {"exit_code": 1, "error": f"{type(error).__name__}: {error}"}
+        print(name, found[name], flush=True)
+        write()
+    ended = [*found["algorithms"].values(), *(found[name] for name in (*parts, "kernels"))]
+    is_well = all(part["exit_code"] in (ExitCode.DONE, ExitCode.INTERRUPTED) for part in ended)
+    return ExitCode.DONE if is_well else ExitCode.FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
