@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from tests.front_door import ROOT, start, train
+from tests.front_door import ROOT, Result, start, train
 from triptych.command.check import CLASSES, CONSTRUCTORS, GIVEN, Protocol, TopLevel, check_job
 from triptych.command.compose import compose_jobs, register_options
 from triptych.command.signatures import allows, find, signature_of
@@ -143,7 +143,9 @@ def test_a_missing_extra_is_named_where_nothing_was_imported_yet(tmp_path):
     (tmp_path / "hidden" / "sitecustomize.py").write_text(f"import sys\nsys.modules[{module!r}] = None\n")
     (tmp_path / "here").mkdir()
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "hidden")}
-    assert_names_the_extra(start(*arguments, cwd=tmp_path / "here", env=environment), "MiniGrid")
+    result = start(*arguments, cwd=tmp_path / "here", env=environment)
+    assert result.stdout == "algo=dqn env=labyrinth: loading PyTorch ...\n"
+    assert_names_the_extra(Result(result.returncode, "", result.stderr), "MiniGrid")
     assert list((tmp_path / "here").iterdir()) == []
 
 

@@ -12,7 +12,8 @@ PONG = ["env=pong", "env.num_envs=4", "protocol.max_frames_per_episode=600", "ev
 PONG_PERIODS = ["eval.period_frames=2000", "checkpoint.period_frames=900", "callbacks.metrics.period_frames=700"]
 LATE = ["algo.learning_starts_env_steps=200", "algo.replay.capacity_env_steps=700"]  # smaller than what is played
 ON_CARTPOLE = ["env=cartpole", *PERIODS, "total_frames=1000"]
-SMALL_PLANNER = [*PLANNER, *LATE, "env.num_envs=4", "total_frames=480", "algo.reanalyse_fraction=0.5"]
+SMALL_PLANNER = [*PLANNER, *LATE, "env.num_envs=4", "total_frames=480", "algo.reanalyse_fraction=0.5",
+                 "algo.env_steps_per_update=4"]  # fmt: skip
 RUNS = {
     "dqn": ["algo=dqn", *ON_CARTPOLE, *LATE],
     "dqn on disk": ["algo=dqn", *ON_CARTPOLE, *LATE, "algo.replay.storage=disk"],

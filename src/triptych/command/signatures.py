@@ -161,7 +161,9 @@ def _words(annotation: Any) -> list[str]:
     if origin in (typing.Union, types.UnionType):
         return [word for option in typing.get_args(annotation) for word in _words(option)]
     if origin is list:
-        return [f"a list of {PLURALS.get(typing.get_args(annotation)[0], 'values')}, as [a,b]"]
+        (element,) = typing.get_args(annotation)
+        of = f"of {PLURALS[element]}, as [a,b]" if element in PLURALS else f"whose every element is {describe(element)}"
+        return [f"a list {of}"]
     if origin is Literal:
         return [str(choice) for choice in typing.get_args(annotation)]
     return ["null"] if annotation is type(None) else [NOUNS.get(annotation, "another value")]
