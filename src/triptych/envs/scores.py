@@ -1,5 +1,5 @@
-"""What is known of an environment's returns: of 57 Atari games a random and a human score, as used since Wang et al. 2016
-(Dueling Networks, appendix), of registered environments from where they count as solved.
+"""Known returns: random and human scores of 57 Atari games, as used since Wang et al. 2016 (Dueling Networks, appendix),
+and from where a registered environment counts as solved.
 """
 
 import csv

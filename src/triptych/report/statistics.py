@@ -1,7 +1,7 @@
 """Statistics of scores over seeds and tasks, with stratified bootstrap intervals (Agarwal et al. 2021).
 
-A task is an env under one protocol. Scores come as one array ``[..., S]`` per task, one score per seed; tasks may differ
-in their number of seeds. Leading axes are those of bootstrap samples. The four aggregates are those of "Deep
+A task is an env under one protocol. Scores come as one array ``[..., S]`` per task, one score per seed; tasks may
+differ in their number of seeds. Leading axes are those of bootstrap samples. The four aggregates are those of "Deep
 Reinforcement Learning at the Edge of the Statistical Precipice", arXiv 2108.13264, section 4.
 """
 
@@ -82,7 +82,7 @@ def improvement_interval(ours: Tasks, theirs: Tasks) -> tuple[float, float] | No
 
 
 def mean_over_seeds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the mean ``[P]`` of curves ``[S, P]`` and the ends of its interval ``[2, P]``; one seed has no interval."""
+    """Return the mean ``[P]`` of curves ``[S, P]`` and the ends ``[2, P]`` of its interval, which one seed has not."""
     if len(values) < 2:
         return values[0], None
     rows = np.random.default_rng(SEED).integers(len(values), size=(SAMPLES, len(values)))
