@@ -1,5 +1,6 @@
-"""Known returns: random and human scores of 57 Atari games, as used since Wang et al. 2016 (Dueling Networks, appendix),
-and from where a registered environment counts as solved.
+"""Known returns: from where a registered environment counts as solved, and random and human scores of 57 Atari games.
+
+These are as used since Wang et al. 2016 (Dueling Networks, appendix).
 """
 
 import csv

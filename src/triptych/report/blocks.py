@@ -62,8 +62,9 @@ Block = Paragraph | Table | Charts
 
 
 class Section(NamedTuple):
-    """A heading, its level, and what stands below it."""
+    """A heading, its level, and what stands below it; ``name`` is what links to it say."""
 
     level: int
     title: str
     blocks: Sequence[Block]
+    name: str = ""

@@ -149,22 +149,30 @@ def ways(entry: Entry, threshold: float) -> list[Way]:
     return found
 
 
+def span(entry: Entry) -> tuple[float, float]:
+    """Return the stretch of frames over which every evaluated seed has evaluations; an empty one is reversed."""
+    first = max((curve[0, FRAMES] for curve in entry.evaluations), default=math.inf)
+    last = min((curve[-1, FRAMES] for curve in entry.evaluations), default=-math.inf)
+    return float(first), float(last)
+
+
 def common_frames(entries: Sequence[Entry]) -> float | None:
-    """Return the frames up to which every run of these entries was evaluated; ``None`` where one never was."""
-    if not all(entry.evaluations for entry in entries):
-        return None
-    curves = [curve for entry in entries for curve in entry.evaluations]
-    first, last = max(curve[0, FRAMES] for curve in curves), min(curve[-1, FRAMES] for curve in curves)
-    return float(last) if last >= first else None
+    """Return the frames at which the most entries have evaluations, the latest such; ``None`` where none has."""
+    spans = [span(entry) for entry in entries if span(entry)[0] <= span(entry)[1]]
+    counts = {last: sum(low <= last <= high for low, high in spans) for _, last in spans}
+    return max(counts, key=lambda frames: (counts[frames], frames), default=None)
 
 
 def returns_at(entry: Entry, frames: float) -> np.ndarray:
-    """Return each seed's evaluation at a number of frames, interpolated, ``[S]``."""
+    """Return each seed's evaluation at a number of frames, interpolated, ``[S]``; empty outside the entry's span."""
+    first, last = span(entry)
+    if not first <= frames <= last:
+        return np.empty(0)
     return on_grid(entry.evaluations, FRAMES, np.array([frames]))[:, 0]
 
 
 class Improvement(NamedTuple):
-    """The probability that a run of one algorithm scores higher than one of another, on the envs that both have."""
+    """The probability that a run of one algorithm scores higher than one of another, on some envs."""
 
     algo: str
     other: str
@@ -174,10 +182,10 @@ class Improvement(NamedTuple):
 
 
 def improvements(entries: Sequence[Entry]) -> list[Improvement]:
-    """Compare each pair of algorithms of one protocol that have scores on a common env."""
+    """Compare each pair of algorithms of one protocol on the envs where both have the scores of two seeds or more."""
     tables: dict[str, dict[str, np.ndarray]] = {}
     for entry in entries:
-        if len(entry.returns):
+        if len(entry.returns) > 1:
             tables.setdefault(entry.algo, {})[entry.env] = entry.returns
     found = []
     for algo, other in itertools.combinations(sorted(tables), 2):

@@ -12,21 +12,27 @@ import numpy as np
 from triptych.report.blocks import Chart, Series
 
 WIDTH, HEIGHT = 480, 300
-LEFT, RIGHT, TOP, BOTTOM = 56, 10, 12, 44
+LEFT, RIGHT, TOP, BOTTOM = 56, 24, 12, 44
 COLOURS = 8
+ROUND_TIMES = [unit * factor for unit in (1.0, 60.0) for factor in (1, 3, 10, 30)] + [3600.0 * 3**n for n in range(9)]
+MUCH_LONGER = 12
 
 
 class Axes(NamedTuple):
-    """The ranges that a chart shows."""
+    """The ranges that a chart shows; with ``is_log``, x stands for its logarithm."""
 
     x_low: float
     x_high: float
     y_low: float
     y_high: float
+    is_log: bool = False
 
     def point(self, x: float, y: float) -> str:
         """Write a place of the data in the picture's coordinates."""
-        across = (x - self.x_low) / (self.x_high - self.x_low)
+        if self.is_log:
+            across = math.log(max(x, self.x_low) / self.x_low) / math.log(self.x_high / self.x_low)
+        else:
+            across = (x - self.x_low) / (self.x_high - self.x_low)
         up = (y - self.y_low) / (self.y_high - self.y_low)
         return f"{LEFT + across * (WIDTH - LEFT - RIGHT):.1f},{HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM):.1f}"
 
@@ -42,15 +48,16 @@ def colours_of(names: Iterable[str]) -> dict[str, str]:
 def draw(chart: Chart, colours: Mapping[str, str]) -> str:
     """Draw a chart; its size follows the width that the page gives it."""
     axes = axes_of(chart)
-    x_text = time_text(axes.x_high) if chart.is_time else short
+    x_text = (time if axes.is_log else time_text(axes.x_high)) if chart.is_time else short
+    x_label = f"{chart.x_label}, logarithmic" if axes.is_log else chart.x_label
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(chart.title)}">',
         f"<title>{escape(chart.title)}</title>",
-        *grid(axes, x_text, time_step(axes.x_high) if chart.is_time else None),
+        *grid(axes, x_text, x_ticks(axes, chart.is_time)),
         *(reference(axes, name, value) for name, value in chart.lines),
         *(curve(axes, series, colours[series.name]) for series in chart.series),
         f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">'
-        f"{escape(chart.x_label)}</text>",
+        f"{escape(x_label)}</text>",
         f'<text class="axis" transform="translate(13 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" '
         f'text-anchor="middle">{escape(chart.y_label)}</text>',
         "</svg>",
@@ -59,9 +66,14 @@ def draw(chart: Chart, colours: Mapping[str, str]) -> str:
 
 
 def axes_of(chart: Chart) -> Axes:
-    """Return ranges that hold every curve, interval and line, with some room above and below."""
+    """Return ranges that hold every curve, interval and line, with some room above and below.
+
+    Where a curve is `MUCH_LONGER` than most, x is logarithmic, or the short ones would not be seen.
+    """
     xs, ys = [0.0], [value for _, value in chart.lines]
+    lengths = []
     for series in chart.series:
+        before = len(xs)
         for points in series.seeds:
             xs += [x for x, _ in points]
             ys += [y for _, y in points]
@@ -69,10 +81,13 @@ def axes_of(chart: Chart) -> Axes:
             xs += series.band.x.tolist()
             ys += series.band.middle.tolist()
             ys += [] if series.band.ends is None else series.band.ends.ravel().tolist()
+        lengths += [max(xs[before:])] if len(xs) > before else []
     low, high = min(ys), max(ys)
     is_flat = high - low <= 1e-9 * abs(high)
     room = max(1.0, abs(high)) * 0.5 if is_flat else (high - low) * 0.06
-    return Axes(0.0, max(xs) or 1.0, low - room, high + room)
+    first, last = min((x for x in xs if x > 0), default=1.0), max(xs) or 1.0
+    is_log = bool(lengths) and 0 < MUCH_LONGER * np.median(lengths) < last
+    return Axes(first if is_log else 0.0, last, low - room, high + room, is_log)
 
 
 def curve(axes: Axes, series: Series, colour: str) -> str:
@@ -82,8 +97,7 @@ def curve(axes: Axes, series: Series, colour: str) -> str:
         kind = "thin" if series.band is None else "thin faint"
         places = [axes.point(x, y) for x, y in points]
         if len(places) == 1:
-            x, y = places[0].split(",")
-            parts.append(f'<circle class="dot" cx="{x}" cy="{y}" r="3"/>')
+            parts.append(dot(places[0]))
         else:
             parts.append(f'<polyline class="{kind}" points="{" ".join(places)}"/>')
     if series.band is not None:
@@ -98,7 +112,15 @@ def band_parts(axes: Axes, x: np.ndarray, middle: np.ndarray, ends: np.ndarray |
         back = [axes.point(*place) for place in zip(x[::-1], ends[1][::-1], strict=True)]
         parts.append(f'<polygon class="band" points="{" ".join([*there, *back])}"/>')
     places = [axes.point(*place) for place in zip(x, middle, strict=True)]
-    return [*parts, f'<polyline class="mean" points="{" ".join(places)}"/>']
+    if len(places) == 1:
+        return [dot(places[0])]
+    kind = "thin" if ends is None else "mean"
+    return [*parts, f'<polyline class="{kind}" points="{" ".join(places)}"/>']
+
+
+def dot(place: str) -> str:
+    x, y = place.split(",")
+    return f'<circle class="dot" cx="{x}" cy="{y}" r="3.5"/>'
 
 
 def reference(axes: Axes, name: str, value: float) -> str:
@@ -109,18 +131,27 @@ def reference(axes: Axes, name: str, value: float) -> str:
     )
 
 
-def grid(axes: Axes, x_text: Callable[[float], str], x_step: float | None) -> list[str]:
+def grid(axes: Axes, x_text: Callable[[float], str], x_places: Sequence[float]) -> list[str]:
     """Draw lines and numbers at round places."""
     parts = []
     for value in ticks(axes.y_low, axes.y_high):
         x, y = axes.point(axes.x_low, value).split(",")
         parts.append(f'<line class="grid" x1="{x}" y1="{y}" x2="{WIDTH - RIGHT}" y2="{y}"/>')
         parts.append(f'<text x="{LEFT - 5}" y="{float(y) + 4:.1f}" text-anchor="end">{short(value)}</text>')
-    for value in ticks(axes.x_low, axes.x_high, x_step):
+    for value in x_places:
         x, y = axes.point(value, axes.y_low).split(",")
         parts.append(f'<line class="grid" x1="{x}" y1="{TOP}" x2="{x}" y2="{y}"/>')
         parts.append(f'<text x="{x}" y="{float(y) + 16:.1f}" text-anchor="middle">{x_text(value)}</text>')
     return parts
+
+
+def x_ticks(axes: Axes, is_time: bool) -> Sequence[float]:
+    """Return round places along x: of a logarithmic one at most seven, powers of ten or round times."""
+    if not axes.is_log:
+        return ticks(axes.x_low, axes.x_high, time_step(axes.x_high) if is_time else None)
+    places = ROUND_TIMES if is_time else [10.0**power for power in range(-3, 100)]
+    inside = [place for place in places if axes.x_low <= place <= axes.x_high]
+    return inside[:: math.ceil(len(inside) / 7) or 1]
 
 
 def ticks(low: float, high: float, step: float | None = None) -> Sequence[float]:
@@ -143,6 +174,11 @@ def short(value: float) -> str:
         if abs(value) >= size:
             return f"{value / size:.3g}{letter}"
     return f"{value:.3g}"
+
+
+def time(seconds: float) -> str:
+    """Write a time in its own unit."""
+    return time_text(seconds * 2)(seconds)
 
 
 def time_unit(longest: float) -> tuple[float, str]:

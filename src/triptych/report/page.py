@@ -18,6 +18,7 @@ from triptych.report.sections import duration, number
 
 # Nothing is run and nothing is loaded, whatever a run's folder holds: only the page's own style and embedded videos.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; media-src data:; base-uri 'none'; form-action 'none'"
+LONG = 42  # characters of a cell that may be broken into lines
 METHOD = (
     "A run counts with the mean return of its final evaluation; unfinished runs are in the curves alone. Runs are "
     "averaged where they differ in their seed alone. Mean, median, interquartile mean (IQM) and optimality gap are "
@@ -34,15 +35,15 @@ def html_page(sections: Sequence[Section], cards: Sequence[Card], files_beside: 
     names = [series.name for section in sections for chart in _charts(section) for series in chart.series]
     colours = colours_of([*names, *(card.run.algo for card in cards)])
     style = files("triptych.report").joinpath("page.css").read_text()
-    top = [section.title for section in sections if section.level == 2]
-    links = [*top, "Runs", "How the numbers are made"]
+    last = [Section(2, title, []) for title in ("Runs", "How the numbers are made")]
     body = [
         "<h1>Results</h1>",
-        f"<nav>{''.join(_link(title) for title in links)}</nav>",
+        f"<nav>{''.join(_link(section) for section in [*sections, *last])}</nav>",
         *(_section(section, colours) for section in sections),
-        f'<h2 id="{_anchor("Runs")}">Runs</h2>',
+        _section(last[0], colours),
         *(_card(card, colours, directory) for card in cards),
-        f'<h2 id="{_anchor(links[-1])}">{links[-1]}</h2><p>{escape(METHOD)}</p>',
+        _section(last[1], colours),
+        f"<p>{escape(METHOD)}</p>",
         f"<footer>Beside this page: {', '.join(_file_link(name) for name in files_beside)}.</footer>",
     ]
     head = (
@@ -74,8 +75,9 @@ def _anchor(title: str) -> str:
     return re.sub(r"\W+", "-", title).strip("-").lower()
 
 
-def _link(title: str) -> str:
-    return f'<a href="#{_anchor(title)}">{escape(title)}</a>'
+def _link(section: Section) -> str:
+    kind = ' class="top"' if section.level == 2 else ""
+    return f'<a{kind} href="#{_anchor(section.title)}">{escape(section.name or section.title)}</a>'
 
 
 def _file_link(name: str) -> str:
@@ -95,9 +97,14 @@ def _block(block: Block, colours: Mapping[str, str]) -> str:
 
 def _table(table: Table) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.columns)
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
+    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
     caption = f'<p class="caption">{escape(table.caption)}</p>' if table.caption else ""
     return f'{caption}<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _cell(text: str) -> str:
+    kind = ' class="long"' if len(text) > LONG else ""
+    return f"<td{kind}>{escape(text)}</td>"
 
 
 def _figure(block: Charts, colours: Mapping[str, str]) -> str:

@@ -40,6 +40,13 @@ def with_interval(value: float, ends: tuple[float, float] | None) -> str:
     return number(value) if ends is None else f"{number(value)} [{number(ends[0])}, {number(ends[1])}]"
 
 
+def estimate(statistic: statistics.Statistic, scores: np.ndarray) -> str:
+    """Write a statistic of one env's scores ``[S]`` with its interval over seeds."""
+    if not len(scores):
+        return NOTHING
+    return with_interval(float(statistic([scores])), statistics.interval(statistic, [scores]))
+
+
 def count(amount: int, noun: str) -> str:
     """Write an amount with its noun, the plural by an s."""
     return f"{amount} {noun}" if amount == 1 else f"{amount} {noun}s"
@@ -81,10 +88,9 @@ def protocol_sections(entries: Sequence[Entry]) -> list[Section]:
     for protocol, members in itertools.groupby(by_protocol, key=lambda entry: entry.protocol):
         own = list(members)
         title = "No protocol (off Atari)" if protocol == "none" else f"Protocol {protocol}"
-        blocks = [*normalized_blocks(own), *improvement_blocks(own)]
-        sections.append(Section(2, title, blocks))
+        sections.append(Section(2, title, [*normalized_blocks(own), *improvement_blocks(own)]))
         for env, group in itertools.groupby(sorted(own, key=lambda entry: entry.env), key=lambda entry: entry.env):
-            sections.append(Section(3, f"{env}, protocol {protocol}", env_blocks(list(group))))
+            sections.append(Section(3, f"{env}, protocol {protocol}", env_blocks(list(group)), env))
     return sections
 
 
@@ -105,7 +111,9 @@ def normalized_blocks(entries: Sequence[Entry]) -> list[Block]:
         rows.append([algo, *values, games, str(seeds)])
         band = comparison.normalized_band(own)
         if band is not None and len(band.x) > 1:
-            series.append(Series(algo, f"{algo}: {games} ({count(seeds, 'run')})", band, []))
+            told = "no interval" if band.ends is None else f"{COVERAGE} interval"
+            told = "one seed each" if seeds == len(own) else f"{seeds} runs, {told}"
+            series.append(Series(algo, f"{algo}: {games} ({told})", band, []))
     if not rows:
         return []
     caption = (
@@ -131,7 +139,7 @@ def improvement_blocks(entries: Sequence[Entry]) -> list[Block]:
     ]
     caption = (
         "Probability of improvement: that a run of the first algorithm ends with a higher score than one of the "
-        "second, whatever their budgets; a tie counts half."
+        "second, whatever their budgets, on the environments where both have two seeds or more; a tie counts half."
     )
     return [Table(caption, ("pair", "probability", "environments"), rows)] if rows else []
 
@@ -198,18 +206,13 @@ def score_table(entries: Sequence[Entry]) -> Table:
     """Write final scores: mean and IQM over seeds, with intervals."""
     rows = []
     for entry in entries:
-        returns, normalized = [entry.returns], entry.normalized
-        scores = [NOTHING, NOTHING]
-        if len(entry.returns):
-            scores = [
-                with_interval(float(statistic(returns)), statistics.interval(statistic, returns))
-                for statistic in (statistics.mean, statistics.iqm)
-            ]
+        normalized = entry.normalized
         rows.append(
             [
                 entry.algo,
                 seeds_of(entry),
-                *scores,
+                estimate(statistics.mean, entry.returns),
+                estimate(statistics.iqm, entry.returns),
                 number(float(normalized.mean())) if len(normalized) else NOTHING,
                 f"{plain.fmean(run.frames for run in entry.counted):,.0f}",
                 duration(plain.fmean(run.wall_time_s for run in entry.counted)),
@@ -234,15 +237,15 @@ def efficiency_table(entries: Sequence[Entry]) -> Table:
         if threshold is not None:
             cells += way_cells(comparison.ways(entry, threshold))
         if frames is not None:
-            values = [comparison.returns_at(entry, frames)]
-            mean = float(statistics.mean(values))
-            cells.append(with_interval(mean, statistics.interval(statistics.mean, values)))
+            cells.append(estimate(statistics.mean, comparison.returns_at(entry, frames)))
         rows.append(cells)
     said = "The env has no solved return." if threshold is None else (
         "Until an evaluation first reached the solved return: median over seeds, and in brackets the fastest and the "
         "slowest; a seed that never reached it counts as the slowest."
     )  # fmt: skip
-    shared = "" if frames is None else " Returns are compared where the run with the fewest frames was last evaluated."
+    shared = (
+        "" if frames is None else " Returns are compared at the frames at which the most algorithms were evaluated."
+    )
     return Table(f"Sample efficiency. {said}{shared}", columns, rows)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from triptych.report import comparison, statistics
 from triptych.report.blocks import Chart, Charts, Section
 from triptych.report.cards import make_cards
 from triptych.report.comparison import Entry, make_entries
+from triptych.report.drawing import axes_of
 from triptych.report.page import html_page, markdown_page
 from triptych.report.runs import Run
 from triptych.report.sections import overview, protocol_sections
@@ -116,12 +117,14 @@ def draw_picture(sections: Sequence[Section], path: Path) -> bool:
     ]
     if not rows:
         return False
+    names = sorted({series.name for _, charts in rows for chart in charts for series in chart.series})
+    colours = {name: f"C{index % 10}" for index, name in enumerate(names)}
     figure = Figure(figsize=(12, 4 * len(rows)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), 2, squeeze=False)
     for (title, charts), pair in zip(rows, axes, strict=True):
         for chart, place in zip(charts, pair, strict=True):
-            draw_chart(chart, place)
+            draw_chart(chart, place, colours)
         pair[0].set_title(title, parse_math=False)
         pair[0].legend(fontsize="small")
     with replacing(path) as temporary:
@@ -129,23 +132,34 @@ def draw_picture(sections: Sequence[Section], path: Path) -> bool:
     return True
 
 
-def draw_chart(chart: Chart, place: Any) -> None:
+def draw_chart(chart: Chart, place: Any, colours: Mapping[str, str]) -> None:
     """Draw one chart on matplotlib's axes."""
-    for index, series in enumerate(chart.series):
-        colour = f"C{index}"
+    for series in chart.series:
+        colour = colours[series.name]
         for number, points in enumerate(series.seeds):
             label = series.label if series.band is None and number == 0 else None
             width = 1.5 if series.band is None else 0.6
             x, y = zip(*points, strict=True)
-            place.plot(x, y, color=colour, linewidth=width, alpha=1 if series.band is None else 0.5, label=label)
+            place.plot(
+                x,
+                y,
+                color=colour,
+                linewidth=width,
+                alpha=1 if series.band is None else 0.5,
+                label=label,
+                marker="o" if len(points) == 1 else None,
+            )
         if series.band is not None:
             place.plot(series.band.x, series.band.middle, color=colour, linewidth=2, label=series.label)
             if series.band.ends is not None:
                 place.fill_between(series.band.x, *series.band.ends, color=colour, alpha=0.2, linewidth=0)
     for name, value in chart.lines:
         place.axhline(value, color="grey", linestyle="--", linewidth=1)
-        place.annotate(name, (0, value), fontsize=8, color="grey")
+        place.annotate(name, (1, value), xycoords=("axes fraction", "data"), ha="right", fontsize=8, color="grey")
     place.set_xlabel(f"{chart.x_label}, seconds" if chart.is_time else chart.x_label)
     place.set_ylabel(chart.y_label)
-    place.set_xlim(left=0)
+    if axes_of(chart).is_log:
+        place.set_xscale("log")
+    else:
+        place.set_xlim(left=0)
     place.grid(alpha=0.3)
