@@ -86,7 +86,7 @@ def axes_of(chart: Chart) -> Axes:
     is_flat = high - low <= 1e-9 * abs(high)
     room = max(1.0, abs(high)) * 0.5 if is_flat else (high - low) * 0.06
     first, last = min((x for x in xs if x > 0), default=1.0), max(xs) or 1.0
-    is_log = bool(lengths) and 0 < MUCH_LONGER * np.median(lengths) < last
+    is_log = bool(lengths) and 0 < MUCH_LONGER * float(np.median(lengths)) < last
     return Axes(first if is_log else 0.0, last, low - room, high + room, is_log)
 
 

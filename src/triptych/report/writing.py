@@ -21,6 +21,7 @@ from triptych.report.page import html_page, markdown_page
 from triptych.report.runs import Run
 from triptych.report.sections import overview, protocol_sections
 
+MAX_PIXELS = 60_000  # of the picture's height; matplotlib draws no more than 2**16
 PAGE, TABLES, SCORES, RUNS, CURVES = "index.html", "report.md", "scores.csv", "runs.csv", "curves.png"
 
 
@@ -125,11 +126,16 @@ def draw_picture(sections: Sequence[Section], path: Path) -> bool:
     for (title, charts), pair in zip(rows, axes, strict=True):
         for chart, place in zip(charts, pair, strict=True):
             draw_chart(chart, place, colours)
-        pair[0].set_title(title, parse_math=False)
+        pair[0].set_title(shorten(title))
         pair[0].legend(fontsize="small")
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=70)
+        figure.savefig(temporary, format="png", dpi=min(70, MAX_PIXELS / figure.get_figheight()))
     return True
+
+
+def shorten(label: str) -> str:
+    """Return a label that leaves room for the curves; a dollar sign stays one."""
+    return (label if len(label) <= 60 else f"{label[:40]} ... {label[-15:]}").replace("$", r"\$")
 
 
 def draw_chart(chart: Chart, place: Any, colours: Mapping[str, str]) -> None:
@@ -137,7 +143,7 @@ def draw_chart(chart: Chart, place: Any, colours: Mapping[str, str]) -> None:
     for series in chart.series:
         colour = colours[series.name]
         for number, points in enumerate(series.seeds):
-            label = series.label if series.band is None and number == 0 else None
+            label = shorten(series.label) if series.band is None and number == 0 else None
             width = 1.5 if series.band is None else 0.6
             x, y = zip(*points, strict=True)
             place.plot(
@@ -150,7 +156,7 @@ def draw_chart(chart: Chart, place: Any, colours: Mapping[str, str]) -> None:
                 marker="o" if len(points) == 1 else None,
             )
         if series.band is not None:
-            place.plot(series.band.x, series.band.middle, color=colour, linewidth=2, label=series.label)
+            place.plot(series.band.x, series.band.middle, color=colour, linewidth=2, label=shorten(series.label))
             if series.band.ends is not None:
                 place.fill_between(series.band.x, *series.band.ends, color=colour, alpha=0.2, linewidth=0)
     for name, value in chart.lines:
