@@ -140,3 +140,14 @@ def test_published_scores_stand_beside_runs_of_their_protocol_alone(tmp_path: Pa
         (folder / "config.yaml").write_text(settings.format(prob, prob))
         found = scores_beside(find_runs([folder])[0])
         assert {(score.env, score.protocol) for score in found} == ({("pong", "nature")} if name == "stock" else set())
+
+
+def test_an_env_is_solved_at_the_highest_mark_of_its_runs(tmp_path: Path) -> None:
+    for number, mark in enumerate(("null", "3.0", "4.0")):
+        folder = write_run(tmp_path / str(number), seed=number)
+        config = (folder / "config.yaml").read_text()
+        (folder / "config.yaml").write_text(config.replace("game: pong", f"game: pong\n  solved_return: {mark}"))
+    entries = entries_in(tmp_path)
+    assert len(entries) == 3
+    assert comparison.solved_return(entries) == 4.0
+    assert comparison.solved_return(entries[:0]) is None

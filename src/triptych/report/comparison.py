@@ -140,6 +140,12 @@ def normalized_band(entries: Sequence[Entry]) -> Band | None:
     return Band(grid, statistics.iqm(tasks), np.stack(ends, axis=1))
 
 
+def solved_return(entries: Sequence[Entry]) -> float | None:
+    """Return from which return on their env counts as solved: the highest mark that a run of these entries had."""
+    marks = [run.solved_return for entry in entries for run in entry.runs]
+    return max((mark for mark in marks if mark is not None), default=None)
+
+
 def ways(entry: Entry, threshold: float) -> list[Way]:
     """Tell for each evaluated seed when an evaluation first reached the threshold; `NEVER` where none did."""
     found = []

@@ -194,8 +194,9 @@ def reference_lines(entries: Sequence[Entry]) -> list[tuple[str, float]]:
     """Return the random, human and solved returns that lie near the curves."""
     run = entries[0].runs[0]
     known = dict(zip(("random", "human"), run.scores, strict=True)) if run.scores else {}
-    if run.solved_return is not None:
-        known["solved"] = run.solved_return
+    threshold = comparison.solved_return(entries)
+    if threshold is not None:
+        known["solved"] = threshold
     returns = np.concatenate([curve[:, RETURN] for entry in entries for curve in entry.evaluations])
     low, high = returns.min(), returns.max()
     reach = (high - low) or 1.0
@@ -224,7 +225,7 @@ def score_table(entries: Sequence[Entry]) -> Table:
 
 def efficiency_table(entries: Sequence[Entry]) -> Table:
     """Write how soon the threshold was reached, and the returns at a number of frames that all runs reached."""
-    threshold = entries[0].runs[0].solved_return
+    threshold = comparison.solved_return(entries)
     frames = comparison.common_frames(entries)
     columns = ["algo"]
     if threshold is not None:

@@ -46,7 +46,7 @@ def write_report(runs: Sequence[Run], notes: Sequence[str], directory: Path) -> 
 
 def score_row(entry: Entry) -> dict[str, object]:
     """Return the numbers of one algorithm on one env under one protocol."""
-    returns, threshold = [entry.returns], entry.runs[0].solved_return
+    returns, threshold = [entry.returns], comparison.solved_return([entry])
     has_scores = len(entry.returns) > 0
     low, high = (statistics.interval(statistics.mean, returns) or ("", "")) if has_scores else ("", "")
     ways = comparison.ways(entry, threshold) if threshold is not None else []
