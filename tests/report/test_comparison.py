@@ -11,6 +11,7 @@ from triptych.report import comparison, statistics
 from triptych.report.comparison import FRAMES, SECONDS, Entry, make_entries
 from triptych.report.published import published_scores, scores_beside
 from triptych.report.runs import find_runs
+from triptych.report.sections import tell_envs
 
 LONG = [(100, 10, 0.0), (200, 20, 4.0), (300, 30, 6.0)]
 SHORT = [(100, 5, 2.0), (200, 10, 6.0)]
@@ -151,3 +152,10 @@ def test_an_env_is_solved_at_the_highest_mark_of_its_runs(tmp_path: Path) -> Non
     assert len(entries) == 3
     assert comparison.solved_return(entries) == 4.0
     assert comparison.solved_return(entries[:0]) is None
+
+
+def test_many_games_are_told_by_those_that_are_missing() -> None:
+    games = [f"game{number}" for number in range(6)]
+    assert tell_envs(games, set(games)) == "all 6"
+    assert tell_envs(games[1:], set(games)) == "all 6 but game0"
+    assert tell_envs(games[:2], set(games)) == "game0, game1"

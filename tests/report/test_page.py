@@ -177,6 +177,16 @@ def test_videos_are_part_of_the_page_where_they_are_small(tmp_path: Path) -> Non
     assert "link.mp4" not in page
 
 
+def test_many_small_videos_do_not_make_a_large_page(tmp_path: Path) -> None:
+    for seed in range(12):
+        videos = write_run(tmp_path / "runs" / str(seed), seed=seed) / "videos"
+        videos.mkdir()
+        (videos / "evaluation.mp4").write_bytes(b"v" * 290_000)
+    page = write_page(tmp_path / "runs", tmp_path / "page")
+    assert page.count("data:video") == 10
+    assert page.count("videos/evaluation.mp4") == 2
+
+
 def test_a_run_tells_where_it_comes_from(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "runs" / "a")
     summary = json.loads((folder / "summary.json").read_text())

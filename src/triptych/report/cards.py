@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from triptych.report.runs import Run
 MAX_TEXT = 20_000  # characters of a configuration
 MAX_LINE = 2_000  # characters of any other text
 MAX_EMBEDDED = 300_000  # bytes of a video that becomes part of the page
+MAX_ALL_EMBEDDED = 3_000_000  # bytes of all of them
 TOLD = ("command", "git_commit", "stop_reason", "total_frames", "tags", "task_name", "started_from", "error")
 
 
@@ -54,7 +55,7 @@ def make_card(run: Run) -> Card:
     return Card(run, facts, _config(run.folder / "config.yaml"), _videos(run.folder), points)
 
 
-def make_cards(entries: list[Entry]) -> list[Card]:
+def make_cards(entries: Sequence[Entry]) -> list[Card]:
     """Make the card of every run, in the order of the entries and of their seeds."""
     return [make_card(run) for entry in entries for run in entry.runs]
 
@@ -78,8 +79,13 @@ def _videos(folder: Path) -> list[Path]:
     return sorted(path for place in found for path in place.glob("*.mp4") if path.is_file() and not path.is_symlink())
 
 
-def is_small(video: Path) -> bool:
-    """Tell whether a video is small enough to become part of a page."""
-    with contextlib.suppress(OSError):
-        return os.stat(video).st_size <= MAX_EMBEDDED
-    return False
+def videos_to_embed(cards: Sequence[Card]) -> set[Path]:
+    """Choose the videos that become part of a page: small ones, while all of them together are small too."""
+    chosen, nbytes = set(), 0
+    for video in (video for card in cards for video in card.videos):
+        with contextlib.suppress(OSError):
+            size = video.stat().st_size
+            if size <= MAX_EMBEDDED and nbytes + size <= MAX_ALL_EMBEDDED:
+                chosen.add(video)
+                nbytes += size
+    return chosen

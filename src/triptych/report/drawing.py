@@ -12,7 +12,7 @@ import numpy as np
 from triptych.report.blocks import Chart, Series
 
 WIDTH, HEIGHT = 480, 300
-LEFT, RIGHT, TOP, BOTTOM = 56, 24, 12, 44
+LEFT, RIGHT, TOP, BOTTOM = 56, 30, 12, 44
 COLOURS = 8
 ROUND_TIMES = [unit * factor for unit in (1.0, 60.0) for factor in (1, 3, 10, 30)] + [3600.0 * 3**n for n in range(9)]
 MUCH_LONGER = 12

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from triptych.report.blocks import Block, Chart, Charts, Paragraph, Section, Series, Table
-from triptych.report.cards import Card, is_small
+from triptych.report.cards import Card, videos_to_embed
 from triptych.report.drawing import colours_of, draw
 from triptych.report.sections import duration, number
 
@@ -35,13 +35,15 @@ def html_page(sections: Sequence[Section], cards: Sequence[Card], files_beside: 
     names = [series.name for section in sections for chart in _charts(section) for series in chart.series]
     colours = colours_of([*names, *(card.run.algo for card in cards)])
     style = files("triptych.report").joinpath("page.css").read_text()
+    embedded = videos_to_embed(cards)
+    videos = {path: _video(path, path in embedded, directory) for card in cards for path in card.videos}
     last = [Section(2, title, []) for title in ("Runs", "How the numbers are made")]
     body = [
         "<h1>Results</h1>",
         f"<nav>{''.join(_link(section) for section in [*sections, *last])}</nav>",
         *(_section(section, colours) for section in sections),
         _section(last[0], colours),
-        *(_card(card, colours, directory) for card in cards),
+        *(_card(card, colours, videos) for card in cards),
         _section(last[1], colours),
         f"<p>{escape(METHOD)}</p>",
         f"<footer>Beside this page: {', '.join(_file_link(name) for name in files_beside)}.</footer>",
@@ -118,26 +120,26 @@ def _figure(block: Charts, colours: Mapping[str, str]) -> str:
     return f'<figure><div class="{kind}">{pictures}</div><ul class="legend">{legend}</ul></figure>'
 
 
-def _card(card: Card, colours: Mapping[str, str], directory: Path) -> str:
+def _card(card: Card, colours: Mapping[str, str], videos: Mapping[Path, str]) -> str:
     run = card.run
     result = "no final evaluation" if run.return_mean is None else f"return {number(run.return_mean)}"
     words = f"{run.status}, {result}, {run.frames:,} frames, {duration(run.wall_time_s)}"
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in card.facts.items())
+    videos_told = "".join(videos[path] for path in card.videos)
     config = f"<details><summary>Configuration</summary><pre>{escape(card.config)}</pre></details>"
     chart = ""
     if card.points:
         points = [(frames, value) for frames, _, value in card.points]
         own = Chart(card.title, "frames", "mean return", [Series(run.algo, "one seed", None, [points])])
         chart = f"<div>{draw(own, colours)}</div>"
-    videos = "".join(_video(video, directory) for video in card.videos)
     return (
         f'<details><summary>{escape(card.title)} <span class="result">{escape(words)}</span></summary>'
-        f'<div class="card"><dl>{facts}</dl>{chart}</div>{videos}{config if card.config else ""}</details>'
+        f'<div class="card"><dl>{facts}</dl>{chart}</div>{videos_told}{config if card.config else ""}</details>'
     )
 
 
-def _video(video: Path, directory: Path) -> str:
-    if is_small(video):
+def _video(video: Path, is_embedded: bool, directory: Path) -> str:
+    if is_embedded:
         data = base64.b64encode(video.read_bytes()).decode()
         return f'<p><video controls preload="none" src="data:video/mp4;base64,{data}"></video></p>'
     relative = Path(os.path.relpath(video.resolve(), directory.resolve())).as_posix()

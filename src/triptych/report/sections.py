@@ -52,6 +52,14 @@ def count(amount: int, noun: str) -> str:
     return f"{amount} {noun}" if amount == 1 else f"{amount} {noun}s"
 
 
+def tell_envs(envs: Sequence[str], every: set[str]) -> str:
+    """Name envs, or where these are many those that are not among them."""
+    absent = sorted(every - set(envs))
+    if len(envs) <= 4 or len(absent) > 4:
+        return ", ".join(envs)
+    return f"all {len(every)}" + (f" but {', '.join(absent)}" if absent else "")
+
+
 def seeds_of(entry: Entry) -> str:
     finished = len(entry.evaluated)
     return f"{finished}" if finished == len(entry.runs) else f"{finished} of {len(entry.runs)}"
@@ -100,6 +108,7 @@ def normalized_blocks(entries: Sequence[Entry]) -> list[Block]:
     for entry in entries:
         if len(entry.normalized):
             by_algo.setdefault(entry.algo, []).append(entry)
+    every = {entry.env for own in by_algo.values() for entry in own}
     rows, series = [], []
     for algo, own in sorted(by_algo.items()):
         tasks = [entry.normalized for entry in own]
@@ -107,7 +116,7 @@ def normalized_blocks(entries: Sequence[Entry]) -> list[Block]:
             with_interval(float(statistic(tasks)), statistics.interval(statistic, tasks))
             for statistic in statistics.AGGREGATES.values()
         ]
-        games, seeds = ", ".join(entry.env for entry in own), sum(map(len, tasks))
+        games, seeds = tell_envs([entry.env for entry in own], every), sum(map(len, tasks))
         rows.append([algo, *values, games, str(seeds)])
         band = comparison.normalized_band(own)
         if band is not None and len(band.x) > 1:
@@ -129,11 +138,12 @@ def normalized_blocks(entries: Sequence[Entry]) -> list[Block]:
 
 def improvement_blocks(entries: Sequence[Entry]) -> list[Block]:
     """Write the probability of improvement between each pair of one protocol's algorithms."""
+    every = {entry.env for entry in entries}
     rows = [
         [
             f"{found.algo} > {found.other}",
             with_interval(found.probability, found.ends),
-            ", ".join(found.envs),
+            tell_envs(found.envs, every),
         ]
         for found in comparison.improvements(entries)
     ]
