@@ -11,7 +11,7 @@ from triptych.report import comparison, statistics
 from triptych.report.comparison import FRAMES, SECONDS, Entry, make_entries
 from triptych.report.published import published_scores, scores_beside
 from triptych.report.runs import find_runs
-from triptych.report.sections import tell_envs
+from triptych.report.wording import tell_envs
 
 LONG = [(100, 10, 0.0), (200, 20, 4.0), (300, 30, 6.0)]
 SHORT = [(100, 5, 2.0), (200, 10, 6.0)]

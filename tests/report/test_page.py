@@ -39,6 +39,8 @@ def sweep(folder: Path) -> None:
             write_evaluations(run, [(20_000, 60, -19.0), (40_000, 120, 9.0 * seed)])
     write_run(folder / "ppo", algo="ppo", seed=1, status="running")
     write_run(folder / "broken", seed=7).joinpath("summary.json").write_text("{")
+    stopped = write_run(folder / "stopped", algo="a2c", seed=1, status="failed").joinpath("summary.json")
+    stopped.write_text(json.dumps(json.loads(stopped.read_text()) | {"error": "The disk is full."}))
     failed = write_run(folder / "failed", seed=8, status="failed")
     failed.joinpath("metrics.csv").unlink()
     summary = json.loads(failed.joinpath("summary.json").read_text())
@@ -64,6 +66,7 @@ def test_a_half_finished_sweep_is_told_with_what_is_missing(tmp_path: Path) -> N
     broken = page.split('id="broken-or-left-out"')[1].split("<h2")[0]
     assert "broken cannot be read as a run" in broken
     assert "failed has no metrics.csv (failed: The ROM is missing)" in broken
+    assert "stopped: The disk is full." in broken
     assert "15.00 [10.00, 20.00]" in page
     assert "dqn, mean of 2 seeds, 95% interval" in page
     assert "ppo, one seed" in page
@@ -82,7 +85,7 @@ def test_no_table_and_no_chart_holds_two_protocols(tmp_path: Path) -> None:
         for block in section.blocks:
             if isinstance(block, Charts):
                 for chart in block.charts:
-                    assert {"dqn"} <= {series.name for series in chart.series} <= {"dqn", "ppo"}
+                    assert {"dqn"} <= {series.name for series in chart.series} <= {"dqn", "ppo", "a2c"}
                     assert len({series.name for series in chart.series}) == len(chart.series)
     texts = {section.title: str(section.blocks) for section in sections}
     assert "Dopamine" in texts["pong, protocol machado"]
@@ -94,7 +97,12 @@ def test_nothing_of_a_folder_becomes_part_of_the_page_but_text(tmp_path: Path) -
     folder = write_run(tmp_path / "runs" / '"><script>alert(2)<', experiment="fast", note=HOSTILE)
     write_run(tmp_path / "runs" / "other", experiment="fast")  # so that the note is part of the algorithms' names
     summary = json.loads((folder / "summary.json").read_text())
-    summary |= {"command": HOSTILE, "error": HOSTILE, "versions": {HOSTILE: HOSTILE}, "tags": [HOSTILE]}
+    summary |= {
+        "command": HOSTILE,
+        "error": HOSTILE,
+        "versions": {HOSTILE: HOSTILE, "half": "\ud800\0"},
+        "tags": [HOSTILE],
+    }
     (folder / "summary.json").write_text(json.dumps(summary))
     (write_run(tmp_path / "runs" / "<script>broken", seed=3) / "summary.json").write_text(
         f'{{"algo": "{escape("<b>")}"}}'
@@ -135,7 +143,7 @@ def test_numbers_lie_beside_the_page(tmp_path: Path) -> None:
     assert (float(row["return_mean_low"]), float(row["return_mean_high"])) == (10.0, 20.0)
     assert rows["nature", "ppo"]["return_mean"] == ""
     with (tmp_path / "page" / "runs.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == 5
+        assert len(list(csv.DictReader(file))) == 6
 
 
 def test_a_text_is_no_formula() -> None:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from triptych.report.blocks import Block, Chart, Charts, Paragraph, Section, Series, Table
 from triptych.report.cards import Card, videos_to_embed
 from triptych.report.drawing import colours_of, draw
-from triptych.report.sections import duration, number
+from triptych.report.wording import duration, number
 
 # Nothing is run and nothing is loaded, whatever a run's folder holds: only the page's own style and embedded videos.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; media-src data:; base-uri 'none'; form-action 'none'"

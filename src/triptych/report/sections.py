@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import statistics as plain
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -14,50 +15,7 @@ from triptych.report.blocks import Block, Chart, Charts, Paragraph, Section, Ser
 from triptych.report.comparison import FRAMES, RETURN, SECONDS, Entry
 from triptych.report.published import PublishedScore, scores_beside
 from triptych.report.runs import Run
-
-NOTHING = "-"
-COVERAGE = f"{statistics.COVERAGE:.0%}"
-
-
-def number(value: float) -> str:
-    """Write a number with four digits or so."""
-    if not math.isfinite(value):
-        return NOTHING
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}"
-
-
-def duration(seconds: float) -> str:
-    """Write a time in seconds, minutes or hours."""
-    if not math.isfinite(seconds):
-        return NOTHING
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def with_interval(value: float, ends: tuple[float, float] | None) -> str:
-    """Write a number and, in brackets, its interval."""
-    return number(value) if ends is None else f"{number(value)} [{number(ends[0])}, {number(ends[1])}]"
-
-
-def estimate(statistic: statistics.Statistic, scores: np.ndarray) -> str:
-    """Write a statistic of one env's scores ``[S]`` with its interval over seeds."""
-    if not len(scores):
-        return NOTHING
-    return with_interval(float(statistic([scores])), statistics.interval(statistic, [scores]))
-
-
-def count(amount: int, noun: str) -> str:
-    """Write an amount with its noun, the plural by an s."""
-    return f"{amount} {noun}" if amount == 1 else f"{amount} {noun}s"
-
-
-def tell_envs(envs: Sequence[str], every: set[str]) -> str:
-    """Name envs, or where these are many those that are not among them."""
-    absent = sorted(every - set(envs))
-    if len(envs) <= 4 or len(absent) > 4:
-        return ", ".join(envs)
-    return f"all {len(every)}" + (f" but {', '.join(absent)}" if absent else "")
+from triptych.report.wording import COVERAGE, NOTHING, count, duration, estimate, number, tell_envs, with_interval
 
 
 def seeds_of(entry: Entry) -> str:
@@ -65,8 +23,12 @@ def seeds_of(entry: Entry) -> str:
     return f"{finished}" if finished == len(entry.runs) else f"{finished} of {len(entry.runs)}"
 
 
-def overview(entries: Sequence[Entry], notes: Sequence[str]) -> list[Section]:
-    """Say how much there is, what a whole sweep would have besides, and which folders cannot be read."""
+def overview(entries: Sequence[Entry], notes: Sequence[str], errors: Mapping[Path, str]) -> list[Section]:
+    """Say how much there is, what a whole sweep would have besides, and which folders are broken or left out.
+
+    Args:
+        errors: of the runs that tell one, by their folder.
+    """
     runs = [run for entry in entries for run in entry.runs]
     finished = sum(comparison.is_whole(run) for run in runs)
     words = ", ".join(
@@ -82,7 +44,11 @@ def overview(entries: Sequence[Entry], notes: Sequence[str]) -> list[Section]:
     if lacking:
         rows = [[entry.algo, entry.env, entry.protocol, "; ".join(words)] for entry, words in lacking]
         sections.append(Section(2, "Missing", [Table("", ("algo", "env", "protocol", "what is missing"), rows)]))
-    failed = [[str(run.folder), run.status] for run in runs if run.status == "failed"]
+    failed = [
+        [f"{run.folder}: {errors.get(run.folder, 'it tells no error')}", run.status]
+        for run in runs
+        if run.status == "failed"
+    ]
     rows = [*([note, "left out"] for note in notes), *failed]
     if rows:
         sections.append(Section(2, "Broken or left out", [Table("", ("folder and reason", "status"), rows)]))

@@ -34,13 +34,19 @@ def write_report(runs: Sequence[Run], notes: Sequence[str], directory: Path) -> 
         notes: a sentence about each folder that was left out.
     """
     entries = make_entries(runs)
-    sections = [*overview(entries, notes), *protocol_sections(entries)]
+    cards = make_cards(entries)
+    errors = {card.run.folder: card.facts["error"] for card in cards if "error" in card.facts}
+    sections = [*overview(entries, notes, errors), *protocol_sections(entries)]
     has_picture = draw_picture(sections, directory / CURVES)
-    write_text(directory / SCORES, csv_text([score_row(entry) for entry in entries]))
-    write_text(directory / RUNS, csv_text([run_row(run) for entry in entries for run in entry.runs]))
-    write_text(directory / TABLES, markdown_page(sections, CURVES if has_picture else None))
     beside = [TABLES, SCORES, RUNS, *([CURVES] if has_picture else [])]
-    write_text(directory / PAGE, html_page(sections, make_cards(entries), beside, directory))
+    texts = {
+        SCORES: csv_text([score_row(entry) for entry in entries]),
+        RUNS: csv_text([run_row(run) for entry in entries for run in entry.runs]),
+        TABLES: markdown_page(sections, CURVES if has_picture else None),
+        PAGE: html_page(sections, cards, beside, directory),
+    }
+    for name, text in texts.items():
+        write_text(directory / name, text.encode(errors="replace").decode())  # half a character cannot be written
     return [directory / name for name in (PAGE, *beside)]
 
 
