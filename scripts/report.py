@@ -2,12 +2,14 @@
 
 python scripts/report.py outputs/                                  a table per protocol
 python scripts/report.py outputs/ --curves docs/algorithms/curves  one PNG per env and protocol
+python scripts/report.py outputs/ --html report/                   a page, tables and a picture in a folder
 python scripts/report.py outputs/ --collect docs/results           copy what can be committed
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import itertools
 import re
 import sys
@@ -16,6 +18,7 @@ from pathlib import Path
 from triptych.report.curves import draw_curves
 from triptych.report.runs import Run, collect_runs, find_runs, group_runs, tell_protocols_apart
 from triptych.report.table import markdown_tables
+from triptych.report.writing import CURVES, write_report
 from triptych.types import ExitCode
 
 
@@ -32,11 +35,20 @@ def write_curves(runs: list[Run], directory: Path) -> None:
         print(f"Curves: {path}")
 
 
+def write_page(runs: list[Run], notes: list[str], directory: Path) -> None:
+    """Write the page and what lies beside it."""
+    written = write_report(runs, notes, directory)
+    print(f"Page: {written[0]}; beside it {', '.join(path.name for path in written[1:])}")
+    if importlib.util.find_spec("matplotlib") is None:
+        print(f"There is no {CURVES} without matplotlib: pip install 'triptych[plots]'.")
+
+
 def main(arguments: list[str]) -> int:
     """Report and return the exit code: 2 where there is nothing to report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", help="runs are looked for at any depth")
     parser.add_argument("--curves", type=Path, metavar="DIR", help="write one PNG per env and protocol")
+    parser.add_argument("--html", type=Path, metavar="DIR", help="write index.html, report.md, CSV files, a PNG")
     parser.add_argument("--collect", type=Path, metavar="DIR", help="copy summary, metrics and config of each run")
     options = parser.parse_args(arguments)
     for folder in options.folders:
@@ -60,6 +72,8 @@ def main(arguments: list[str]) -> int:
     try:
         if options.curves is not None:
             write_curves(runs, options.curves)
+        if options.html is not None:
+            write_page(runs, notes, options.html)
         if options.collect is not None:
             for copy in collect_runs(runs, options.collect):
                 print(f"Collected: {copy}")

@@ -1,1 +1,1 @@
-"""Telling: what came out of runs, as tables and curves."""
+"""Telling: what came out of runs, as tables, curves and a page."""

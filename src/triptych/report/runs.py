@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from triptych.envs.scores import atari_scores
+from triptych.envs.scores import atari_scores, registered_solved_return
 from triptych.files import copy_file, find_link, read_csv, read_json, read_yaml
 from triptych.provenance.identity import deciding_settings, identity_hash
 
@@ -65,6 +65,14 @@ class Run:
     def settings_hash(self) -> str:
         """Eight hexadecimal digits that differ where the settings do."""
         return identity_hash(self.settings)
+
+    @property
+    def solved_return(self) -> float | None:
+        """The mean return from which the env counts as solved, by the settings or by its registration."""
+        value = self.settings.get("env.solved_return")
+        if value is None:
+            return registered_solved_return(str(self.settings.get("env.id")))
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
     @property
     def preprocessing(self) -> dict[str, Any]:
@@ -160,13 +168,15 @@ def find_runs(folders: Iterable[Path]) -> tuple[list[Run], list[str]]:
             summary.parent.resolve(): summary.parent
             for folder in folders
             for summary in sorted(folder.rglob("summary.json"))
-            if (summary.parent / "metrics.csv").is_file()
             if not MOVED_ASIDE.search(summary.parent.name) and ".debug" not in summary.parent.parts
         }.values()
     )
     runs: dict[tuple[Any, ...], Run] = {}
     notes = []
     for folder in found:
+        if not (folder / "metrics.csv").is_file():
+            notes.append(f"{folder} has no metrics.csv{_why(folder)}.")
+            continue
         try:
             run = read_run(folder)
         except ValueError as error:
@@ -180,6 +190,15 @@ def find_runs(folders: Iterable[Path]) -> tuple[list[Run], list[str]]:
         else:
             runs[key] = run
     return list(runs.values()), notes
+
+
+def _why(folder: Path) -> str:
+    """Return status and error of a run that made no metrics, as far as its summary tells them."""
+    with contextlib.suppress(OSError, ValueError):
+        summary = read_json(folder / "summary.json")
+        reasons = [str(summary[key])[:200].rstrip(".") for key in ("status", "error") if summary.get(key)]
+        return f" ({': '.join(reasons)})" if reasons else ""
+    return ""
 
 
 def tell_protocols_apart(runs: Sequence[Run]) -> list[Run]:
