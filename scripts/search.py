@@ -44,10 +44,10 @@ def read_arguments(words: list[str], config_dir: Path | None) -> tuple[str, Plan
     changes = {one.key_or_group: one.value() for one in parse_fixed([w for w in words if w.startswith("search.")])}
     plan = read_plan(path, {key.removeprefix("search."): value for key, value in changes.items()})
     fixed = in_own_names([*flags, *plan.overrides, *given])[len(flags) :]
-    for one in parse_fixed(fixed):
-        if one.key_or_group in plan.space or one.key_or_group in ("seed", "run_dir", "fresh"):
+    for override in parse_fixed(fixed):
+        if override.key_or_group in plan.space or override.key_or_group in ("seed", "run_dir", "fresh"):
             raise ConfigurationError(
-                f"{one.input_line} is what the search decides; it takes search.seeds=[...], search.folder=... and the "
+                f"{override.input_line} is what the search decides; it takes search.seeds=[...], search.folder=... and the "
                 "space of its file."
             )
     return names[0], plan, flags, fixed

@@ -79,7 +79,8 @@ class Runs:
 
     def _score(self, job: Job, command: str, tell: Tell) -> float:
         """Play one run, or go on with it, and return the mean of its final evaluation."""
-        folder, sentences, is_pruned = folder_of(job.cfg, job.choices), [], False
+        folder, is_pruned = folder_of(job.cfg, job.choices), False
+        sentences: list[str] = []
 
         def tell_of(frames: int, mean: float) -> bool:
             nonlocal is_pruned
