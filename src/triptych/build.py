@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ from triptych.run.weights import load_weights
 from triptych.types import ConfigurationError, EnvSpec, GameFactory, chance_seed
 
 WriteLine = Callable[[str], None]
+Watcher = pl.Callback  # of whoever starts a run
 
 
 class Measured(NamedTuple):
@@ -68,6 +70,8 @@ def build(
     write_line: WriteLine = print,
     available: dict[str, int] | None = None,
     weights: Path | None = None,
+    num_runs: int = 1,
+    watchers: Sequence[Watcher] = (),
 ) -> Experiment:
     """Build environments, module, data and trainer.
 
@@ -77,13 +81,15 @@ def build(
         write_line: where lines about the progress go.
         available: where there is training to come, the bytes of memory, disk and device that its data may take.
         weights: a checkpoint from whose weights the module starts.
+        num_runs: side by side on this machine, each with its share of the cores.
+        watchers: callbacks of whoever starts the run, beside those of the configuration.
 
     Raises:
         ConfigurationError: a setting cannot work.
     """
     make_game = make_game_factory(cfg)
     spec, measured = make_spec(make_game)
-    hardware = Hardware(**plain(cfg.trainer)).chosen_for(spec)
+    hardware = Hardware(**plain(cfg.trainer)).chosen_for(spec, num_runs)
     torch.set_num_threads(int(hardware.num_threads))
     torch.set_flush_denormal(True)  # Adam's averages of idle weights decay into numbers that take a slow path
     pl.seed_everything(chance_seed(cfg.seed, "weights"), workers=False, verbose=False)
@@ -102,9 +108,13 @@ def build(
     finish = Finish(data.clock.total_frames, solved_return, data.evaluator.confirm, write_line, phase=phases.phase)
     interrupt = Interrupt()
     progress = Progress(metrics, phases, write_line=write_line, is_shown=cfg.callbacks.progress)
-    threads = Threads(int(hardware.num_threads), cfg.trainer.num_threads != "auto", write_line)
+    others_cores = len(os.sched_getaffinity(0)) * (num_runs - 1) // num_runs
+    threads = Threads(
+        int(hardware.num_threads), cfg.trainer.num_threads != "auto", write_line, others_cores=others_cores
+    )
     callbacks = [metrics, progress, checkpoint, finish, interrupt, threads, Inspection(run_dir, write_line)]
     callbacks += [make(node, f"callbacks.extra.{name}", pl.Callback) for name, node in cfg.callbacks.extra.items()]
+    callbacks += watchers
     about = {"run_dir": str(run_dir), "save_dir": str(run_dir), "config": plain(cfg), "write_line": write_line}
     loggers = [make(node, f"logger.{name}", Logger, **about) for name, node in cfg.logger.items()]
     trainer = make_trainer(hardware, callbacks, loggers, run_dir)

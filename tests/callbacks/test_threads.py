@@ -33,9 +33,9 @@ def threads_are_put_back():
     torch.set_num_threads(before)
 
 
-def make(most=2, is_fixed=False):
+def make(most=2, is_fixed=False, others_cores=0):
     machine, lines = Machine(), []
-    threads = Threads(most, is_fixed, lines.append, machine.read, lambda: machine.now)
+    threads = Threads(most, is_fixed, lines.append, machine.read, lambda: machine.now, others_cores)
     torch.set_num_threads(most)
     threads.on_train_start(None, None)
     return machine, threads, lines
@@ -58,6 +58,14 @@ def test_one_thread_while_others_are_busy_and_all_again_when_they_are_gone():
     assert end_turn(threads) == 2
     assert len(lines) == 1
     assert "1.0 cores" in lines[0]
+
+
+def test_other_runs_of_a_sweep_have_their_part_of_the_cores():
+    machine, threads, _ = make(others_cores=2)
+    machine.work(PERIOD_S, own=2.0, others=2.0)
+    assert end_turn(threads) == 2
+    machine.work(PERIOD_S, own=2.0, others=2.5)
+    assert end_turn(threads) == 1
 
 
 def test_it_looks_only_now_and_then():

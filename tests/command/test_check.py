@@ -45,6 +45,8 @@ CASES = {
     "a list for a group": (["env=[pong]"], ["env=[pong]", "one name"]),
     "a group of patches": (["env=cartpole", "tuned=nonsense"], ["tuned=nonsense", "override single keys"]),
     "a sweep over nothing": (["-m", "seed=range(0)"], ["seed=range(0)", "no value"]),
+    "a sweep over a pattern that finds nothing": (["-m", "seed=glob(*)"], ["seed=glob(*)", "no value at all"]),
+    "a sweep over options that are not there": (["-m", "algo=glob(x*)"], ["algo=glob(x*)", "no value at all"]),
     "a sweep over an interval": (["-m", "seed=interval(1,3)"], ["seed=interval(1,3)", "hydra/sweeper"]),
     "a bad value in a sweep over a pattern": (["-m", "env=glob(c*)", "seed=-1"], ["seed=-1", "from 0"]),
     "one folder for a sweep over a pattern": (

@@ -13,6 +13,7 @@ from hydra.core.plugins import Plugins
 from tests.front_door import ROOT, start, summary, train
 from triptych.command.ledger import Ledger
 from triptych.command.plugins import EXTRAS, not_installed
+from triptych.report.differences import count_differences
 
 TINY = ["env=catch", "debug=fdr", "logger=csv", "total_frames=400", "callbacks.video=false", "trainer.num_threads=1"]
 
@@ -22,6 +23,8 @@ TINY = ["env=catch", "debug=fdr", "logger=csv", "total_frames=400", "callbacks.v
     [
         ("hydra/launcher=no_such", ["hydra/launcher=no_such is not installed", "there are basic"]),
         ("hydra/sweeper=no_such", ["hydra/sweeper=no_such is not installed", "hydra-no_such-sweeper"]),
+        ("hydra/launcher=ray", ["hydra/launcher=ray cannot be had", "cloudpickle", "hydra/launcher=joblib"]),
+        ("hydra/sweeper=optuna", ["hydra/sweeper=optuna cannot be had", "scripts/search.py"]),
         ("hydra/job_logging=no_such", ["hydra/job_logging=no_such is not installed", "stdout"]),
         ("hydra.launcher.no_such=2", ["hydra.launcher.no_such is not a key"]),
         ("hydra.sweep.dirr=x", ["hydra.sweep.dirr is not a key", "did you mean hydra.sweep.dir"]),
@@ -70,7 +73,10 @@ def test_a_sweeper_that_searches_gets_the_final_scores(searching, tmp_path):
     assert result.returncode == 0, result.stderr
     scores = {found["seed"]: found["eval_return_mean"] for found in summaries(tmp_path)}
     assert searching.returned == [scores[1], scores[2], scores[1]]
-    assert result.stdout.count("ok  python train.py") == 2
+    assert [line.split()[:2] for line in result.stdout.splitlines()[-2:]] == [
+        ["finished", "seed=1"],
+        ["finished", "seed=2"],
+    ]
 
 
 def test_a_failed_job_has_no_score(searching, tmp_path):
@@ -96,6 +102,33 @@ def test_a_failure_in_another_process_is_the_sweeps(module, choice, tmp_path):
     envs = ["env=gym", "env.id=Pendulum-v1,CartPole-v1"]
     result = start("-m", *choice, *envs, "logger=csv", "debug=fdr", "callbacks.video=false", cwd=tmp_path)
     assert result.returncode == 2, result.stderr
-    assert "exit 2  python train.py env=gym env.id=Pendulum-v1" in result.stdout
-    assert "ok  python train.py env=gym env.id=CartPole-v1" in result.stdout
+    ends = {line.split()[1]: line.split()[0] for line in result.stdout.splitlines()[-2:]}
+    assert ends == {"env.id=Pendulum-v1": "refused", "env.id=CartPole-v1": "finished"}
     assert [found["status"] for found in summaries(tmp_path)] == ["finished"]
+
+
+@pytest.mark.slow
+def test_launchers_give_the_same_runs(tmp_path):
+    """Each of two jobs is the same run by any launcher; side by side each has its share of the machine."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    launchers = {
+        "basic": [],
+        "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
+        "submitit": ["hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5"],
+    }
+    runs = {}
+    for name, choice in launchers.items():
+        (tmp_path / name).mkdir()
+        result = start("-m", *choice, *TINY, "seed=1,2", cwd=tmp_path / name)
+        assert result.returncode == 0, result.stderr
+        runs[name] = sorted(
+            path.parent for path in (tmp_path / name).glob("outputs/.debug/dqn/catch/none/*/summary.json")
+        )
+    for name in ("joblib", "submitit"):
+        for one, other in zip(runs["basic"], runs[name], strict=True):
+            assert one.name == other.name
+            counts = count_differences(one, other)
+            assert {key: count for key, count in counts.items() if key.startswith("different_") and count} == {}
+            assert counts["rows"] > 0
+            assert summary(one)["eval_returns"] == summary(other)["eval_returns"]

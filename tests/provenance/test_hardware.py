@@ -104,11 +104,11 @@ def test_a_result_names_its_machine(machine, monkeypatch):
 def room_for(monkeypatch):
     """Be a machine with so much of everything left."""
 
-    def be(memory, disk, device=None):
-        monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=memory))
+    def be(memory, disk, device=None, whole=10**12):
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=memory, total=whole))
         monkeypatch.setattr(room.shutil, "disk_usage", lambda path: asked.append(path) or SimpleNamespace(free=disk))
         monkeypatch.setattr(torch.cuda, "is_available", lambda: device is not None)
-        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (device, 10**12))
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (device, whole))
         return asked
 
     asked: list[Path] = []
@@ -121,6 +121,13 @@ def test_a_part_of_what_is_free_stays_free(room_for, tmp_path):
     assert available_bytes(tmp_path / "replay") == {"memory": 950, "disk": 1900, "device": 950}
     room_for(memory=1000, disk=2000, device=3000)
     assert available_bytes(tmp_path / "replay") == {"memory": 950, "disk": 1900, "device": 2700}
+
+
+def test_runs_side_by_side_share_the_room(room_for, tmp_path):
+    room_for(memory=1000, disk=2000, whole=1200)
+    assert available_bytes(tmp_path / "replay", 2) == {"memory": 570, "disk": 950, "device": 570}
+    room_for(memory=300, disk=2000, device=900, whole=1200)  # another has filled its share already
+    assert available_bytes(tmp_path / "replay", 2) == {"memory": 285, "disk": 950, "device": 540}
 
 
 def test_the_disk_is_the_one_on_which_the_folder_will_lie(room_for, tmp_path):
@@ -137,3 +144,9 @@ def test_what_the_run_itself_took_before_is_its_own(room_for, tmp_path):
     taken = (tmp_path / "ring.bin").stat().st_blocks * 512
     assert taken >= 100_000
     assert available_bytes(tmp_path)["disk"] == int(0.95 * (2000 + taken))
+
+
+def test_runs_side_by_side_share_the_cores(monkeypatch):
+    monkeypatch.setattr(room.os, "sched_getaffinity", lambda pid: set(range(8)))
+    assert [AUTO.chosen_for(PONG, num_runs).num_threads for num_runs in (1, 2, 3, 16)] == [8, 4, 2, 1]
+    assert AUTO._replace(num_threads=3).chosen_for(PONG, 4).num_threads == 3

@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 import torch
 
 PERIOD_S = 3.0  # between two looks
-BUSY_CORES = 0.3  # of other processes, on the cores of this one; two runs that share two cores see one each
+BUSY_CORES = 0.3  # of other processes, beyond what is theirs of these cores; two runs that share two see one each
 
 
 class CpuSeconds(NamedTuple):
@@ -49,6 +49,7 @@ class Threads(pl.Callback):
     Args:
         most: threads while the cores are free.
         is_fixed: whether ``most`` was asked for by its number; then nothing is changed.
+        others_cores: the part of the cores that other runs of a sweep may keep busy.
         write_line: where a line about the first change goes.
         read: returns the `CpuSeconds` so far.
         clock: returns the seconds so far.
@@ -61,7 +62,9 @@ class Threads(pl.Callback):
         write_line: Callable[[str], None] = print,
         read: Callable[[], CpuSeconds] = read_cpu_seconds,
         clock: Callable[[], float] = time.monotonic,
+        others_cores: int = 0,
     ) -> None:
+        self.others_cores = others_cores
         self.most, self.is_fixed, self.write_line = most, is_fixed or most == 1, write_line
         self.read, self.clock = read, clock
         self._is_told = False
@@ -78,7 +81,7 @@ class Threads(pl.Callback):
         latest = self.read()
         others = (latest.total - self._latest.total - latest.own + self._latest.own) / (now - self._looked_at)
         self._latest, self._looked_at = latest, now
-        num_threads = 1 if others > BUSY_CORES else self.most
+        num_threads = 1 if others > self.others_cores + BUSY_CORES else self.most
         if num_threads == torch.get_num_threads():
             return
         torch.set_num_threads(num_threads)

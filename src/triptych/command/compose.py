@@ -85,6 +85,7 @@ class Job(NamedTuple):
 
     overrides: list[str]
     cfg: DictConfig
+    choices: dict[str, str]  # the option of each group
 
 
 def compose_jobs(arguments: Sequence[str], conf: Path) -> list[Job]:
@@ -110,9 +111,36 @@ def compose_jobs(arguments: Sequence[str], conf: Path) -> list[Job]:
             raise ConfigurationError(f"{swept[0].input_line} asks for several values; add -m to run them as a sweep.")
         jobs = [line.overrides]
     with hydra_ready(conf, line.config_dir):
-        configs = [compose_config(job, conf, line.config_name) for job in jobs]
-    _check_folders(configs, parsed)
-    return [Job(overrides, cfg) for overrides, cfg in zip(jobs, configs, strict=True)]
+        _check_patterns(line.overrides)
+        composed = [Job(job, *compose_with_choices(job, conf, line.config_name)) for job in jobs]
+    _check_folders([job.cfg for job in composed], parsed)
+    return composed
+
+
+def count_jobs(arguments: Sequence[str], conf: Path) -> int | None:
+    """Count the jobs of a checked command line; ``None`` where only a sweeper that searches knows their number."""
+    line = split(arguments)
+    if not line.is_sweep:
+        return 1
+    with hydra_ready(conf, line.config_dir):
+        parsed = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(
+            line.overrides
+        )
+        if any(one.key_or_group == "hydra/sweeper" or one.value_type == ValueType.INTERVAL_SWEEP for one in parsed):
+            return None
+        last = {one.key_or_group: one for one in parsed}  # of a key that is given twice
+        return math.prod(len(list(one.sweep_iterator())) for one in last.values() if one.is_sweep_override())
+
+
+def _check_patterns(overrides: list[str]) -> None:
+    """Refuse a glob that finds no option; Hydra must be initialized."""
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    for override in parser.parse_overrides(overrides):
+        if override.value_type == ValueType.GLOB_CHOICE_SWEEP and not list(override.sweep_iterator()):
+            raise ConfigurationError(
+                f"{override.input_line} stands for no value at all: a glob finds options of a group, such as "
+                "env=glob(c*); list other values, as seed=1,2,3."
+            )
 
 
 @contextmanager
@@ -199,8 +227,15 @@ def compose_config(overrides: list[str], conf: Path, config_name: str = "train")
     Raises:
         ConfigurationError: a name or a key does not exist.
     """
+    return compose_with_choices(overrides, conf, config_name)[0]
+
+
+def compose_with_choices(
+    overrides: list[str], conf: Path, config_name: str = "train"
+) -> tuple[DictConfig, dict[str, str]]:
+    """Compose one job's config as `compose_config` does; also return the option of each group."""
     try:
-        cfg = compose(config_name, overrides=overrides)
+        cfg = compose(config_name, overrides=overrides, return_hydra_config=True)
     except MissingConfigException as error:
         name = error.missing_cfg_file or ""
         group, _, option = name.rpartition("/")
@@ -239,8 +274,8 @@ def compose_config(overrides: list[str], conf: Path, config_name: str = "train")
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise ConfigurationError(f"{' '.join(overrides)}: {str(error).splitlines()[0]}") from error
     with open_dict(cfg):
-        cfg.pop("hydra", None)
-    return cfg
+        choices = dict(cfg.pop("hydra").runtime.choices)
+    return cfg, choices
 
 
 def _offending_key(message: str, overrides: list[str]) -> str:

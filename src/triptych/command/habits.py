@@ -45,7 +45,8 @@ HABITS = {
     "model.optimizer.lr": "algo.learning_rate=...",
     "paths.output_dir": "run_dir=...",
     "paths.log_dir": "run_dir=...",
-    "hparams_search": "-m algo.learning_rate=1e-4,3e-4",
+    "hparams_search": "python scripts/search.py sweep=optuna_dqn env=...",
+    "sweep": "python scripts/search.py sweep=... env=...",
     # Stable-Baselines3, RL Baselines3 Zoo, CleanRL, and the field's other names
     "total_timesteps": FRAMES,
     "n_timesteps": FRAMES,

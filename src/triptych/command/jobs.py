@@ -2,36 +2,77 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shlex
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from triptych.command.ledger import Ledger
+from triptych.command.closing import closing_table
+from triptych.command.compose import Job, count_jobs
+from triptych.command.launchers import num_side_by_side
+from triptych.command.ledger import Ledger, record_line
 from triptych.command.search_path import split
-from triptych.files import read_json
+from triptych.files import read_json, write_text
 from triptych.types.errors import ConfigurationError, ExitCode
 
 SWEEPS = Path("outputs", ".sweeps")  # hydra.sweep.dir of conf/train.yaml
 
 
-def run_jobs(arguments: list[str], conf: Path) -> int:
-    """Run every job that Hydra makes of the command line, print a table of several, return the worst exit code."""
+def run_jobs(arguments: list[str], conf: Path, jobs: Sequence[Job] | None = None) -> int:
+    """Run every job that Hydra makes of the command line, print a table of several, return the worst exit code.
+
+    Args:
+        arguments: the command line.
+        conf: this project's configuration.
+        jobs: those that were composed to check them, of a large sweep some; ``None`` where Hydra only answers
+            a question.
+    """
     line = split(arguments)
-    place = None
+    num_jobs: int | None = 1
+    place, record = None, None
     if any(override.startswith("hydra/launcher=") for override in line.overrides):
         SWEEPS.mkdir(parents=True, exist_ok=True)  # which other machines see as they see the runs' folders
         place = SWEEPS.resolve()
+    if jobs is not None and line.is_sweep:
+        num_jobs = count_jobs(arguments, conf)
+        record = _write_record(arguments, jobs, num_jobs)
     with tempfile.TemporaryDirectory(prefix=".jobs-", dir=place) as folder:
-        return _run_jobs(arguments, conf, Ledger(Path(folder)), line.is_sweep)
+        sweep = Sweep(Ledger(Path(folder), record), num_jobs)
+        return _run_jobs(arguments, conf, sweep, is_sweep=line.is_sweep and jobs is not None)
 
 
-def _run_jobs(arguments: list[str], conf: Path, ledger: Ledger, is_sweep: bool) -> int:
+class Sweep(NamedTuple):
+    """What every job of a command line is told."""
+
+    ledger: Ledger
+    num_jobs: int | None  # ``None`` where only a sweeper that searches knows
+
+
+def _write_record(arguments: list[str], jobs: Sequence[Job], num_jobs: int | None) -> Path | None:
+    """Write down what a sweep is to run, under a name that the same command has again; return where."""
+    from triptych.run.job import folder_of
+
+    given = [argument for argument in arguments if not argument.startswith("fresh=")]
+    path = SWEEPS.resolve() / f"{hashlib.sha256(shlex.join(given).encode()).hexdigest()[:8]}.jsonl"
+    header = {"command": shlex.join([*program_name(), *given]), "num_jobs": num_jobs}
+    planned = [(" ".join(job.overrides), folder_of(job.cfg, job.choices)) for job in jobs if len(jobs) == num_jobs]
+    try:
+        write_text(path, json.dumps(header) + "\n" + "".join(record_line(*one) for one in planned))
+    except OSError:  # a sweep whose runs lie elsewhere goes without
+        return None
+    return path
+
+
+def _run_jobs(arguments: list[str], conf: Path, sweep: Sweep, *, is_sweep: bool) -> int:
     program, parent, flags = program_name(), os.getpid(), _flags_of(arguments)
 
     @hydra.main(version_base="1.3", config_path=str(conf), config_name="train")
@@ -39,7 +80,7 @@ def _run_jobs(arguments: list[str], conf: Path, ledger: Ledger, is_sweep: bool) 
         # The command that goes on with this run: `fresh` would start it over once more.
         overrides = HydraConfig.get().overrides.task
         kept = [override for override in overrides if override.partition("=")[0].strip("+") != "fresh"]
-        exit_code, score = run_job(cfg, ledger, shlex.join([*program, *flags, *kept]))
+        exit_code, score = run_job(cfg, sweep, shlex.join([*program, *flags, *kept]))
         if exit_code == ExitCode.INTERRUPTED and os.getpid() == parent:
             raise KeyboardInterrupt  # the rest of a sweep is not started
         return score
@@ -49,46 +90,57 @@ def _run_jobs(arguments: list[str], conf: Path, ledger: Ledger, is_sweep: bool) 
         job()
     except KeyboardInterrupt:
         if is_sweep:
-            sweep = shlex.join([*program, *(one for one in arguments if not one.startswith("fresh="))])
-            print(f"The rest of the sweep was not started; go on with: {sweep}")
+            again = shlex.join([*program, *(one for one in arguments if not one.startswith("fresh="))])
+            print(closing_table(sweep.ledger.entries()), end="")
+            print(f"The rest of the sweep was not started; go on with: {again}")
         return ExitCode.INTERRUPTED
     except SystemExit as ending:  # Hydra's own, after its error, such as a launcher's
         failure = ExitCode.FAILED if ending.code else ExitCode.DONE
-    exit_codes = ledger.exit_codes()
-    if len(exit_codes) > 1:
-        lines = (f"{f'exit {code}' if code else 'ok':>8}  {name}" for name, code in exit_codes.items())
-        print("\n".join(lines))
-    return max([failure, *exit_codes.values()])
+    entries = sweep.ledger.entries()
+    if is_sweep and not entries and failure == ExitCode.DONE:
+        print("error: the sweep stands for no job at all; give each swept key a value.", file=sys.stderr)
+        return ExitCode.BAD_INPUT
+    if len(entries) > 1:
+        print(closing_table(entries), end="")
+    return max([failure, *(entry.exit_code for entry in entries)])
 
 
-def run_job(cfg: DictConfig, ledger: Ledger, command: str) -> tuple[int, float | None]:
+def run_job(cfg: DictConfig, sweep: Sweep, command: str) -> tuple[int, float | None]:
     """Run one job, in whatever process; return its exit code and the mean return of its final evaluation."""
     from triptych.command.check import check_job
-    from triptych.run.job import folder_of, identity_of, quiet_lightning, run
+    from triptych.run.job import folder_of, identity_of, print_error, quiet_lightning, run
 
     quiet_lightning()
-    hydra_cfg = HydraConfig.get()
+    ledger, hydra_cfg = sweep.ledger, HydraConfig.get()
     choices = dict(hydra_cfg.runtime.choices)
     try:
         check_job(cfg)  # where only Hydra's sweeper knew the values
     except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        ledger.end(command, command, ExitCode.BAD_INPUT)
+        print_error(str(error))
+        ledger.end(command, command, ExitCode.BAD_INPUT, str(error))
         return ExitCode.BAD_INPUT, None
     folder = folder_of(cfg, choices)
     name = f"{folder.resolve()} {identity_of(cfg)} {cfg.total_frames}"
-    if ledger.begin(name, command):
-        exit_code = run(cfg, choices, command)
-        ledger.end(name, command, exit_code)
+    if ledger.begin(name, command, folder):
+        sentences: list[str] = []
+        num_runs = num_side_by_side(choices.get("hydra/launcher"), hydra_cfg.launcher.get("n_jobs"), sweep.num_jobs)
+        try:
+            exit_code = run(cfg, choices, command, say_error=sentences.append, num_runs=num_runs)
+        except Exception as error:  # one job's fault is not the others'
+            exit_code = ExitCode.FAILED
+            sentences.append(f"{command}: {type(error).__name__}: {error}")
+        for sentence in sentences:
+            print_error(sentence)
+        ledger.end(name, command, exit_code, " ".join(sentences) or None)
         return exit_code, _score(folder) if exit_code == ExitCode.DONE else None
     if choices.get("hydra/sweeper") != "basic":  # one that searches may ask for the same values again
         return ExitCode.DONE, _score(folder)
-    print(
-        f"error: {command}: a job before it ran in {folder}, and what tells them apart is no part of a run's "
-        "identity; give each a run_dir of its own.",
-        file=sys.stderr,
+    sentence = (
+        f"{command}: a job before it ran in {folder}, and what tells them apart is no part of a run's identity; give "
+        "each a run_dir of its own."
     )
-    ledger.end(f"{command} (again)", f"{command} (again)", ExitCode.BAD_INPUT)
+    print_error(sentence)
+    ledger.end(f"{command} (again)", f"{command} (again)", ExitCode.BAD_INPUT, sentence)
     return ExitCode.BAD_INPUT, None
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 # yields at once waits long to get it back where other processes want it too.
 os.environ.setdefault("GOMP_SPINCOUNT", "100000")
 
-from triptych.command.compose import compose_jobs, for_sweeper, register_options
+from triptych.command.compose import Job, compose_jobs, for_sweeper, register_options
 from triptych.command.help import help_text, opening
 from triptych.command.jobs import SWEEPS, run_jobs
 from triptych.command.names import canonical
@@ -36,12 +36,12 @@ def main(arguments: list[str]) -> int:
         sys.argv[1:] = arguments  # which Hydra reads
         if QUESTIONS & {argument.partition("=")[0] for argument in arguments}:
             return run_jobs(arguments, CONF)
-        check(arguments)
+        jobs = check(arguments)
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.BAD_INPUT
     sys.argv[1:] = for_sweeper(arguments)
-    return run_jobs(arguments, CONF)
+    return run_jobs(arguments, CONF, jobs)
 
 
 def in_own_names(arguments: list[str]) -> list[str]:
@@ -60,8 +60,10 @@ def in_own_names(arguments: list[str]) -> list[str]:
     return canonical(arguments, CONF, *folders)
 
 
-def check(arguments: list[str], *, with_environments: bool = True) -> None:
+def check(arguments: list[str], *, with_environments: bool = True) -> list[Job]:
     """Check every job of a command line in this project's own names, and make the environments of a sweep once.
+
+    Returns the jobs that were composed, of a large sweep some.
 
     Raises:
         ConfigurationError: one sentence about the first thing that is wrong.
@@ -83,6 +85,7 @@ def check(arguments: list[str], *, with_environments: bool = True) -> None:
             raise ConfigurationError(
                 f"the folder of a sweep, {error}; start it in a folder that can be written."
             ) from error
+    return jobs
 
 
 def console() -> int:

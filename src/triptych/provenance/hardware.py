@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -30,11 +31,12 @@ class Hardware(NamedTuple):
     deterministic: bool = False  # refuse operations that are not, on a GPU
     detect_anomaly: bool = False  # name the operation whose gradient is not a number; slow
 
-    def chosen_for(self, spec: EnvSpec) -> Hardware:
+    def chosen_for(self, spec: EnvSpec, num_runs: int = 1) -> Hardware:
         """Replace ``auto``.
 
         bfloat16 where it pays, large images on hardware that multiplies it; all cores for large images, one thread for
-        everything else, whose operations are shorter than handing them out takes.
+        everything else, whose operations are shorter than handing them out takes. Of ``num_runs`` side by side on this
+        machine each has its share of the cores.
 
         Raises:
             ConfigurationError: there is no such device.
@@ -55,7 +57,7 @@ class Hardware(NamedTuple):
         has_bf16 = torch.cuda.is_bf16_supported() if accelerator in ("gpu", "cuda") else cpu_has_bf16()
         has_bf16 = has_bf16 and accelerator != "mps"
         precision = "bf16-mixed" if is_large and has_bf16 else "32-true"
-        num_threads = len(os.sched_getaffinity(0)) if is_large else 1
+        num_threads = max(len(os.sched_getaffinity(0)) // num_runs, 1) if is_large else 1
         return self._replace(
             accelerator=accelerator,  # type: ignore[arg-type]
             precision=precision if self.precision == "auto" else self.precision,  # type: ignore[arg-type]
@@ -91,17 +93,31 @@ def processor_name() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-def available_bytes(directory: Path) -> dict[str, int]:
+def available_bytes(directory: Path, num_runs: int = 1) -> dict[str, int]:
     """Return the bytes that the data of a run may take of ``memory``, ``disk`` and ``device``.
+
+    A run beside others has its share of the whole memory, as they may have filled theirs already or not yet, and never
+    more than is free; of a disk, which holds much else, its share of what is free.
 
     Args:
         directory: where the run keeps them on disk; what lies there already is its own.
+        num_runs: side by side on this machine.
     """
     existing = next(path for path in (directory, *directory.parents) if path.exists())
     taken = sum(path.stat().st_blocks * 512 for path in directory.glob("*")) if directory.exists() else 0
-    memory = int(0.95 * psutil.virtual_memory().available)
+    memory = int(0.95 * _share(psutil.virtual_memory().available, num_runs, lambda: psutil.virtual_memory().total))
+    has_cuda = torch.cuda.is_available()
+    device = (
+        int(0.9 * _share(torch.cuda.mem_get_info()[0], num_runs, lambda: torch.cuda.mem_get_info()[1]))
+        if has_cuda
+        else 0
+    )
     return {
         "memory": memory,
-        "disk": int(0.95 * (shutil.disk_usage(existing).free + taken)),
-        "device": int(0.9 * torch.cuda.mem_get_info()[0]) if torch.cuda.is_available() else memory,
+        "disk": int(0.95 * (shutil.disk_usage(existing).free / num_runs + taken)),
+        "device": device if has_cuda else memory,
     }
+
+
+def _share(free: float, num_runs: int, total: Callable[[], float]) -> float:
+    return free if num_runs == 1 else min(free, total() / num_runs)

@@ -17,6 +17,24 @@ from triptych.files import append_text, copy_file, find_link, read_json, write_t
 from triptych.replay.buffer import check_saved
 from triptych.types import ConfigurationError
 
+NUMBER, NONE = (int, float), type(None)
+KINDS: dict[str, Any] = {  # of those fields of summary.json on which something is decided
+    "status": str,
+    "identity": str,
+    "command": str,
+    "frames": int,
+    "total_frames": int,
+    "env_steps": int,
+    "updates": int,
+    "wall_time_s": NUMBER,
+    "frames_per_second": (*NUMBER, NONE),
+    "stop_reason": (str, NONE),
+    "eval_return_mean": (*NUMBER, NONE),
+    "eval_return_mean_without_search": (*NUMBER, NONE),
+    "eval_returns": (list, NONE),
+    "human_normalized_score": (*NUMBER, NONE),
+}
+
 
 class FolderInUse(RuntimeError):
     """Another process runs in this folder."""
@@ -104,11 +122,12 @@ class RunFolder:
         return (self.path / "metrics.csv").exists() or any(self.checkpoints.glob("*.ckpt"))
 
     def summary(self) -> dict[str, Any]:
-        """Read ``summary.json``; empty where there is none that can be read."""
+        """Read ``summary.json``, without what is not of the kind that a run writes; empty where it cannot be read."""
         try:
-            return read_json(self.path / "summary.json")
+            found = read_json(self.path / "summary.json")
         except (OSError, ValueError):
             return {}
+        return {name: value for name, value in found.items() if _is_of_its_kind(name, value)}
 
     def update_summary(self, **fields: Any) -> None:
         """Change some fields of ``summary.json``."""
@@ -170,6 +189,11 @@ class RunFolder:
             self.log(f"best.ckpt cannot be read ({type(error).__name__}); last.ckpt takes its place.")
             copy_file(last, best)
         return best
+
+
+def _is_of_its_kind(name: str, value: Any) -> bool:
+    kinds = KINDS.get(name, object)
+    return isinstance(value, kinds) and not (isinstance(value, bool) and kinds is not object)
 
 
 def _load(path: Path) -> dict[str, Any]:

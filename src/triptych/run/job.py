@@ -8,12 +8,13 @@ import statistics
 import sys
 import traceback
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from triptych.build import Experiment, build, plain
+from triptych.build import Experiment, Watcher, build, plain
 from triptych.callbacks.video import write_video
 from triptych.command.check import algo_settings
 from triptych.files import write_text
@@ -52,39 +53,57 @@ def folder_of(cfg: DictConfig, choices: dict[str, str]) -> Path:
     return root / choices["algo"] / env_name(cfg, choices) / cfg.protocol.name / name
 
 
-def run(cfg: DictConfig, choices: dict[str, str], command: str) -> ExitCode:
+def print_error(sentence: str) -> None:
+    """Print a sentence about what went wrong."""
+    print(f"error: {sentence}", file=sys.stderr)
+
+
+def run(
+    cfg: DictConfig,
+    choices: dict[str, str],
+    command: str,
+    *,
+    say_error: Callable[[str], None] = print_error,
+    num_runs: int = 1,
+    watchers: Sequence[Watcher] = (),
+) -> ExitCode:
     """Run one job of a checked configuration; return its exit code.
 
     Args:
         cfg: the resolved configuration.
         choices: the option of each group, as the command line chose them.
         command: that goes on with this run.
+        say_error: what to do with the sentence by which a job is refused.
+        num_runs: jobs side by side on this machine, which share its cores and memory.
+        watchers: callbacks beside those of the configuration.
     """
+
+    def refuse(sentence: str, exit_code: ExitCode) -> ExitCode:
+        say_error(sentence)
+        return exit_code
+
     path = folder_of(cfg, choices)
     if not cfg.train:
         return evaluate_job(cfg, path, identity_of(cfg))
     try:
         folder = RunFolder(path, fresh=cfg.fresh)
     except ConfigurationError as error:
-        return _refuse(str(error), ExitCode.BAD_INPUT)
+        return refuse(str(error), ExitCode.BAD_INPUT)
     except FolderInUse as error:
-        return _refuse(str(error), ExitCode.FAILED)
+        return refuse(str(error), ExitCode.FAILED)
     except OSError as error:
-        return _refuse(f"run folder {path}: {error}; choose one that can be written with run_dir=...", ExitCode.FAILED)
+        return refuse(f"run folder {path}: {error}; choose one that can be written with run_dir=...", ExitCode.FAILED)
     try:
-        return Job(folder, cfg, choices, command).run()
+        return Job(folder, cfg, choices, command, num_runs, watchers).run()
+    except ConfigurationError as error:
+        return refuse(str(error), ExitCode.BAD_INPUT)
     except CannotGoOn as error:
-        return _refuse(str(error), ExitCode.FAILED)
+        return refuse(str(error), ExitCode.FAILED)
     except OSError as error:
-        return _refuse(f"{error}; what was written before is kept. Go on with: {command}", ExitCode.FAILED)
+        return refuse(f"{error}; what was written before is kept. Go on with: {command}", ExitCode.FAILED)
     finally:
         folder.close()
         gc.collect()  # the next job of a sweep needs this one's memory
-
-
-def _refuse(sentence: str, exit_code: ExitCode) -> ExitCode:
-    print(f"error: {sentence}", file=sys.stderr)
-    return exit_code
 
 
 class Job:
@@ -95,8 +114,17 @@ class Job:
         The rest: see `run`.
     """
 
-    def __init__(self, folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command: str) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        cfg: DictConfig,
+        choices: dict[str, str],
+        command: str,
+        num_runs: int = 1,
+        watchers: Sequence[Watcher] = (),
+    ) -> None:
         self.folder, self.cfg, self.command = folder, cfg, command
+        self.num_runs, self.watchers = num_runs, watchers
         self.earlier = folder.summary()
         self.fields = {
             "algo": choices["algo"],
@@ -115,16 +143,20 @@ class Job:
         }
 
     def run(self) -> ExitCode:
-        """Look at the folder, build the experiment, train and evaluate it."""
+        """Look at the folder, build the experiment, train and evaluate it.
+
+        Raises:
+            ConfigurationError: the folder is another run's, or a setting cannot work.
+            CannotGoOn: no checkpoint can be read.
+        """
         folder = self.folder
         if folder.moved_to is not None:
             folder.log(f"The earlier run was moved to {folder.moved_to}.")
         is_another = self.earlier.get("identity", self.fields["identity"]) != self.fields["identity"]
         if is_another and folder.has_history:
-            return _refuse(
-                f"run_dir={folder.path} holds another run ({self.earlier['command']}); "
-                "choose another run_dir, or move that run aside with fresh=true.",
-                ExitCode.BAD_INPUT,
+            raise ConfigurationError(
+                f"run_dir={folder.path} holds another run ({self.earlier.get('command', 'of an unknown command')}); "
+                "choose another run_dir, or move that run aside with fresh=true."
             )
         if self._is_finished():
             self._say_finished()
@@ -132,11 +164,11 @@ class Job:
         try:
             checkpoint = folder.resume_checkpoint()
             weights = self._weights(checkpoint)
-            available = available_bytes(folder.checkpoints / "replay")
-            experiment = build(self.cfg, folder.path, folder.log, available, weights)
-        except ConfigurationError as error:
+            available = available_bytes(folder.checkpoints / "replay", self.num_runs)
+            experiment = build(self.cfg, folder.path, folder.log, available, weights, self.num_runs, self.watchers)
+        except ConfigurationError:
             folder.discard_if_new()
-            return _refuse(str(error), ExitCode.BAD_INPUT)
+            raise
         except CannotGoOn:
             raise
         except Exception as error:  # what an environment or a logger says when it is made
@@ -162,8 +194,8 @@ class Job:
 
     def _is_trained(self) -> bool:
         cfg, earlier = self.cfg, self.earlier
-        if earlier.get("status") != "finished":
-            return False
+        if earlier.get("status") != "finished" or not {"stop_reason", *PROGRESS} <= earlier.keys():
+            return False  # what is missing is seen again from the last checkpoint
         stop_reason = earlier.get("stop_reason")
         was_stopped = stop_reason != "total_frames" and cfg.total_frames <= earlier.get("total_frames", 0)
         goes_on_when_solved = stop_reason == "solved" and not cfg.stop_when_solved

@@ -47,8 +47,9 @@ def result(summary: dict[str, Any]) -> str:
     score, without_search = summary.get("human_normalized_score"), summary.get("eval_return_mean_without_search")
     if summary.get("eval_return_mean") is None:
         return f"no final evaluation (test=false), after {summary['frames']:,} frames"
+    num_games = len(summary.get("eval_returns") or ())
     return (
-        f"mean return {summary['eval_return_mean']:.2f} over {len(summary['eval_returns'])} evaluation episodes"
+        f"mean return {summary['eval_return_mean']:.2f} over {num_games} evaluation episodes"
         + (f", {without_search:.2f} without search" if without_search is not None else "")
         + (f", human-normalised {score:.2f}" if score is not None else "")
         + f", after {summary['frames']:,} frames"

@@ -1,0 +1,1 @@
+"""Searching for settings: what may be tried, what is tried next, and the runs that try it."""

@@ -1,0 +1,122 @@
+"""A trial of a search is a run for each seed, each in a folder of its own, which goes on after a kill as any run."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from triptych.callbacks.evaluations import Evaluations
+from triptych.command.check import check_job
+from triptych.command.compose import Job, compose_jobs
+from triptych.command.fixed import as_override
+from triptych.files import read_csv, read_json
+from triptych.run.job import folder_of, quiet_lightning, run
+from triptych.search.plan import Plan
+from triptych.search.study import Pruned, Report, TrialFailed
+from triptych.types import ConfigurationError, ExitCode
+
+Tell = Callable[[int, float], bool]  # number of an evaluation, its mean
+
+
+class Runs:
+    """Plays trials as runs.
+
+    Args:
+        arguments: of every trial, as a command line has them.
+        conf: this project's configuration.
+        folder: of the trials.
+        plan: what is searched.
+    """
+
+    def __init__(self, arguments: list[str], conf: Path, folder: Path, plan: Plan) -> None:
+        self.arguments, self.conf, self.folder, self.plan = arguments, conf, folder, plan
+
+    def check(self) -> None:
+        """Check the ends of what every key may be, beside the first values of the others.
+
+        Raises:
+            ConfigurationError: one cannot be run.
+        """
+        first = {key: dimension.extremes[0] for key, dimension in self.plan.space.items()}
+        changed = [
+            first | {key: value} for key, dimension in self.plan.space.items() for value in dimension.extremes[1:]
+        ]
+        for values in (first, *changed):
+            check_job(self._job("check", values, self.plan.seeds[0])[0].cfg)
+
+    def play(self, name: str, values: dict[str, Any], report: Report) -> float:
+        """Play a trial and return its score, the mean over its seeds of their final evaluation.
+
+        Raises:
+            Pruned: ``report`` asked for its end.
+            TrialFailed: a run failed, or was refused.
+            KeyboardInterrupt: somebody stopped it.
+        """
+        scores: list[float] = []
+        for index, seed in enumerate(self.plan.seeds):
+            job, command = self._job(name, values, seed)
+            first = index * (self._num_evaluations(job) + 1)
+
+            def tell(number: int, mean: float, first: int = first) -> bool:
+                return report(first + number, statistics.fmean([*scores, mean]))
+
+            scores.append(self._score(job, command, tell))
+        return statistics.fmean(scores)
+
+    def _job(self, name: str, values: dict[str, Any], seed: int) -> tuple[Job, str]:
+        """Compose one run; also return its command."""
+        own = [as_override(key, value) for key, value in values.items()]
+        own += [f"seed={seed}", as_override("run_dir", str(self.folder / name / f"seed{seed}"))]
+        (job,) = compose_jobs([*self.arguments, *own], self.conf)
+        return job, shlex.join(["python", "train.py", *self.arguments, *own])
+
+    def _num_evaluations(self, job: Job) -> int:
+        return math.ceil(job.cfg.total_frames / job.cfg.eval.period_frames)
+
+    def _score(self, job: Job, command: str, tell: Tell) -> float:
+        """Play one run, or go on with it, and return the mean of its final evaluation."""
+        folder, is_pruned = folder_of(job.cfg, job.choices), False
+        sentences: list[str] = []
+
+        def tell_of(frames: int, mean: float) -> bool:
+            nonlocal is_pruned
+            is_pruned = tell(round(frames / job.cfg.eval.period_frames), mean)
+            return is_pruned
+
+        for frames, mean in _evaluations(folder):  # of a run whose process was killed
+            if tell_of(frames, mean) and frames < job.cfg.total_frames:
+                raise Pruned
+        quiet_lightning()
+        try:
+            check_job(job.cfg)
+            watchers = [Evaluations(tell_of)]
+            exit_code = run(job.cfg, job.choices, command, say_error=sentences.append, watchers=watchers)
+        except ConfigurationError as error:
+            raise TrialFailed(str(error)) from error
+        if exit_code == ExitCode.INTERRUPTED:
+            raise Pruned if is_pruned else KeyboardInterrupt
+        summary = _summary(folder)
+        score = summary.get("eval_return_mean")
+        if exit_code != ExitCode.DONE or not isinstance(score, int | float):
+            raise TrialFailed(" ".join(sentences) or str(summary.get("error") or "there is no final evaluation"))
+        return float(score)
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    try:
+        return read_json(folder / "summary.json")
+    except (OSError, ValueError):
+        return {}
+
+
+def _evaluations(folder: Path) -> list[tuple[int, float]]:
+    """Return frames and mean of the evaluations that a run has filed."""
+    try:
+        rows = read_csv(folder / "metrics.csv")[1]
+        return [(int(row["frames"]), float(row["eval/return_mean"])) for row in rows if row.get("eval/return_mean")]
+    except (OSError, ValueError, KeyError):
+        return []

@@ -1,0 +1,177 @@
+"""The loop of a search on Optuna: ask, play, tell, and go on after a kill as if there had been none."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from triptych.files import read_json, write_text
+from triptych.search.plan import Plan
+from triptych.types import ConfigurationError
+
+Report = Callable[[int, float], bool]  # number of an evaluation, its mean; returns whether the trial is to end
+# Name and settings of a trial, and whom to tell of evaluations; returns the score.
+Play = Callable[[str, dict[str, Any], Report], float]
+MAX_STARTS = 3  # of a trial whose process is killed: it may itself be the reason
+JOURNAL = "journal.log"
+
+
+class Pruned(Exception):
+    """A trial was ended early, being worse than others were at that point."""
+
+
+class TrialFailed(RuntimeError):
+    """A trial has no score; the message says why."""
+
+
+class TooManyFailures(RuntimeError):
+    """As many trials failed as were to come to an end."""
+
+
+class Search:
+    """A search in its folder, locked while this object lives.
+
+    Args:
+        folder: of the search; it holds the journal of trials.
+        plan: what is searched.
+        settings: what else decides the scores; with other ones, it is another search.
+
+    Raises:
+        ConfigurationError: the folder holds another search, or one that is going on.
+    """
+
+    def __init__(self, folder: Path, plan: Plan, settings: list[str]) -> None:
+        self.folder, self.plan = folder, plan
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (folder / ".lock").open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigurationError(
+                f"search.folder={folder} is in use by another process; wait for its end."
+            ) from error
+        self._check_same(settings)
+        self._mend_journal()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        backend = optuna.storages.journal.JournalFileBackend(str(folder / JOURNAL))
+        pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
+        if plan.prune_after_trials is not None:
+            pruner = optuna.pruners.MedianPruner(n_startup_trials=plan.prune_after_trials)
+        self.study = optuna.create_study(
+            study_name="search",
+            storage=optuna.storages.JournalStorage(backend),
+            load_if_exists=True,
+            direction="maximize",
+            pruner=pruner,
+        )
+        self._mend_trials()
+
+    def close(self) -> None:
+        """Let others use the folder."""
+        self._lock.close()
+
+    def run(self, play: Play, say: Callable[[str], None] = print) -> None:
+        """Play trials until as many as were asked for have come to an end, complete or pruned.
+
+        Raises:
+            TooManyFailures: as many have failed.
+        """
+        while len(self.trials(TrialState.COMPLETE, TrialState.PRUNED)) < self.plan.num_trials:
+            failed = self.trials(TrialState.FAIL)
+            if len(failed) >= self.plan.num_trials:
+                raise TooManyFailures(f"{len(failed)} trials failed, the last: {failed[-1].user_attrs['error']}")
+            self._one(play, say)
+
+    def trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """Return the trials of these states, those whose process was killed and which were started again left out."""
+        found = self.study.get_trials(deepcopy=False, states=states)
+        return [trial for trial in found if trial.state != TrialState.FAIL or "error" in trial.user_attrs]
+
+    @property
+    def num_killed(self) -> int:
+        """How often a trial was cut off by the end of its process."""
+        return len(self.study.get_trials(deepcopy=False, states=[TrialState.FAIL])) - len(self.trials(TrialState.FAIL))
+
+    def _one(self, play: Play, say: Callable[[str], None]) -> None:
+        # Drawn by the number of trials that count, so that a search which was killed draws what it would have drawn.
+        number = len(self.trials(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
+        seed = int(np.random.SeedSequence([self.plan.sampler_seed, number]).generate_state(1)[0])
+        self.study.sampler = optuna.samplers.TPESampler(n_startup_trials=self.plan.random_trials, seed=seed)
+        trial = self.study.ask()
+        name = trial.user_attrs.get("name", f"trial-{number + 1:04}")
+        trial.set_user_attr("name", name)
+        values = {key: dimension.suggest(trial, key) for key, dimension in self.plan.space.items()}
+        say(f"{name}: {', '.join(f'{key}={shown(value)}' for key, value in values.items())}")
+
+        def report(number: int, mean: float) -> bool:
+            if number not in self.study.get_trials(deepcopy=False)[trial.number].intermediate_values:
+                trial.report(mean, number)
+            return trial.should_prune()
+
+        try:
+            score = play(name, values, report)
+            if not math.isfinite(score):
+                raise TrialFailed(f"its score is {score}")
+        except Pruned:
+            self.study.tell(trial, state=TrialState.PRUNED)
+            say(f"{name}: ended early, being below the median of the others")
+        except TrialFailed as error:
+            trial.set_user_attr("error", str(error))
+            self.study.tell(trial, state=TrialState.FAIL)
+            say(f"{name}: failed: {error}")
+        else:
+            self.study.tell(trial, score)
+            say(f"{name}: score {score:.4g}; the best so far is {self.study.best_value:.4g}")
+
+    def _check_same(self, settings: list[str]) -> None:
+        plan = self.plan._asdict()
+        decides = {key: plan[key] for key in ("space", "seeds", "sampler_seed", "random_trials", "prune_after_trials")}
+        now = json.loads(json.dumps(decides | {"settings": settings}))
+        path = self.folder / "search.json"
+        try:
+            before = read_json(path) if path.exists() else now
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"{path} cannot be read ({error}); choose another search.folder.") from error
+        if before != now:
+            differing = [key for key in now if before.get(key) != now[key]]
+            raise ConfigurationError(
+                f"search.folder={self.folder} holds another search ({', '.join(differing)} differ); choose another "
+                "search.folder."
+            )
+        write_text(path, json.dumps(now, indent=2) + "\n")
+
+    def _mend_journal(self) -> None:
+        """Cut off a line that a kill left half written, and take away the journal's own lock of a process gone."""
+        path = self.folder / JOURNAL
+        (self.folder / f"{JOURNAL}.lock").unlink(missing_ok=True)
+        if path.is_file() and not path.is_symlink():
+            whole = path.read_bytes()
+            os.truncate(path, whole.rfind(b"\n") + 1)
+
+    def _mend_trials(self) -> None:
+        """Put the settings of trials that a kill cut off first in line again; their runs go on where they were."""
+        all_trials = self.study.get_trials(deepcopy=False)
+        again = {trial.user_attrs.get("again") for trial in all_trials}
+        for trial in all_trials:
+            if trial.state != TrialState.RUNNING:
+                continue
+            starts = trial.user_attrs.get("starts", 1)
+            is_whole = trial.params.keys() == self.plan.space.keys() and "name" in trial.user_attrs
+            if is_whole and trial.number not in again and starts < MAX_STARTS:
+                attributes = {"name": trial.user_attrs["name"], "again": trial.number, "starts": starts + 1}
+                self.study.enqueue_trial(trial.params, user_attrs=attributes)
+            self.study.tell(trial.number, state=TrialState.FAIL)
+
+
+def shown(value: Any) -> str:
+    """Write a value as short as it may be read."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
