@@ -494,6 +494,21 @@ def test_a_missing_replay_file_gives_way_to_the_checkpoint_before(finished, tmp_
     assert summary(folder)["frames"] >= 4000
 
 
+@pytest.mark.parametrize("what", ["last.ckpt", "replay/index-{}.pt", "replay/frames-{}.bin"])
+def test_a_flipped_bit_is_found_and_the_save_before_takes_its_place(finished, tmp_path, what):
+    folder = copy_of(finished, tmp_path)
+    saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["ReplayDataModule"]["replay"]
+    path = folder / "checkpoints" / what.format(saved)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    result = train(*TINY, "total_frames=4000", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr
+    assert f"last.ckpt cannot be read ({path} is damaged" in result.stdout
+    assert "previous.ckpt takes its place; last.ckpt is kept as last.unreadable." in result.stdout
+    assert summary(folder)["frames"] >= 4000
+
+
 def test_a_second_process_is_refused(tmp_path):
     folder = tmp_path / "run"
     arguments = [*TINY, "total_frames=1000000", f"run_dir={folder}"]

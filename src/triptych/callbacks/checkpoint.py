@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from triptych.files import copy_file, replacing
+from triptych.files import check_seal, copy_file, replacing, seal
 from triptych.types import RunInterrupted
 from triptych.types.bounds import Count
 
@@ -76,9 +76,10 @@ class RunCheckpoint(pl.Callback):
     def _best_in(self, path: Path) -> tuple[float, int]:
         """Return the value of a best checkpoint and the env steps at which it was found."""
         try:
+            check_seal(path)
             state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["callbacks"][self.state_key]
             return state["best_value"], state.get("best_env_steps", 0)
-        except Exception:  # absent, cut short or foreign: the next evaluation writes another
+        except Exception:  # absent, damaged or foreign: the next evaluation writes another
             return -math.inf, 0
 
     def _kept_bests(self) -> dict[int, Path]:
@@ -148,3 +149,4 @@ class RunCheckpoint(pl.Callback):
     def _write(self, trainer: pl.Trainer, name: str) -> None:
         with replacing(self.directory / name) as temporary:
             trainer.save_checkpoint(temporary)
+            seal(temporary)

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from triptych.files import append_text, copy_file, find_link, read_json, write_text
+from triptych.files import append_text, check_seal, copy_file, find_link, read_json, write_text
 from triptych.replay.buffer import check_saved
 from triptych.types import ConfigurationError
 
@@ -127,8 +127,8 @@ class RunFolder:
     def resume_checkpoint(self) -> Path | None:
         """Find the newest checkpoint that can be read; ``None`` where the run has none.
 
-        A file that cannot be read (cut short, or holding anything but tensors and plain data) is passed over
-        with a word in the log.
+        A file that cannot be read (damaged, cut short, or holding anything but tensors and plain data), or whose
+        replay cannot be, is passed over with a word in the log.
 
         Raises:
             CannotGoOn: there are checkpoints and none can be read, or a finished run has lost them.
@@ -145,10 +145,12 @@ class RunFolder:
                         check_saved(self.checkpoints / "replay", value["replay"])
             except Exception as error:
                 unreadable.append(path)
-                self.log(f"{path.name} cannot be read ({type(error).__name__}); trying the one before it.")
+                self.log(f"{path.name} cannot be read ({_reason(error)}); trying the one before it.")
             else:
                 for bad in unreadable:  # it must not displace a good one later
-                    os.replace(bad, bad.with_suffix(".unreadable"))
+                    kept = bad.with_suffix(".unreadable")
+                    os.replace(bad, kept)
+                    self.log(f"{path.name} takes its place; {bad.name} is kept as {kept.name}.")
                 return path
         if paths:
             raise CannotGoOn(
@@ -167,11 +169,17 @@ class RunFolder:
         try:
             _load(best)
         except Exception as error:
-            self.log(f"best.ckpt cannot be read ({type(error).__name__}); last.ckpt takes its place.")
+            self.log(f"best.ckpt cannot be read ({_reason(error)}); last.ckpt takes its place.")
             copy_file(last, best)
         return best
 
 
 def _load(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; a file cut short fails, and one that holds more than tensors and plain data."""
+    """Read a checkpoint; a damaged file fails, and one that holds more than tensors and plain data."""
+    check_seal(path)
     return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+
+
+def _reason(error: Exception) -> str:
+    """Say why a file cannot be read; what torch says of one that would run code fills a page."""
+    return str(error) if isinstance(error, OSError | ValueError) else type(error).__name__
