@@ -72,22 +72,31 @@ def seal(path: Path) -> None:
         file.write(mark)
 
 
+def is_sealed(path: Path) -> bool:
+    """Whether a file ends as `seal` leaves it."""
+    return path.is_file() and re.fullmatch(rb"crc32=[0-9a-f]{8}", _end(path)) is not None
+
+
+def _end(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - SEAL_NBYTES, 0))
+        return file.read()
+
+
 def check_seal(path: Path) -> None:
     """Check that a zip file is as it was when it was sealed; one that never was, by the checksums of its parts.
 
     Raises:
         OSError: it is damaged, cut short or missing.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(size - SEAL_NBYTES, 0))
-        mark = file.read()
-    if re.fullmatch(rb"crc32=[0-9a-f]{8}", mark):
-        is_whole = mark == SEAL % checksum(path, size - SEAL_NBYTES)
+    if is_sealed(path):
+        is_whole = _end(path) == SEAL % checksum(path, path.stat().st_size - SEAL_NBYTES)
     else:
         try:
             with zipfile.ZipFile(path) as found:
                 is_whole = not found.comment and found.testzip() is None
+        except FileNotFoundError:
+            raise
         except Exception as error:  # a damaged table of contents may fail in any way
             raise OSError(f"{path} is damaged or cut short") from error
     if not is_whole:

@@ -19,7 +19,9 @@ from tests.front_door import ROOT, command, frames_of, rows, start, summary, tra
 from triptych.build import build
 from triptych.command import environments
 from triptych.command.compose import compose_jobs, register_options
+from triptych.provenance.code import versions
 from triptych.report.runs import find_runs
+from triptych.run import job
 from triptych.run.job import env_name
 from triptych.run.restore import load_config
 
@@ -423,8 +425,56 @@ def test_another_run_in_the_same_folder_is_refused(finished, tmp_path, has_check
     result = train(*TINY, "total_frames=3000", "algo.n_step=3", f"run_dir={folder}")
     assert result.returncode == 2
     assert "holds another run" in result.stderr
+    assert "algo.n_step 1 → 3;" in result.stderr
     assert "fresh=true" in result.stderr
     assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize("content", [None, "{}", '{"identity": "deadbeef", "algo": "ppo", "status": "running"}'])
+def test_a_checkpoint_says_whose_it_is_where_the_summary_does_not(killed, tmp_path, content):
+    folder = copy_of(killed, tmp_path)
+    (folder / "config.yaml").unlink()
+    if content is None:
+        (folder / "summary.json").unlink()
+    else:
+        (folder / "summary.json").write_text(content)
+    before = (folder / "metrics.csv").read_bytes()
+    result = train(*TINY, "seed=2", "total_frames=8000", f"run_dir={folder}")
+    assert result.returncode == 2
+    assert "holds another run" in result.stderr
+    assert "seed 1 → 2;" in result.stderr
+    assert (folder / "metrics.csv").read_bytes() == before
+    result = train(*TINY, "total_frames=4000", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr
+    assert "last.ckpt" in result.stdout
+    assert "since the checkpoint" not in result.stdout
+
+
+def test_a_checkpoint_of_another_run_is_refused_and_a_best_of_another_not_played(finished, tmp_path):
+    folder, other = copy_of(finished, tmp_path), tmp_path / "other"
+    assert train(*TINY, "seed=2", "total_frames=1500", f"run_dir={other}").returncode == 0
+    shutil.copy(other / "checkpoints" / "best.ckpt", folder / "checkpoints" / "best.ckpt")
+    result = train(*TINY, "total_frames=3000", "train=false", f"run_dir={folder}")
+    assert result.returncode == 2
+    assert "holds another run" in result.stderr
+    (folder / "summary.json").write_text(json.dumps(summary(folder) | {"eval_return_mean": None}))
+    result = train(*TINY, "total_frames=3000", f"run_dir={folder}")
+    assert result.returncode == 0
+    assert "best.ckpt cannot be read (it is of another run); last.ckpt takes its place." in result.stdout
+    shutil.copy(other / "checkpoints" / "last.ckpt", folder / "checkpoints" / "last.ckpt")
+    result = train(*TINY, "total_frames=5000", f"run_dir={folder}")
+    assert result.returncode == 2
+    assert "seed 2 → 1; choose another run_dir" in result.stderr
+
+
+def test_what_alters_the_numbers_and_changed_since_the_checkpoint_is_told(killed, tmp_path, monkeypatch):
+    folder = copy_of(killed, tmp_path)
+    monkeypatch.setattr(job, "versions", lambda: versions() | {"torch": "9.9"})
+    tiny = [argument for argument in TINY if "num_threads" not in argument]
+    result = train(*tiny, "trainer.num_threads=2", "total_frames=3000", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr
+    (line,) = [line for line in result.stdout.splitlines() if "since the checkpoint" in line]
+    assert f"torch {versions()['torch']} → 9.9, threads 1 → 2; what follows may differ" in line
 
 
 def test_a_finished_run_without_its_checkpoints_is_not_begun_again(finished, tmp_path):
