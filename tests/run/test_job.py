@@ -206,6 +206,27 @@ def test_a_file_that_an_environment_misses_fails_its_start_alone(tmp_path):
     assert "Traceback" in (path.parent / "train.log").read_text()
 
 
+LAUNCHERS = {
+    "RANK": "1", "LOCAL_RANK": "1", "NODE_RANK": "1", "GROUP_RANK": "1", "WORLD_SIZE": "2", "SLURM_PROCID": "1",
+    "SLURM_LOCALID": "1", "SLURM_NODEID": "1", "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "4",
+    "SLURM_NTASKS_PER_NODE": "4", "JSM_NAMESPACE_RANK": "1",
+}  # fmt: skip
+
+
+def test_the_variables_of_a_launcher_change_nothing(finished, tmp_path):
+    """In a process of its own: Lightning reads some of them when it is imported."""
+    folder = tmp_path / "run"
+    logger = "+logger.mine={_target_:pytorch_lightning.loggers.CSVLogger,name:mine}"
+    result = start(*TINY, "total_frames=3000", f"run_dir={folder}", logger, env=os.environ | LAUNCHERS)
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert list(folder.glob("mine/*/metrics.csv"))
+    for name in CONTRACT:
+        assert (folder / name).exists(), name
+    assert rows(folder, "episodes.csv") == rows(finished, "episodes.csv")
+    assert frames_of(folder) == frames_of(finished)
+    assert summary(folder)["eval_returns"] == summary(finished)["eval_returns"]
+
+
 GRAVITY = ["env=gym", "env.id=LunarLander-v3"]  # it must lie between 0 and -12
 
 
