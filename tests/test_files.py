@@ -1,8 +1,11 @@
 """Files that are written whole or not at all."""
 
-import pytest
+import os
 
-from triptych.files import copy_file, replacing, write_text
+import pytest
+import torch
+
+from triptych.files import check_seal, copy_file, replacing, seal, write_text
 
 
 def names_in(folder):
@@ -83,3 +86,56 @@ def test_a_copy_of_what_is_not_there_costs_the_target_nothing(tmp_path):
         copy_file(tmp_path / "last.ckpt", target)
     assert target.read_text() == "best"
     assert names_in(tmp_path) == ["best.ckpt"]
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    order = []
+    replace = os.replace
+    monkeypatch.setattr(os, "fsync", lambda number: order.append(os.readlink(f"/proc/self/fd/{number}")))
+    monkeypatch.setattr(os, "replace", lambda source, target: (order.append("rename"), replace(source, target)))
+    write_text(tmp_path / "summary.json", "{}")
+    assert order == [str(tmp_path / ".tmp-summary.json"), "rename", str(tmp_path)]
+    with replacing(tmp_path / "metrics.csv", sync=False) as temporary:
+        temporary.touch()
+    assert order[3:] == ["rename"]
+
+
+def saved(path):
+    torch.save({"weights": torch.arange(50.0), "name": "a"}, path)
+    return path.read_bytes()
+
+
+def test_a_sealed_file_is_read_as_before(tmp_path):
+    path = tmp_path / "last.ckpt"
+    saved(path)
+    seal(path)
+    check_seal(path)
+    for mmap in (False, True):
+        found = torch.load(path, weights_only=True, mmap=mmap)
+        assert found["name"] == "a"
+        assert found["weights"].equal(torch.arange(50.0))
+
+
+def test_every_flipped_bit_and_every_cut_of_a_sealed_file_is_found(tmp_path):
+    path = tmp_path / "last.ckpt"
+    saved(path)
+    seal(path)
+    whole = path.read_bytes()
+    for position in range(len(whole)):
+        path.write_bytes(bytes([*whole[:position], whole[position] ^ (1 << position % 8), *whole[position + 1 :]]))
+        with pytest.raises(OSError, match="damaged"):
+            check_seal(path)
+    for length in (0, 5, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(OSError, match="damaged"):
+            check_seal(path)
+
+
+def test_a_file_that_was_never_sealed_is_checked_by_its_parts(tmp_path):
+    path = tmp_path / "last.ckpt"
+    whole = saved(path)
+    check_seal(path)
+    position = whole.index(torch.arange(50.0).numpy().tobytes()) + 7
+    path.write_bytes(bytes([*whole[:position], whole[position] ^ 1, *whole[position + 1 :]]))
+    with pytest.raises(OSError, match="damaged"):
+        check_seal(path)

@@ -14,6 +14,8 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.plugins.environments import LightningEnvironment
+from pytorch_lightning.utilities import rank_zero_only
 
 from triptych.algos.base import Algorithm
 from triptych.callbacks.checkpoint import RunCheckpoint
@@ -179,7 +181,9 @@ def make_data(
 
 def make_trainer(hardware: Hardware, callbacks: list[Any], loggers: list[Any], run_dir: Path) -> pl.Trainer:
     """Make the Trainer; the budget is in frames, so `Finish` ends the run."""
+    rank_zero_only.rank = 0  # type: ignore[attr-defined]  # Lightning took it from the variables of launchers when it was imported
     return pl.Trainer(
+        plugins=[OneProcess()],
         accelerator=hardware.accelerator,
         devices=hardware.devices,
         precision=hardware.precision,  # type: ignore[arg-type]
@@ -199,6 +203,20 @@ def make_trainer(hardware: Hardware, callbacks: list[Any], loggers: list[Any], r
         log_every_n_steps=1,  # what callbacks log through Lightning is theirs to space
         use_distributed_sampler=False,
     )
+
+
+class OneProcess(LightningEnvironment):
+    """Tells Lightning that a run is one process, whatever launcher's variables it was started with."""
+
+    @property
+    def creates_processes_externally(self) -> bool:
+        return False
+
+    def local_rank(self) -> int:
+        return 0
+
+    def node_rank(self) -> int:
+        return 0
 
 
 def make(node: DictConfig, key: str, kind: type, **offered: Any) -> Any:

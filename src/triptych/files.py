@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,23 +17,90 @@ from typing import Any
 import yaml
 
 MAX_NBYTES = 16 * 2**20  # of a summary or a configuration
+BLOCK_NBYTES = 2**22  # read at once for a checksum
+SEAL = b"crc32=%08x"
+SEAL_NBYTES = len(SEAL % 0)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     """Give a temporary name beside ``path`` to write to; rename it to ``path`` at the end, delete it after an error.
 
     The temporary name keeps the suffix, by which some libraries choose a format, and is hidden. Whatever lies under
-    either name, a link too, is replaced and not written through.
+    either name, a link too, is replaced and not written through. With ``sync`` the file is on the disk before it has
+    its name, and the name before this ends, so that a loss of power leaves one of the two files whole.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".tmp-{path.name}")
     temporary.unlink(missing_ok=True)
     try:
         yield temporary
+        if sync:
+            _sync(temporary)
         os.replace(temporary, path)
+        if sync:
+            _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def checksum(path: Path, nbytes: int | None = None) -> int:
+    """Return the CRC-32 of a file, or of its first bytes."""
+    found, left = 0, path.stat().st_size if nbytes is None else nbytes
+    with path.open("rb") as file:
+        while left > 0 and (block := file.read(min(left, BLOCK_NBYTES))):
+            found, left = zlib.crc32(block, found), left - len(block)
+    return found
+
+
+def seal(path: Path) -> None:
+    """Add the checksum of a zip file, as ``torch.save`` writes it, as its comment, which readers pass over."""
+    with path.open("r+b") as file:
+        file.seek(-2, os.SEEK_END)  # the length of the comment, of which there is none yet
+        file.write(SEAL_NBYTES.to_bytes(2, "little"))
+    mark = SEAL % checksum(path)
+    with path.open("ab") as file:
+        file.write(mark)
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a file ends as `seal` leaves it."""
+    return path.is_file() and re.fullmatch(rb"crc32=[0-9a-f]{8}", _end(path)) is not None
+
+
+def _end(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - SEAL_NBYTES, 0))
+        return file.read()
+
+
+def check_seal(path: Path) -> None:
+    """Check that a zip file is as it was when it was sealed; one that never was, by the checksums of its parts.
+
+    Raises:
+        OSError: it is damaged, cut short or missing.
+    """
+    if is_sealed(path):
+        is_whole = _end(path) == SEAL % checksum(path, path.stat().st_size - SEAL_NBYTES)
+    else:
+        try:
+            with zipfile.ZipFile(path) as found:
+                is_whole = not found.comment and found.testzip() is None
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # a damaged table of contents may fail in any way
+            raise OSError(f"{path} is damaged or cut short") from error
+    if not is_whole:
+        raise OSError(f"{path} is damaged: its checksum is another")
 
 
 def write_text(path: Path, text: str) -> None:

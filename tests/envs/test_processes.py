@@ -165,3 +165,31 @@ def test_a_game_in_processes_can_be_closed_after_an_interrupted_reset(stop_after
         game.reset(np.arange(2), np.ones(2, bool))
     stop_after(20.0)
     game.close()
+
+
+RUN = """
+import gymnasium, time
+from triptych.envs.processes import ProcessVectorEnv
+if __name__ == "__main__":
+    envs = ProcessVectorEnv([lambda: gymnasium.make("CartPole-v1")] * 2)
+    print(*(process.pid for process in envs.processes), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_workers_end_with_a_run_that_is_killed():
+    process = subprocess.Popen([sys.executable, "-c", RUN], stdout=subprocess.PIPE, text=True)
+    workers = [int(word) for word in process.stdout.readline().split()]
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    while any(is_running(worker) for worker in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -19,7 +19,9 @@ from tests.front_door import ROOT, command, frames_of, rows, start, summary, tra
 from triptych.build import build
 from triptych.command import environments
 from triptych.command.compose import compose_jobs, register_options
+from triptych.provenance.code import versions
 from triptych.report.runs import find_runs
+from triptych.run import job
 from triptych.run.job import env_name
 from triptych.run.restore import load_config
 
@@ -202,6 +204,27 @@ def test_a_file_that_an_environment_misses_fails_its_start_alone(tmp_path):
     assert summary(path.parent)["frames"] == summary(path.parent)["updates"] == 0
     assert "level7" in summary(path.parent)["error"]
     assert "Traceback" in (path.parent / "train.log").read_text()
+
+
+LAUNCHERS = {
+    "RANK": "1", "LOCAL_RANK": "1", "NODE_RANK": "1", "GROUP_RANK": "1", "WORLD_SIZE": "2", "SLURM_PROCID": "1",
+    "SLURM_LOCALID": "1", "SLURM_NODEID": "1", "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "4",
+    "SLURM_NTASKS_PER_NODE": "4", "JSM_NAMESPACE_RANK": "1",
+}  # fmt: skip
+
+
+def test_the_variables_of_a_launcher_change_nothing(finished, tmp_path):
+    """In a process of its own: Lightning reads some of them when it is imported."""
+    folder = tmp_path / "run"
+    logger = "+logger.mine={_target_:pytorch_lightning.loggers.CSVLogger,name:mine}"
+    result = start(*TINY, "total_frames=3000", f"run_dir={folder}", logger, env=os.environ | LAUNCHERS)
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert list(folder.glob("mine/*/metrics.csv"))
+    for name in CONTRACT:
+        assert (folder / name).exists(), name
+    assert rows(folder, "episodes.csv") == rows(finished, "episodes.csv")
+    assert frames_of(folder) == frames_of(finished)
+    assert summary(folder)["eval_returns"] == summary(finished)["eval_returns"]
 
 
 GRAVITY = ["env=gym", "env.id=LunarLander-v3"]  # it must lie between 0 and -12
@@ -423,8 +446,56 @@ def test_another_run_in_the_same_folder_is_refused(finished, tmp_path, has_check
     result = train(*TINY, "total_frames=3000", "algo.n_step=3", f"run_dir={folder}")
     assert result.returncode == 2
     assert "holds another run" in result.stderr
+    assert "algo.n_step 1 → 3;" in result.stderr
     assert "fresh=true" in result.stderr
     assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize("content", [None, "{}", '{"identity": "deadbeef", "algo": "ppo", "status": "running"}'])
+def test_a_checkpoint_says_whose_it_is_where_the_summary_does_not(killed, tmp_path, content):
+    folder = copy_of(killed, tmp_path)
+    (folder / "config.yaml").unlink()
+    if content is None:
+        (folder / "summary.json").unlink()
+    else:
+        (folder / "summary.json").write_text(content)
+    before = (folder / "metrics.csv").read_bytes()
+    result = train(*TINY, "seed=2", "total_frames=8000", f"run_dir={folder}")
+    assert result.returncode == 2
+    assert "holds another run" in result.stderr
+    assert "seed 1 → 2;" in result.stderr
+    assert (folder / "metrics.csv").read_bytes() == before
+    result = train(*TINY, "total_frames=4000", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr
+    assert "last.ckpt" in result.stdout
+    assert "since the checkpoint" not in result.stdout
+
+
+def test_a_checkpoint_of_another_run_is_refused_and_a_best_of_another_not_played(finished, tmp_path):
+    folder, other = copy_of(finished, tmp_path), tmp_path / "other"
+    assert train(*TINY, "seed=2", "total_frames=1500", f"run_dir={other}").returncode == 0
+    shutil.copy(other / "checkpoints" / "best.ckpt", folder / "checkpoints" / "best.ckpt")
+    result = train(*TINY, "total_frames=3000", "train=false", f"run_dir={folder}")
+    assert result.returncode == 2
+    assert "holds another run" in result.stderr
+    (folder / "summary.json").write_text(json.dumps(summary(folder) | {"eval_return_mean": None}))
+    result = train(*TINY, "total_frames=3000", f"run_dir={folder}")
+    assert result.returncode == 0
+    assert "best.ckpt cannot be read (it is of another run); last.ckpt takes its place." in result.stdout
+    shutil.copy(other / "checkpoints" / "last.ckpt", folder / "checkpoints" / "last.ckpt")
+    result = train(*TINY, "total_frames=5000", f"run_dir={folder}")
+    assert result.returncode == 2
+    assert "seed 2 → 1; choose another run_dir" in result.stderr
+
+
+def test_what_alters_the_numbers_and_changed_since_the_checkpoint_is_told(killed, tmp_path, monkeypatch):
+    folder = copy_of(killed, tmp_path)
+    monkeypatch.setattr(job, "versions", lambda: versions() | {"torch": "9.9"})
+    tiny = [argument for argument in TINY if "num_threads" not in argument]
+    result = train(*tiny, "trainer.num_threads=2", "total_frames=3000", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr
+    (line,) = [line for line in result.stdout.splitlines() if "since the checkpoint" in line]
+    assert f"torch {versions()['torch']} → 9.9, threads 1 → 2; what follows may differ" in line
 
 
 def test_a_finished_run_without_its_checkpoints_is_not_begun_again(finished, tmp_path):
@@ -491,6 +562,21 @@ def test_a_missing_replay_file_gives_way_to_the_checkpoint_before(finished, tmp_
     result = train(*TINY, "total_frames=4000", f"run_dir={folder}")
     assert result.returncode == 0, result.stderr
     assert "last.ckpt cannot be read" in result.stdout
+    assert summary(folder)["frames"] >= 4000
+
+
+@pytest.mark.parametrize("what", ["last.ckpt", "replay/index-{}.pt", "replay/frames-{}.bin"])
+def test_a_flipped_bit_is_found_and_the_save_before_takes_its_place(finished, tmp_path, what):
+    folder = copy_of(finished, tmp_path)
+    saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["ReplayDataModule"]["replay"]
+    path = folder / "checkpoints" / what.format(saved)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    result = train(*TINY, "total_frames=4000", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr
+    assert f"last.ckpt cannot be read ({path} is damaged" in result.stdout
+    assert "previous.ckpt takes its place; last.ckpt is kept as last.unreadable." in result.stdout
     assert summary(folder)["frames"] >= 4000
 
 

@@ -12,9 +12,11 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from triptych.files import copy_file, replacing
+from triptych.files import check_seal, copy_file, replacing, seal
 from triptych.types import RunInterrupted
 from triptych.types.bounds import Count
+
+ORIGIN = "run"  # key of a checkpoint: what it says of the run that wrote it
 
 
 class RunCheckpoint(pl.Callback):
@@ -33,6 +35,7 @@ class RunCheckpoint(pl.Callback):
 
     Attributes:
         after_save: called when ``last.ckpt`` is whole.
+        origin: of the run, plain data that every checkpoint keeps; ``identity`` in it tells runs apart.
     """
 
     def __init__(self, directory: str | Path, period_frames: Count, monitor: str = "eval/return_mean") -> None:
@@ -41,7 +44,11 @@ class RunCheckpoint(pl.Callback):
         self._env_steps_of: dict[str, int] = {}  # when last and previous were saved
         self._is_of_open_turn = False  # the last: what it refers to changes before another env step
         self.after_save: Callable[[], None] = lambda: None
+        self.origin: dict[str, Any] = {}
         self._next_frames = 0
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint[ORIGIN] = self.origin
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -76,9 +83,14 @@ class RunCheckpoint(pl.Callback):
     def _best_in(self, path: Path) -> tuple[float, int]:
         """Return the value of a best checkpoint and the env steps at which it was found."""
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["callbacks"][self.state_key]
+            check_seal(path)
+            found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            mine = self.origin.get("identity")
+            if found.get(ORIGIN, {}).get("identity", mine) != mine:
+                raise ValueError("it is of another run")
+            state = found["callbacks"][self.state_key]
             return state["best_value"], state.get("best_env_steps", 0)
-        except Exception:  # absent, cut short or foreign: the next evaluation writes another
+        except Exception:  # absent, damaged or foreign: the next evaluation writes another
             return -math.inf, 0
 
     def _kept_bests(self) -> dict[int, Path]:
@@ -148,3 +160,4 @@ class RunCheckpoint(pl.Callback):
     def _write(self, trainer: pl.Trainer, name: str) -> None:
         with replacing(self.directory / name) as temporary:
             trainer.save_checkpoint(temporary)
+            seal(temporary)

@@ -11,7 +11,7 @@ from triptych.files import read_csv, replacing
 
 def write_rows(path: Path, columns: list[str], rows: list[dict[str, Any]]) -> None:
     """Write a whole CSV file under a temporary name and rename it."""
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+    with replacing(path, sync=False) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
         writer.writerows(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import os
 import signal
@@ -16,13 +17,15 @@ import gymnasium
 from gymnasium.vector import AsyncVectorEnv
 from gymnasium.vector.async_vector_env import AsyncState
 
+SET_PARENT_DEATH_SIGNAL = 1  # prctl(2)
+
 
 class ProcessVectorEnv(AsyncVectorEnv):
     """`AsyncVectorEnv` that can be closed after a signal has cut off the reading of its workers' answers.
 
     Ctrl-C in a terminal, and what many schedulers send, reaches every process of a run. The workers leave it to the
     run, which needs them until it has stopped. Answers that were read in part cannot be waited for again, so then,
-    and where nobody closes them, the workers are killed.
+    and where nobody closes them, the workers are killed. On Linux they end with the run, even if that is killed.
 
     Args:
         env_fns: each makes the environment of one worker.
@@ -84,7 +87,18 @@ def _make(env_fn: Callable[[], gymnasium.Env], run_process: int) -> gymnasium.En
     if os.getpid() != run_process:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _leave_to_the_run)
+        _end_with(run_process)
     return env_fn()
+
+
+def _end_with(run_process: int) -> None:
+    """Let the operating system kill this process when the one that started it ends."""
+    with contextlib.suppress(AttributeError):  # no Linux
+        ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        try:
+            os.kill(run_process, 0)
+        except ProcessLookupError:  # it has ended already
+            os._exit(1)
 
 
 def _leave_to_the_run(number: int, frame: FrameType | None) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from triptych.files import replacing
+from triptych.files import check_seal, checksum, replacing, seal
 from triptych.replay.accumulator import NStepAccumulator
 from triptych.replay.frame_store import FrameStore
 from triptych.replay.samplers import PrioritizedSampler, Sampler, UniformSampler
@@ -187,6 +187,7 @@ class FrameReplay:
         }
         with replacing(directory / f"index-{name}.pt") as temporary:
             torch.save(state, temporary)
+            seal(temporary)
 
     def load(self, directory: Path, name: str) -> None:
         """Restore what `save` wrote under this name, with what was open then.
@@ -300,13 +301,17 @@ def prune(directory: Path, names: set[str]) -> None:
 
 
 def check_saved(directory: Path, name: str) -> None:
-    """Raise `OSError` if a file of the save ``name`` is missing or cut short."""
+    """Raise `OSError` if a file of the save ``name`` is missing, cut short or damaged."""
     for chunk in json.loads(_read_index(directory / f"index-{name}.pt")["chunks"]):
-        if (directory / chunk["file"]).stat().st_size != chunk["nbytes"]:
-            raise OSError(f"{directory / chunk['file']} is cut short")
+        path = directory / chunk["file"]
+        if path.stat().st_size != chunk["nbytes"]:
+            raise OSError(f"{path} is cut short")
+        if "crc32" in chunk and checksum(path) != chunk["crc32"]:  # saves of earlier versions have none
+            raise OSError(f"{path} is damaged: its checksum is another")
 
 
 def _read_index(path: Path) -> dict[str, Any]:
+    check_seal(path)
     try:
         index = torch.load(path, weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +83,21 @@ class FrameStore:
         return frames.view(len(index), *self.observation_shape)
 
     def save_new_rows(self, path: Path, since: np.ndarray) -> dict[str, Any]:
-        """Write the rows from ``since [N]`` to the cursor to a file; return what `load_rows` needs."""
+        """Write the rows from ``since [N]`` to the cursor to a file; return what `load_rows` needs and a checksum."""
+        crc32 = 0
         first = np.maximum(since, self.cursor - self.rows_per_env)
         with replacing(path) as temporary, temporary.open("wb") as file:
             for env_index in range(self.num_envs):
                 for rows in self._segments(env_index, int(first[env_index]), int(self.cursor[env_index])):
-                    file.write(self._frames[rows].cpu().numpy().data)
+                    data = self._frames[rows].cpu().numpy().data
+                    file.write(data)
+                    crc32 = zlib.crc32(data, crc32)
         return {
             "file": path.name,
             "first": first.tolist(),
             "last": self.cursor.tolist(),
             "nbytes": path.stat().st_size,
+            "crc32": crc32,
         }
 
     def load_rows(self, path: Path, chunk: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import statistics
 import sys
@@ -19,6 +20,7 @@ from triptych.build import Experiment
 from triptych.callbacks.video import write_video
 from triptych.files import find_link, read_json, write_text
 from triptych.provenance.code import git_commit, versions
+from triptych.run.origin import origin_of
 from triptych.run.restore import prepare
 from triptych.run.weights import find_checkpoint, read_state
 from triptych.types import ConfigurationError, Episode, ExitCode, NoPicture, NotFinite, RunInterrupted
@@ -156,13 +158,14 @@ def _named(cfg: DictConfig, path: Path, identity: str) -> tuple[Path, Path]:
             f"train=false plays a checkpoint, and there is none in {path}; leave train=false out to train this run, or "
             "name another one's folder by ckpt_path=..."
         )
-    try:
-        found = read_json(path / "summary.json").get("identity", identity)
-    except (OSError, ValueError):
-        found = identity
-    if found != identity:
+    checkpoint = find_checkpoint(path)
+    found = origin_of(checkpoint).get("identity")
+    if found is None:
+        with contextlib.suppress(OSError, ValueError):
+            found = read_json(path / "summary.json").get("identity")
+    if found not in (None, identity):
         raise ConfigurationError(f"run_dir={path} holds another run; name its folder by ckpt_path={path}.")
-    return find_checkpoint(path), path
+    return checkpoint, path
 
 
 def exit_code_of(evaluate: Callable[[], None]) -> ExitCode:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -11,10 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from triptych.files import append_text, copy_file, find_link, read_json, write_text
+from triptych.files import append_text, copy_file, find_link, is_sealed, read_json, read_yaml, write_text
 from triptych.replay.buffer import check_saved
+from triptych.run.lock import FolderLock
+from triptych.run.origin import load, origin_of
 from triptych.types import ConfigurationError
 
 NUMBER, NONE = (int, float), type(None)
@@ -34,10 +33,12 @@ KINDS: dict[str, Any] = {  # of those fields of summary.json on which something 
     "eval_returns": (list, NONE),
     "human_normalized_score": (*NUMBER, NONE),
 }
-
-
-class FolderInUse(RuntimeError):
-    """Another process runs in this folder."""
+# What a run writes, but for the folders of loggers.
+NAMES = {
+    "config.yaml", "metrics.csv", "episodes.csv", "evaluations.csv", "summary.json", "evaluation.json", "train.log",
+    "not_finite.pt", "checkpoints", "videos",
+}  # fmt: skip
+NODES = {"algo", "env", "protocol", "eval", "seed"}  # of every run's configuration
 
 
 class CannotGoOn(RuntimeError):
@@ -55,39 +56,34 @@ class RunFolder:
 
     def __init__(self, path: Path, *, fresh: bool = False) -> None:
         self.path = path
+        is_new = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
         link = find_link(path)
         if link is not None:  # writing through it would change what is not the run's
             raise ConfigurationError(
                 f"run_dir={path} holds a link, {link}; replace it by what it stands for, or choose another run_dir."
             )
-        holds_a_run = any((path / name).exists() for name in ("summary.json", "train.log", "checkpoints"))
-        self._lock = self._locked()
+        self._names_before = {entry.name for entry in path.iterdir()}
+        self._is_made = is_new or self._names_before == {".lock"}  # where an earlier start was killed at once
+        self._was_run = not self._is_made and is_run(path)
+        foreign = sorted(self._names_before & NAMES)
+        if foreign and not self._was_run:
+            raise ConfigurationError(
+                f"run_dir={path} holds {', '.join(foreign)}, and not of a run; choose another run_dir, as a run would "
+                "write over it."
+            )
+        is_moved = fresh and self._was_run and bool(self._names_before & NAMES)  # anything else stays where it is
+        if is_moved and Path.cwd().is_relative_to(path.resolve()):
+            raise ConfigurationError(
+                f"run_dir={path} is where this command runs and cannot be moved aside; choose another run_dir."
+            )
+        self._lock = FolderLock(path)
         self.moved_to: Path | None = None
-        if fresh and holds_a_run:  # anything else stays where it is
-            if Path.cwd().is_relative_to(path.resolve()):
-                raise ConfigurationError(
-                    f"run_dir={path} is where this command runs and cannot be moved aside; choose another run_dir."
-                )
+        if is_moved:
             self.moved_to = self._move_aside()
             path.mkdir(parents=True)
-            self._lock = self._locked()
-        self._is_new = all(entry.name == ".lock" for entry in path.iterdir())
-
-    def _locked(self) -> Any:
-        lock = (self.path / ".lock").open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.seek(0)
-            raise FolderInUse(
-                f"{self.path} is in use by process {lock.read().strip() or 'unknown'}: "
-                "wait for it to end, or choose another seed or run_dir."
-            ) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        return lock
+            self._is_made, self._was_run, self._names_before = True, False, set()
+            self._lock = FolderLock(path)
 
     def _move_aside(self) -> Path:
         for number in range(1, 10_000):
@@ -103,14 +99,20 @@ class RunFolder:
         self._lock.close()
 
     def discard_if_new(self) -> None:
-        """Take back that the folder was made, for a run that cannot start; an earlier one returns to its place."""
-        if self._is_new:
-            self.close()
+        """Take back what was made, for a run that cannot start: what was here before stays, an earlier run returns."""
+        if self._was_run:
+            return
+        self.close()
+        if self._is_made:
             shutil.rmtree(self.path)
-            if self.moved_to is not None:
-                self.moved_to.rename(self.path)
-                self.moved_to, self._is_new = None, False
-                self._lock = self._locked()
+        else:  # the user's own
+            for entry in self.path.iterdir():
+                if entry.name not in self._names_before:
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        if self.moved_to is not None:
+            self.moved_to.rename(self.path)
+            self.moved_to, self._was_run = None, True
+            self._lock = FolderLock(self.path)
 
     @property
     def checkpoints(self) -> Path:
@@ -146,8 +148,8 @@ class RunFolder:
     def resume_checkpoint(self) -> Path | None:
         """Find the newest checkpoint that can be read; ``None`` where the run has none.
 
-        A file that cannot be read (cut short, or holding anything but tensors and plain data) is passed over
-        with a word in the log.
+        A file that cannot be read (damaged, cut short, or holding anything but tensors and plain data), or whose
+        replay cannot be, is passed over with a word in the log.
 
         Raises:
             CannotGoOn: there are checkpoints and none can be read, or a finished run has lost them.
@@ -156,7 +158,7 @@ class RunFolder:
         unreadable: list[Path] = []
         for path in paths:
             try:
-                checkpoint = _load(path)
+                checkpoint = load(path)
                 if not {"state_dict", "pytorch-lightning_version"} <= checkpoint.keys():
                     raise ValueError("it is no checkpoint")
                 for value in checkpoint.values():
@@ -164,10 +166,12 @@ class RunFolder:
                         check_saved(self.checkpoints / "replay", value["replay"])
             except Exception as error:
                 unreadable.append(path)
-                self.log(f"{path.name} cannot be read ({type(error).__name__}); trying the one before it.")
+                self.log(f"{path.name} cannot be read ({_reason(error)}); trying the one before it.")
             else:
                 for bad in unreadable:  # it must not displace a good one later
-                    os.replace(bad, bad.with_suffix(".unreadable"))
+                    kept = bad.with_suffix(".unreadable")
+                    os.replace(bad, kept)
+                    self.log(f"{path.name} takes its place; {bad.name} is kept as {kept.name}.")
                 return path
         if paths:
             raise CannotGoOn(
@@ -180,13 +184,24 @@ class RunFolder:
             )
         return None
 
-    def best_checkpoint(self) -> Path:
-        """Return ``best.ckpt``; where it cannot be read, ``last.ckpt`` takes its place, with a word in the log."""
+    def origin(self) -> dict[str, Any]:
+        """Return what the newest checkpoint that can be read says of its run; nothing where there is none."""
+        origins = (origin_of(self.checkpoints / name) for name in ("last.ckpt", "previous.ckpt"))
+        return next((origin for origin in origins if origin), {})
+
+    def best_checkpoint(self, identity: str) -> Path:
+        """Return ``best.ckpt``; where it cannot be read or is of another run, ``last.ckpt`` takes its place.
+
+        Args:
+            identity: of this run.
+        """
         best, last = self.checkpoints / "best.ckpt", self.checkpoints / "last.ckpt"
         try:
-            _load(best)
+            load(best)
+            if origin_of(best).get("identity", identity) != identity:
+                raise ValueError("it is of another run")
         except Exception as error:
-            self.log(f"best.ckpt cannot be read ({type(error).__name__}); last.ckpt takes its place.")
+            self.log(f"best.ckpt cannot be read ({_reason(error)}); last.ckpt takes its place.")
             copy_file(last, best)
         return best
 
@@ -196,6 +211,17 @@ def _is_of_its_kind(name: str, value: Any) -> bool:
     return isinstance(value, kinds) and not (isinstance(value, bool) and kinds is not object)
 
 
-def _load(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; a file cut short fails, and one that holds more than tensors and plain data."""
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run's: locked by one once, or with a summary, a configuration or a checkpoint of one."""
+    if (folder / ".lock").is_file():
+        return True
+    for read, name, keys in ((read_json, "summary.json", {"identity", "algo"}), (read_yaml, "config.yaml", NODES)):
+        with contextlib.suppress(OSError, ValueError):
+            if keys <= read(folder / name).keys():
+                return True
+    return any(is_sealed(folder / "checkpoints" / f"{name}.ckpt") for name in ("last", "previous"))
+
+
+def _reason(error: Exception) -> str:
+    """Say why a file cannot be read; what torch says of one that would run code fills a page."""
+    return str(error) if isinstance(error, OSError | ValueError) else type(error).__name__

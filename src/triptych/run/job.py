@@ -22,8 +22,10 @@ from triptych.provenance.code import git_commit, versions
 from triptych.provenance.hardware import available_bytes
 from triptych.provenance.identity import deciding_settings, identity_hash
 from triptych.run.evaluation import evaluate_job
-from triptych.run.folder import CannotGoOn, FolderInUse, RunFolder
+from triptych.run.folder import CannotGoOn, RunFolder
+from triptych.run.lock import FolderInUse
 from triptych.run.notes import budget_notes
+from triptych.run.origin import changed_settings, changes_since, origin_of, settings_in
 from triptych.run.tracking import Tracking
 from triptych.run.weights import find_checkpoint
 from triptych.run.words import introduction, result, tell_finished, tell_interrupted
@@ -125,7 +127,7 @@ class Job:
     ) -> None:
         self.folder, self.cfg, self.command = folder, cfg, command
         self.num_runs, self.watchers = num_runs, watchers
-        self.earlier = folder.summary()
+        self.earlier, self.settings = folder.summary(), deciding_settings(plain(cfg))
         self.fields = {
             "algo": choices["algo"],
             "env": env_name(cfg, choices),
@@ -152,17 +154,14 @@ class Job:
         folder = self.folder
         if folder.moved_to is not None:
             folder.log(f"The earlier run was moved to {folder.moved_to}.")
-        is_another = self.earlier.get("identity", self.fields["identity"]) != self.fields["identity"]
-        if is_another and folder.has_history:
-            raise ConfigurationError(
-                f"run_dir={folder.path} holds another run ({self.earlier.get('command', 'of an unknown command')}); "
-                "choose another run_dir, or move that run aside with fresh=true."
-            )
-        if self._is_finished():
-            self._say_finished()
-            return ExitCode.DONE
         try:
+            self._check_is_this_run(folder.origin())
+            if self._is_finished():
+                self._say_finished()
+                return ExitCode.DONE
             checkpoint = folder.resume_checkpoint()
+            if checkpoint is not None:
+                self._check_is_this_run(origin_of(checkpoint))
             weights = self._weights(checkpoint)
             available = available_bytes(folder.checkpoints / "replay", self.num_runs)
             experiment = build(self.cfg, folder.path, folder.log, available, weights, self.num_runs, self.watchers)
@@ -175,6 +174,19 @@ class Job:
             return self._fail_to_start(error)
         self._begin(experiment, checkpoint)
         return self._train_and_evaluate(experiment, checkpoint)
+
+    def _check_is_this_run(self, origin: dict[str, Any]) -> None:
+        """Raise `ConfigurationError` where the folder holds another run; what a checkpoint says counts most."""
+        folder, now = self.folder, self.fields["identity"]
+        then = origin.get("identity") or self.earlier.get("identity") or now
+        if then == now or not folder.has_history:
+            return
+        what = changed_settings(origin.get("settings") or settings_in(folder.path), self.settings)
+        command = self.earlier.get("command")
+        raise ConfigurationError(
+            f"run_dir={folder.path} holds another run{f' ({command})' if command else ''}"
+            f"{f': {what}' if what else ''}; choose another run_dir, or move that run aside with fresh=true."
+        )
 
     def _weights(self, checkpoint: Path | None) -> Path | None:
         """Return the checkpoint of another run from whose weights this one starts, if it starts."""
@@ -234,6 +246,12 @@ class Job:
         started_from = self.fields["started_from"]
         start = f"from the weights of {started_from}" if started_from else "from scratch"
         folder.log(f"{'start':>9}  {checkpoint.name if checkpoint else start}")
+        origin = {key: self.fields[key] for key in ("identity", "git_commit", "versions")}
+        origin |= {"settings": self.settings, "hardware": hardware}
+        changed = changes_since(origin_of(checkpoint), origin) if checkpoint else ""
+        if changed:
+            folder.log(f"{'changed':>9}  since the checkpoint: {changed}; what follows may differ in its last digits")
+        experiment.checkpoint.origin = origin
 
     def _train_and_evaluate(self, experiment: Experiment, checkpoint: Path | None) -> ExitCode:
         folder, exit_code, progress = self.folder, ExitCode.FAILED, None
@@ -275,7 +293,7 @@ class Job:
         trainer, data, folder = experiment.trainer, experiment.data, self.folder
         frames = progress["frames"]
         trainer.loggers = []  # the final evaluation is of another moment than the last row of the curves
-        best = folder.best_checkpoint()
+        best = folder.best_checkpoint(self.fields["identity"])
         with experiment.phases.phase(f"final evaluation of the best checkpoint on {data.plan.final_episodes} games"):
             trainer.test(experiment.module, data, ckpt_path=best, weights_only=True, verbose=False)
         returns = [episode.episode_return for episode in data.evaluator.episodes]

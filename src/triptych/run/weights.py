@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from triptych.files import check_seal
 from triptych.types import ConfigurationError
 
 SHOWN = 4  # tensors that a sentence names
@@ -35,6 +36,7 @@ def read_state(path: Path) -> dict[str, Any]:
         ConfigurationError: it cannot be read.
     """
     try:
+        check_seal(path)
         state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
         if not isinstance(state, dict):
             raise TypeError("its state is no dict")
