@@ -47,8 +47,8 @@ def read_arguments(words: list[str], config_dir: Path | None) -> tuple[str, Plan
     for override in parse_fixed(fixed):
         if override.key_or_group in plan.space or override.key_or_group in ("seed", "run_dir", "fresh"):
             raise ConfigurationError(
-                f"{override.input_line} is what the search decides; it takes "
-                "search.seeds=[...], search.folder=... and the space of its file."
+                f"{override.input_line} is what the search decides: it takes search.seeds=[...], search.folder=... "
+                "and the space of its file."
             )
     return names[0], plan, flags, fixed
 

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.front_door import command, frames_of, summary, train
+from triptych.command import jobs
 from triptych.run import job
 
 TINY = [
@@ -95,3 +96,13 @@ def test_a_sweep_of_no_job_is_refused(tmp_path):
     assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
     assert "seed=glob(*) stands for no value at all" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_jobs_side_by_side_are_told_how_many_they_are(tmp_path, monkeypatch):
+    asked, shared = [], []
+    whole = job.available_bytes
+    monkeypatch.setattr(jobs, "num_side_by_side", lambda *arguments: asked.append(arguments) or 3)
+    monkeypatch.setattr(job, "available_bytes", lambda folder, num_runs: shared.append(num_runs) or whole(folder))
+    assert train("-m", *TINY, "seed=1,2", "total_frames=300", cwd=tmp_path).returncode == 0
+    assert asked == [("basic", None, 2)] * 2
+    assert shared == [3, 3]

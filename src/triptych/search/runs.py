@@ -13,6 +13,7 @@ from triptych.callbacks.evaluations import Evaluations
 from triptych.command.check import check_job
 from triptych.command.compose import Job, compose_jobs
 from triptych.command.fixed import as_override
+from triptych.command.names import canonical
 from triptych.files import read_csv, read_json
 from triptych.run.job import folder_of, quiet_lightning, run
 from triptych.search.plan import Plan
@@ -69,7 +70,7 @@ class Runs:
 
     def _job(self, name: str, values: dict[str, Any], seed: int) -> tuple[Job, str]:
         """Compose one run; also return its command."""
-        own = [as_override(key, value) for key, value in values.items()]
+        own = canonical([as_override(key, value) for key, value in values.items()], self.conf)
         own += [f"seed={seed}", as_override("run_dir", str(self.folder / name / f"seed{seed}"))]
         (job,) = compose_jobs([*self.arguments, *own], self.conf)
         return job, shlex.join(["python", "train.py", *self.arguments, *own])

@@ -113,7 +113,7 @@ class Search:
         say(f"{name}: {', '.join(f'{key}={shown(value)}' for key, value in values.items())}")
 
         def report(number: int, mean: float) -> bool:
-            if number not in self.study.get_trials(deepcopy=False)[trial.number].intermediate_values:
+            if number not in self._frozen(trial).intermediate_values:
                 trial.report(mean, number)
             return trial.should_prune()
 
@@ -121,6 +121,9 @@ class Search:
             score = play(name, values, report)
             if not math.isfinite(score):
                 raise TrialFailed(f"its score is {score}")
+        except KeyboardInterrupt:  # no fault of the trial's
+            self._start_again(self._frozen(trial), trial.user_attrs.get("starts", 1))
+            raise
         except Pruned:
             self.study.tell(trial, state=TrialState.PRUNED)
             say(f"{name}: ended early, being below the median of the others")
@@ -131,6 +134,9 @@ class Search:
         else:
             self.study.tell(trial, score)
             say(f"{name}: score {score:.4g}; the best so far is {self.study.best_value:.4g}")
+
+    def _frozen(self, trial: optuna.Trial) -> FrozenTrial:
+        return self.study.get_trials(deepcopy=False)[trial.number]
 
     def _check_same(self, settings: list[str]) -> None:
         plan = self.plan._asdict()
@@ -159,17 +165,30 @@ class Search:
 
     def _mend_trials(self) -> None:
         """Put the settings of trials that a kill cut off first in line again; their runs go on where they were."""
-        all_trials = self.study.get_trials(deepcopy=False)
-        again = {trial.user_attrs.get("again") for trial in all_trials}
-        for trial in all_trials:
-            if trial.state != TrialState.RUNNING:
-                continue
+        for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
             starts = trial.user_attrs.get("starts", 1)
-            is_whole = trial.params.keys() == self.plan.space.keys() and "name" in trial.user_attrs
-            if is_whole and trial.number not in again and starts < MAX_STARTS:
-                attributes = {"name": trial.user_attrs["name"], "again": trial.number, "starts": starts + 1}
-                self.study.enqueue_trial(trial.params, user_attrs=attributes)
-            self.study.tell(trial.number, state=TrialState.FAIL)
+            if starts < MAX_STARTS:
+                self._start_again(trial, starts + 1)
+            else:
+                self._give_up(trial, f"its process ended {starts} times; it may be the reason")
+
+    def _start_again(self, trial: FrozenTrial, starts: int) -> None:
+        again = {one.user_attrs.get("again") for one in self.study.get_trials(deepcopy=False)}
+        is_whole = trial.params.keys() == self.plan.space.keys() and "name" in trial.user_attrs
+        if is_whole and trial.number not in again:
+            attributes = {"name": trial.user_attrs["name"], "again": trial.number, "starts": starts}
+            self.study.enqueue_trial(trial.params, user_attrs=attributes)
+        self.study.tell(trial.number, state=TrialState.FAIL)
+
+    def _give_up(self, trial: FrozenTrial, error: str) -> None:
+        failed = optuna.trial.create_trial(
+            state=TrialState.FAIL,
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs=trial.user_attrs | {"error": error},
+        )
+        self.study.add_trial(failed)
+        self.study.tell(trial.number, state=TrialState.FAIL)
 
 
 def shown(value: Any) -> str:
