@@ -171,7 +171,7 @@ def make_data(
 
 def make_trainer(hardware: Hardware, callbacks: list[Any], loggers: list[Any], run_dir: Path) -> pl.Trainer:
     """Make the Trainer; the budget is in frames, so `Finish` ends the run."""
-    rank_zero_only.rank = 0  # Lightning took it from the variables of launchers when it was imported
+    rank_zero_only.rank = 0  # type: ignore[attr-defined]  # Lightning took it from the variables of launchers when it was imported
     return pl.Trainer(
         plugins=[OneProcess()],
         accelerator=hardware.accelerator,

@@ -35,6 +35,7 @@ class RunCheckpoint(pl.Callback):
 
     Attributes:
         after_save: called when ``last.ckpt`` is whole.
+        saved_frames: of ``last.ckpt``, if this process has written it.
         origin: of the run, plain data that every checkpoint keeps; ``identity`` in it tells runs apart.
     """
 
@@ -44,6 +45,7 @@ class RunCheckpoint(pl.Callback):
         self._env_steps_of: dict[str, int] = {}  # when last and previous were saved
         self._is_of_open_turn = False  # the last: what it refers to changes before another env step
         self.after_save: Callable[[], None] = lambda: None
+        self.saved_frames: int | None = None
         self.origin: dict[str, Any] = {}
         self._next_frames = 0
 
@@ -143,6 +145,7 @@ class RunCheckpoint(pl.Callback):
         is_later = self._env_steps_of.get("last") != clock.env_steps
         if not is_later and not self._is_of_open_turn and last.exists():
             self._write(trainer, "last.ckpt")  # only what the evaluation added has changed
+            self.saved_frames = clock.frames
             self.after_save()
             return
         data.save_data()
@@ -153,6 +156,7 @@ class RunCheckpoint(pl.Callback):
         if is_later and last.exists():
             copy_file(last, self.directory / "previous.ckpt")
         self._write(trainer, "last.ckpt")
+        self.saved_frames = clock.frames
         data.prune_data(set(self._env_steps_of.values()))
         self._prune_bests()
         self.after_save()

@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from triptych.command.ledger import Ledger
+from triptych.command.output import lasting_output
 from triptych.command.search_path import split
 from triptych.files import read_json
 from triptych.types.errors import ConfigurationError, ExitCode
@@ -39,7 +40,8 @@ def _run_jobs(arguments: list[str], conf: Path, ledger: Ledger, is_sweep: bool) 
         # The command that goes on with this run: `fresh` would start it over once more.
         overrides = HydraConfig.get().overrides.task
         kept = [override for override in overrides if override.partition("=")[0].strip("+") != "fresh"]
-        exit_code, score = run_job(cfg, ledger, shlex.join([*program, *flags, *kept]))
+        with lasting_output():  # a launcher's process is another
+            exit_code, score = run_job(cfg, ledger, shlex.join([*program, *flags, *kept]))
         if exit_code == ExitCode.INTERRUPTED and os.getpid() == parent:
             raise KeyboardInterrupt  # the rest of a sweep is not started
         return score

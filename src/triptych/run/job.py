@@ -240,9 +240,9 @@ class Job:
                 tell_finished(folder)
             exit_code = ExitCode.DONE
         except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
-            progress = progress or _progress(experiment)
-            folder.update_summary(status="interrupted", **progress)
-            tell_interrupted(folder, progress["frames"], experiment.checkpoint.best_value, self.command)
+            is_saved = progress is not None or experiment.checkpoint.saved_frames == experiment.data.clock.frames
+            folder.update_summary(status="interrupted", **((progress or _progress(experiment)) if is_saved else {}))
+            tell_interrupted(folder, experiment.checkpoint.best_value, self.command, is_saved=is_saved)
             exit_code = ExitCode.INTERRUPTED
         except Exception as error:
             exit_code = ExitCode.BAD_INPUT if isinstance(error, ConfigurationError) else ExitCode.FAILED
