@@ -31,6 +31,7 @@ class RunCheckpoint(pl.Callback):
     Args:
         directory: ``checkpoints`` in the run's folder.
         period_frames: between two last checkpoints.
+        keep_replay: whether the replay stays when the run is finished.
         monitor: the metric by which ``best.ckpt`` is chosen; higher is better, the later of equals wins.
 
     Attributes:
@@ -39,7 +40,14 @@ class RunCheckpoint(pl.Callback):
         origin: of the run, plain data that every checkpoint keeps; ``identity`` in it tells runs apart.
     """
 
-    def __init__(self, directory: str | Path, period_frames: Count, monitor: str = "eval/return_mean") -> None:
+    def __init__(
+        self,
+        directory: str | Path,
+        period_frames: Count,
+        keep_replay: bool = False,
+        monitor: str = "eval/return_mean",
+    ) -> None:
+        self.keep_replay = keep_replay
         self.directory, self.period_frames, self.monitor = Path(directory), period_frames, monitor
         self.best_value, self.best_env_steps = -math.inf, 0
         self._env_steps_of: dict[str, int] = {}  # when last and previous were saved

@@ -46,12 +46,17 @@ def identity_of(cfg: DictConfig) -> str:
 
 
 def folder_of(cfg: DictConfig, choices: dict[str, str]) -> Path:
-    """Name the run's folder: outputs/<algo>/<env>/<protocol>/seed<seed>-<hash8>; those of debug=... lie in .debug."""
+    """Name the run's folder: outputs/<algo>[-<experiment>]/<env>/<protocol>/seed<seed>-<hash8>.
+
+    Those of debug=... lie in outputs/.debug.
+    """
     if cfg.run_dir is not None:
         return Path(cfg.run_dir).expanduser()
     name = f"seed{cfg.seed}-{identity_of(cfg)}"
     root = Path("outputs", ".debug") if choices.get("debug") else Path("outputs")  # no report takes it for a run
-    return root / choices["algo"] / env_name(cfg, choices) / cfg.protocol.name / name
+    experiment = choices.get("experiment")
+    algo = choices["algo"] + (f"-{experiment.replace('/', '_')}" if experiment else "")
+    return root / algo / env_name(cfg, choices) / cfg.protocol.name / name
 
 
 def run(cfg: DictConfig, choices: dict[str, str], command: str) -> ExitCode:
@@ -203,7 +208,7 @@ class Job:
         folder, hardware = self.folder, experiment.hardware.describe()
         write_text(folder.path / "config.yaml", OmegaConf.to_yaml(self.cfg, resolve=True))
         reached = {name: self.earlier.get(name, 0) if checkpoint else 0 for name in PROGRESS}
-        what = {"status": "running", "error": None, "hardware": hardware}
+        what = {"status": "running", "error": None, "replay_kept": None, "hardware": hardware}
         folder.update_summary(**self.fields, **self._no_results(), **reached, **what)
         experiment.checkpoint.after_save = lambda: folder.update_summary(**_progress(experiment))
         for name, text in introduction(self.cfg, experiment).items():
@@ -236,7 +241,8 @@ class Job:
                 folder.update_summary(**progress, stop_reason=stop_reason)
                 if self.cfg.test:
                     self._evaluate(experiment, tracking, progress)
-                folder.update_summary(status="finished")
+                is_kept = self._keep_replay(experiment.checkpoint.keep_replay)
+                folder.update_summary(status="finished", replay_kept=is_kept)
                 tell_finished(folder)
             exit_code = ExitCode.DONE
         except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
@@ -254,6 +260,14 @@ class Job:
             ending = folder.summary()
             tracking.close(exit_code, **{name: ending.get(name) for name in ENDING})
         return exit_code
+
+    def _keep_replay(self, is_asked_for: bool) -> bool | None:
+        """Drop the replay of a run that is over unless it is asked for; return whether it is there, if it ever was."""
+        if not (self.folder.checkpoints / "replay").exists():
+            return None if self.earlier.get("replay_kept") is None else False
+        if not is_asked_for:
+            self.folder.drop_replay()
+        return is_asked_for
 
     def _evaluate(self, experiment: Experiment, tracking: Tracking, progress: dict[str, Any]) -> None:
         """Play the final evaluation with the best checkpoint, write what came of it, then the video."""
