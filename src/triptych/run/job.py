@@ -24,7 +24,7 @@ from triptych.run.evaluation import evaluate_job
 from triptych.run.folder import CannotGoOn, RunFolder
 from triptych.run.lock import FolderInUse
 from triptych.run.notes import budget_notes
-from triptych.run.origin import changed_settings, changes_since, origin_of, settings_in
+from triptych.run.origin import changes_since, check_is_this_run, origin_of
 from triptych.run.tracking import Tracking
 from triptych.run.weights import find_checkpoint
 from triptych.run.words import introduction, result, tell_finished, tell_interrupted
@@ -127,13 +127,15 @@ class Job:
         if folder.moved_to is not None:
             folder.log(f"The earlier run was moved to {folder.moved_to}.")
         try:
-            self._check_is_this_run(folder.origin())
+            if folder.has_history:
+                check_is_this_run(folder.path, folder.origin(), self.earlier, self.fields["identity"], self.settings)
             if self._is_finished():
                 self._say_finished()
                 return ExitCode.DONE
             checkpoint = folder.resume_checkpoint()
             if checkpoint is not None:
-                self._check_is_this_run(origin_of(checkpoint))
+                origin = origin_of(checkpoint)
+                check_is_this_run(folder.path, origin, self.earlier, self.fields["identity"], self.settings)
             weights = self._weights(checkpoint)
             available = available_bytes(folder.checkpoints / "replay")
             experiment = build(self.cfg, folder.path, folder.log, available, weights)
@@ -146,19 +148,6 @@ class Job:
             return self._fail_to_start(error)
         self._begin(experiment, checkpoint)
         return self._train_and_evaluate(experiment, checkpoint)
-
-    def _check_is_this_run(self, origin: dict[str, Any]) -> None:
-        """Raise `ConfigurationError` where the folder holds another run; what a checkpoint says counts most."""
-        folder, now = self.folder, self.fields["identity"]
-        then = origin.get("identity") or self.earlier.get("identity") or now
-        if then == now or not folder.has_history:
-            return
-        what = changed_settings(origin.get("settings") or settings_in(folder.path), self.settings)
-        command = self.earlier.get("command")
-        raise ConfigurationError(
-            f"run_dir={folder.path} holds another run{f' ({command})' if command else ''}"
-            f"{f': {what}' if what else ''}; choose another run_dir, or move that run aside with fresh=true."
-        )
 
     def _weights(self, checkpoint: Path | None) -> Path | None:
         """Return the checkpoint of another run from whose weights this one starts, if it starts."""
