@@ -106,7 +106,7 @@ def check_seal(path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Replace a file by one with this text."""
     with replacing(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def copy_file(source: Path, target: Path) -> None:
@@ -118,7 +118,7 @@ def copy_file(source: Path, target: Path) -> None:
 def append_text(path: Path, text: str) -> None:
     """Add text to the end of a file; raise `OSError` where it is a link."""
     number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-    with os.fdopen(number, "a") as file:
+    with os.fdopen(number, "a", encoding="utf-8") as file:
         file.write(text)
 
 
@@ -138,7 +138,7 @@ def _read(path: Path) -> str:
         raise ValueError("it is a link")
     if path.stat().st_size > MAX_NBYTES:
         raise ValueError(f"it has more than {MAX_NBYTES} bytes")
-    return path.read_text()
+    return path.read_text(encoding="utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def read_csv(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     if path.is_symlink():
         raise ValueError("it is a link")
     try:
-        with path.open(newline="", errors="replace") as file:
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
             reader = csv.DictReader(file)
             rows = [row for row in reader if None not in row and None not in row.values()]
             return list(reader.fieldnames or []), rows

@@ -47,10 +47,15 @@ def summary(folder):
         ("on_train_end", signal.SIGTERM, 800),
         ("on_test_start", signal.SIGTERM, 800),
         ("on_test_epoch_end", signal.SIGINT, 800),
+        ("on_train_batch_start", signal.SIGHUP, 8),
+        ("on_train_batch_start", signal.SIGUSR1, 8),
+        ("on_test_start", signal.SIGXCPU, 800),
     ],
 )
-def test_a_signal_is_never_forgotten(tmp_path, hook, number, frames):
+def test_a_signal_is_never_forgotten(tmp_path, monkeypatch, hook, number, frames):
     folder = tmp_path / "run"
+    monkeypatch.setenv("SLURM_JOB_ID", "7")  # Lightning would save a checkpoint of its own on SIGUSR1
+    monkeypatch.setenv("SLURM_NTASKS", "1")
     when = f"hook:{hook},number:{number.value},frames:{frames}"
     extra = f"+callbacks.extra.stop={{_target_:tests.callbacks.test_interrupt.SignalAt,{when}}}"
     result = train(folder, extra)
@@ -64,6 +69,32 @@ def test_a_signal_is_never_forgotten(tmp_path, hook, number, frames):
     assert train(folder).returncode == 0
     found = summary(folder)
     assert (found["status"], found["frames"], len(found["eval_returns"])) == ("finished", 800, 2)
+
+
+class TwoSlowSignals(pl.Callback):
+    """Sends SIGINT to its own process twice in one moment, as two keys; what a slow save makes of a second Ctrl-C."""
+
+    def __init__(self, frames):
+        self.frames = frames
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        if trainer.datamodule.clock.frames == self.frames:
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(1.2)
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(("frames", "saved"), [(8, None), (304, 200)])
+def test_a_second_signal_that_leaves_no_checkpoint_does_not_say_that_it_did(tmp_path, frames, saved):
+    folder = tmp_path / "run"
+    extra = f"+callbacks.extra.stop={{_target_:tests.callbacks.test_interrupt.TwoSlowSignals,frames:{frames}}}"
+    result = train(folder, "checkpoint.period_frames=200", extra)
+    assert result.returncode == 130, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    what = f"the last is of {saved} frames" if saved else "there is none"
+    assert f"Interrupted without a new checkpoint; {what}" in result.stdout
+    assert (summary(folder)["status"], summary(folder)["frames"]) == ("interrupted", saved or 0)
+    assert (folder / "checkpoints" / "last.ckpt").exists() == (saved is not None)
 
 
 def test_a_signal_while_the_video_is_drawn_is_not_forgotten(tmp_path, monkeypatch):
@@ -140,6 +171,20 @@ def test_after_a_run_signals_mean_what_they_meant_before():
         assert all(signal.getsignal(number) not in earlier for number in (signal.SIGINT, signal.SIGTERM))
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as Lightning puts back, after an error, what it found
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == earlier
+
+
+def test_what_was_ignored_stays_ignored_and_a_warning_may_be_repeated(monkeypatch, capsys):
+    times = iter([10.0, 12.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    earlier = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interrupt():
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            signal.raise_signal(signal.SIGXCPU)
+            signal.raise_signal(signal.SIGXCPU)
+    finally:
+        signal.signal(signal.SIGHUP, earlier)
+    assert capsys.readouterr().out.count("Stopping") == 1
 
 
 def test_a_second_signal_of_the_same_key_is_one_and_a_later_one_is_the_ordinary_one(monkeypatch, capsys):

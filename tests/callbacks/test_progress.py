@@ -44,7 +44,7 @@ class Run:
         self.module = SimpleNamespace(updates=0)
         self.trainer = SimpleNamespace(datamodule=self, state=SimpleNamespace(fn="fit"))
         self.plan = SimpleNamespace(episodes=10)
-        self.learning_starts_env_steps = 4 * fill_turns
+        self.learning_begins_env_steps = 4 * fill_turns
         self.progress.on_train_start(self.trainer, self.module)
 
     @property

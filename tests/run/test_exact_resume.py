@@ -1,5 +1,7 @@
 """A run that dies and goes on ends as one that never stopped, to the last bit."""
 
+import shutil
+
 import pytest
 import pytorch_lightning as pl
 
@@ -71,10 +73,29 @@ def test_a_run_that_died_twice_is_the_run_that_never_did(name, tmp_path):
 
 
 def test_extending_a_run_is_the_longer_run(tmp_path):
-    arguments = [*COMMON, *RUNS["prioritized_dqn, 3 steps"]]
+    arguments = [*COMMON, *RUNS["prioritized_dqn, 3 steps"], "checkpoint.keep_replay=true"]
     straight, extended = tmp_path / "straight", tmp_path / "extended"
     assert train(*arguments, f"run_dir={straight}").returncode == 0
     assert train(*arguments, "total_frames=500", f"run_dir={extended}").returncode == 0
     assert train(*arguments, f"run_dir={extended}").returncode == 0
     found = count_differences(straight, extended)
     assert (found["different_episodes"], found["different_values"]) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["prioritized_dqn, 3 steps", "muzero"])
+def test_a_run_that_died_while_it_filled_its_replay_again_is_the_run_that_did_not(name, tmp_path):
+    arguments, total = [*COMMON, *RUNS[name]], 1000 if "dqn" in name else 480
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    assert train(*arguments, f"total_frames={total // 2}", f"run_dir={straight}").returncode == 0
+    assert not (straight / "checkpoints" / "replay").exists()
+    shutil.copytree(straight, killed)
+    result = train(*arguments, f"run_dir={straight}")
+    assert "200 env steps are played to fill it" in result.stdout
+    die = f"+callbacks.extra.die={{_target_:tests.run.test_exact_resume.DieAt,frames:{total // 2 + 150}}}"
+    result = train(*arguments, die, f"run_dir={killed}")
+    assert "RuntimeError: killed" in result.stdout
+    result = train(*arguments, f"run_dir={killed}")
+    assert result.returncode == 0, result.stdout + result.stderr
+    found = count_differences(straight, killed)
+    assert (found["different_episodes"], found["different_values"], found["different_numbers"]) == (0, 0, 0)
+    assert summary(straight)["updates"] == summary(killed)["updates"] > 0

@@ -32,6 +32,7 @@ TINY = [
     "eval.episodes=2",
     "eval.period_frames=1000",
     "checkpoint.period_frames=500",
+    "checkpoint.keep_replay=true",
     "callbacks.metrics.period_frames=200",
     "callbacks.metrics.least_rows=0",
     "algo.learning_starts_env_steps=200",
@@ -160,6 +161,36 @@ def test_more_frames_go_on_from_the_end(finished, tmp_path):
     assert summary(folder)["eval_return_mean_without_search"] is None, "it is of the parameters before"
     assert frames_of(folder) == sorted(frames_of(folder))
     assert float(after[-1]["wall_time_s"]) > float(before[-1]["wall_time_s"])
+
+
+def test_a_finished_run_drops_its_replay_and_fills_it_again_where_it_goes_on(tmp_path):
+    arguments = [*TINY, "checkpoint.keep_replay=false", f"run_dir={tmp_path}"]
+    assert train(*arguments, "total_frames=1000").returncode == 0
+    assert not (tmp_path / "checkpoints" / "replay").exists()
+    assert summary(tmp_path)["replay_kept"] is False
+    result = train(*arguments, "checkpoint.keep_replay=true", "total_frames=2000")
+    assert result.returncode == 0, result.stderr
+    (line,) = [line for line in result.stdout.splitlines() if "replay was not kept" in line]
+    assert "checkpoint.keep_replay=true: 200 env steps are played" in line
+    assert (tmp_path / "checkpoints" / "replay").exists()
+    found = summary(tmp_path)
+    assert found["replay_kept"] is True
+    assert found["updates"] == (1000 - 192) // 8 + (2000 - 1192) // 8
+    updates = {int(row["frames"]): int(row["updates"]) for row in rows(tmp_path)}
+    assert updates[1000] == (1000 - 192) // 8
+    assert updates[1200] == updates[1000] + 1
+    result = train(*arguments, "total_frames=2400")
+    assert "replay was not kept" not in result.stdout
+    assert summary(tmp_path)["updates"] == found["updates"] + 400 // 8
+
+
+@pytest.mark.parametrize(
+    ("choices", "name"), [({}, "dqn"), ({"experiment": None}, "dqn"), ({"experiment": "pong_fast"}, "dqn-pong_fast")]
+)
+def test_a_folder_is_named_after_the_experiment(choices, name):
+    cfg = OmegaConf.create({"run_dir": None, "seed": 1, "protocol": {"name": "nature"}})
+    path = job.folder_of(cfg, {"algo": "dqn", "env": "pong"} | choices)
+    assert path.parent == Path("outputs", name, "pong", "nature")
 
 
 def test_fresh_moves_the_old_run_aside(finished, tmp_path):

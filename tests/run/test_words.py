@@ -55,10 +55,22 @@ def test_the_end_says_why_what_and_where(shown, stop_reason, words_for_it):
 def test_an_interruption_says_how_it_goes_on(shown):
     folder, read = shown
     command = "python train.py " + " ".join(f"algo.key{number}={number}" for number in range(20))
-    tell_interrupted(folder, 1234, float("-inf"), command)
+    folder.update_summary(frames=1234)
+    tell_interrupted(folder, float("-inf"), command, is_saved=True)
     for text in read():
         assert "1,234 frames" in text
         assert f"go on with: {command}\n" in text
         assert "best evaluation" not in text
-    tell_interrupted(folder, 1234, 3.0, command)
+    tell_interrupted(folder, 3.0, command, is_saved=True)
     assert "best evaluation so far: mean return 3.00" in read()[0]
+
+
+def test_an_interruption_without_a_checkpoint_does_not_say_that_there_is_one(shown):
+    folder, read = shown
+    folder.update_summary(frames=1234)
+    tell_interrupted(folder, 3.0, "python train.py", is_saved=False)
+    assert all("without a new checkpoint; there is none" in text for text in read())
+    folder.checkpoints.mkdir()
+    (folder.checkpoints / "last.ckpt").touch()
+    tell_interrupted(folder, 3.0, "python train.py", is_saved=False)
+    assert all("without a new checkpoint; the last is of 1,234 frames" in text for text in read())

@@ -31,19 +31,29 @@ class RunCheckpoint(pl.Callback):
     Args:
         directory: ``checkpoints`` in the run's folder.
         period_frames: between two last checkpoints.
+        keep_replay: whether the replay stays when the run is finished.
         monitor: the metric by which ``best.ckpt`` is chosen; higher is better, the later of equals wins.
 
     Attributes:
         after_save: called when ``last.ckpt`` is whole.
+        saved_frames: of ``last.ckpt``, if this process has written it.
         origin: of the run, plain data that every checkpoint keeps; ``identity`` in it tells runs apart.
     """
 
-    def __init__(self, directory: str | Path, period_frames: Count, monitor: str = "eval/return_mean") -> None:
+    def __init__(
+        self,
+        directory: str | Path,
+        period_frames: Count,
+        keep_replay: bool = False,
+        monitor: str = "eval/return_mean",
+    ) -> None:
+        self.keep_replay = keep_replay
         self.directory, self.period_frames, self.monitor = Path(directory), period_frames, monitor
         self.best_value, self.best_env_steps = -math.inf, 0
         self._env_steps_of: dict[str, int] = {}  # when last and previous were saved
         self._is_of_open_turn = False  # the last: what it refers to changes before another env step
         self.after_save: Callable[[], None] = lambda: None
+        self.saved_frames: int | None = None
         self.origin: dict[str, Any] = {}
         self._next_frames = 0
 
@@ -143,6 +153,7 @@ class RunCheckpoint(pl.Callback):
         is_later = self._env_steps_of.get("last") != clock.env_steps
         if not is_later and not self._is_of_open_turn and last.exists():
             self._write(trainer, "last.ckpt")  # only what the evaluation added has changed
+            self.saved_frames = clock.frames
             self.after_save()
             return
         data.save_data()
@@ -153,6 +164,7 @@ class RunCheckpoint(pl.Callback):
         if is_later and last.exists():
             copy_file(last, self.directory / "previous.ckpt")
         self._write(trainer, "last.ckpt")
+        self.saved_frames = clock.frames
         data.prune_data(set(self._env_steps_of.values()))
         self._prune_bests()
         self.after_save()

@@ -11,7 +11,7 @@ from triptych.files import read_csv, replacing
 
 def write_rows(path: Path, columns: list[str], rows: list[dict[str, Any]]) -> None:
     """Write a whole CSV file under a temporary name and rename it."""
-    with replacing(path, sync=False) as temporary, temporary.open("w", newline="") as file:
+    with replacing(path, sync=False) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
         writer.writerows(rows)
@@ -49,5 +49,5 @@ class CSVFile:
         if new_columns:
             self.columns += dict.fromkeys(new_columns)
             write_rows(self.path, self.columns, read_rows(self.path)[1])
-        with self.path.open("a", newline="") as file:
+        with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns, restval="").writerows(rows)

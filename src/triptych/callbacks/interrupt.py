@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run between two updates or env steps, with everything saved."""
+"""Ctrl-C, SIGTERM and other signals end a run between two updates or env steps, with everything saved."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from typing import Any
 import pytorch_lightning as pl
 
 from triptych.types import RunInterrupted
+from triptych.types.signals import STOPPING
 
 SAME_KEY_S = 1.0  # a wrapper such as `timeout` passes on the signal that the terminal sent already
+
+AT_ONCE = (signal.SIGINT, signal.SIGTERM)  # where they come a second time
 
 
 class Interrupt(pl.Callback):
     """Turns the first signal within its context into `RunInterrupted` at the next moment when the state is whole.
 
     While an evaluation plays and outside training, that moment is now; within a turn it comes with the next env step,
-    or with the next update, which ends the turn early. A second Ctrl-C is the ordinary one.
+    or with the next update, which ends the turn early. A second Ctrl-C or SIGTERM is the ordinary one; the others may
+    be repeated. What was ignored before, as under ``nohup``, stays ignored.
     """
 
     def __init__(self) -> None:
@@ -29,7 +33,9 @@ class Interrupt(pl.Callback):
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in STOPPING:
+                if number not in AT_ONCE and signal.getsignal(number) == signal.SIG_IGN:
+                    continue
                 self._earlier[number] = signal.signal(number, self._handle)
 
     def __exit__(self, *_: object) -> None:
@@ -40,7 +46,7 @@ class Interrupt(pl.Callback):
     def _handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if self._is_requested:
-            if now - self._requested_at > SAME_KEY_S:
+            if number in AT_ONCE and now - self._requested_at > SAME_KEY_S:
                 raise KeyboardInterrupt
             return
         self._is_requested, self._requested_at = True, now

@@ -153,7 +153,7 @@ class Progress(pl.Callback):
         )
 
     def _filling(self, data: Any) -> str:
-        clock, wanted = data.clock, data.learning_starts_env_steps
+        clock, wanted = data.clock, data.learning_begins_env_steps
         parts = [f"{min(clock.env_steps / wanted, 1):.0%}", f"{clock.env_steps:,} of {wanted:,} env steps"]
         return "  ".join([*parts, *self._rate()])
 

@@ -71,7 +71,7 @@ def bases_of(algo: str, folders: Sequence[Path]) -> list[str]:
         name = waiting.pop()
         path = next((one for folder in folders if (one := folder / "algo" / f"{name}.yaml").is_file()), None)
         try:
-            defaults = yaml.safe_load(path.read_text())["defaults"] if path is not None else []
+            defaults = yaml.safe_load(path.read_text(encoding="utf-8"))["defaults"] if path is not None else []
         except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):  # told where somebody chooses it
             continue
         names = [one for one in defaults if isinstance(one, str) and one not in ("_self_", algo, *found)]

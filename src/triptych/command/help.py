@@ -63,7 +63,7 @@ def opening(arguments: Sequence[str], conf: Path) -> str:
     """Say at once what was asked for: what follows is slow to import."""
     defaults = {
         group: option
-        for node in yaml.safe_load((conf / "train.yaml").read_text())["defaults"]
+        for node in yaml.safe_load((conf / "train.yaml").read_text(encoding="utf-8"))["defaults"]
         if isinstance(node, dict)
         for group, option in node.items()
         if group in ("algo", "env")

@@ -20,6 +20,7 @@ from triptych.command.closing import closing_table
 from triptych.command.compose import Job, count_jobs
 from triptych.command.launchers import num_side_by_side
 from triptych.command.ledger import Ledger, record_line
+from triptych.command.output import lasting_output
 from triptych.command.search_path import split
 from triptych.files import read_json, write_text
 from triptych.types.errors import ConfigurationError, ExitCode
@@ -80,7 +81,8 @@ def _run_jobs(arguments: list[str], conf: Path, sweep: Sweep, *, is_sweep: bool)
         # The command that goes on with this run: `fresh` would start it over once more.
         overrides = HydraConfig.get().overrides.task
         kept = [override for override in overrides if override.partition("=")[0].strip("+") != "fresh"]
-        exit_code, score = run_job(cfg, sweep, shlex.join([*program, *flags, *kept]))
+        with lasting_output():  # a launcher's process is another
+            exit_code, score = run_job(cfg, sweep, shlex.join([*program, *flags, *kept]))
         if exit_code == ExitCode.INTERRUPTED and os.getpid() == parent:
             raise KeyboardInterrupt  # the rest of a sweep is not started
         return score

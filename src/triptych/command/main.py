@@ -18,6 +18,7 @@ from triptych.command.compose import Job, compose_jobs, for_sweeper, register_op
 from triptych.command.help import help_text, opening
 from triptych.command.jobs import SWEEPS, run_jobs
 from triptych.command.names import canonical
+from triptych.command.output import lasting_output
 from triptych.command.search_path import own_folders, split
 from triptych.types.errors import ConfigurationError, ExitCode
 
@@ -90,8 +91,9 @@ def check(arguments: list[str], *, with_environments: bool = True) -> list[Job]:
 
 def console() -> int:
     """Serve ``triptych``, with the arguments of this process."""
-    try:
-        return int(main(sys.argv[1:]))
-    except KeyboardInterrupt:  # before anything ran
-        print("Interrupted before the start.", file=sys.stderr)
-        return ExitCode.INTERRUPTED
+    with lasting_output():
+        try:
+            return int(main(sys.argv[1:]))
+        except KeyboardInterrupt:  # before anything ran
+            print("Interrupted before the start.", file=sys.stderr)
+            return ExitCode.INTERRUPTED

@@ -76,7 +76,7 @@ def ids_of(folders: Sequence[Path]) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in [path for folder in reversed(folders) for path in sorted((folder / "env").glob("*.yaml"))]:
         try:
-            node = yaml.safe_load(path.read_text())
+            node = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError):  # told where somebody chooses it
             continue
         if isinstance(node, dict) and isinstance(node.get("id"), str) and node["id"] != "???":

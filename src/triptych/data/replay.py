@@ -26,7 +26,8 @@ class ReplayDataModule(EnvironmentDataModule):
     Args:
         batch_size: transitions per update.
         env_steps_per_update: env steps, over all environments, that earn one update.
-        learning_starts_env_steps: before which turns only fill the replay.
+        learning_starts_env_steps: before which turns only fill the replay; counted anew where a run goes on whose
+            replay was not kept.
         replay: keywords of `ReplayBuffer` but for those that the run decides.
         The rest: see `EnvironmentDataModule`.
     """
@@ -49,6 +50,8 @@ class ReplayDataModule(EnvironmentDataModule):
         self.replay_keywords = replay
         self._replay: Any = None
         self._replay_name: str | None = None  # under which the checkpoint saved it
+        self._replay_begins = 0  # the env steps at which it was empty
+        self._is_cut = False  # the games that run have begun before it
         self._drawn = np.zeros(0, dtype=np.int64)
 
     @property
@@ -66,11 +69,22 @@ class ReplayDataModule(EnvironmentDataModule):
             )
             if self._replay_name is not None:
                 self._replay.load(self.directory, self._replay_name)
+            elif self.clock.env_steps:
+                self._is_cut = True
+                self.say(
+                    "The replay was not kept, as by checkpoint.keep_replay=true: "
+                    f"{self.learning_starts_env_steps:,} env steps are played to fill it before learning goes on."
+                )
         return self._replay
 
     @property
+    def learning_begins_env_steps(self) -> int:
+        """The env steps from which turns are learned from."""
+        return self._replay_begins + self.learning_starts_env_steps
+
+    @property
     def is_filling(self) -> bool:
-        return self.clock.env_steps < self.learning_starts_env_steps
+        return self.clock.env_steps < self.learning_begins_env_steps
 
     def describe(self) -> dict[str, str]:
         capacity, storage = self.replay_keywords["capacity_env_steps"], self.replay_keywords["storage"]
@@ -100,13 +114,15 @@ class ReplayDataModule(EnvironmentDataModule):
         for _ in range(turn.vector_steps - self.clock.vector_steps):  # a stop may have left a turn begun
             self.stop_if_asked()
             step, episodes = collector.receive()
+            if self._is_cut:  # what is remembered of a game begins here, with all frames of the observation
+                step, self._is_cut = step._replace(is_first=np.ones_like(step.is_first)), False
             replay.add(step)
             self.ended_episodes += episodes
             collector.send()
             self.clock.vector_steps += 1
         self.clock.end_turn()
         env_steps = self.clock.env_steps
-        updates = turn.updates if env_steps >= self.learning_starts_env_steps and len(replay) else 0
+        updates = turn.updates if env_steps >= self.learning_begins_env_steps and len(replay) else 0
         draw = replay.sample(updates * self.batch_size, env_steps)
         self._drawn = draw.indices
         leading = (updates, self.batch_size)
@@ -132,8 +148,9 @@ class ReplayDataModule(EnvironmentDataModule):
         prune(self.directory, {str(count) for count in env_steps})
 
     def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"replay": self._replay_name}
+        return super().state_dict() | {"replay": self._replay_name, "replay_begins": self._replay_begins}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         self._replay_name = state_dict["replay"]
+        self._replay_begins = state_dict.get("replay_begins", 0) if self._replay_name else self.clock.env_steps

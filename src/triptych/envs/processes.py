@@ -17,6 +17,8 @@ import gymnasium
 from gymnasium.vector import AsyncVectorEnv
 from gymnasium.vector.async_vector_env import AsyncState
 
+from triptych.types.signals import STOPPING
+
 SET_PARENT_DEATH_SIGNAL = 1  # prctl(2)
 
 
@@ -85,7 +87,7 @@ class ProcessVectorEnv(AsyncVectorEnv):
 
 def _make(env_fn: Callable[[], gymnasium.Env], run_process: int) -> gymnasium.Env:
     if os.getpid() != run_process:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             signal.signal(number, _leave_to_the_run)
         _end_with(run_process)
     return env_fn()

@@ -10,7 +10,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-from triptych.files import append_text, copy_file, find_link, is_sealed, read_json, read_yaml, write_text
+import torch
+
+from triptych.files import (
+    append_text,
+    copy_file,
+    find_link,
+    is_sealed,
+    read_json,
+    read_yaml,
+    replacing,
+    seal,
+    write_text,
+)
 from triptych.replay.buffer import check_saved
 from triptych.run.lock import FolderLock
 from triptych.run.origin import load, origin_of
@@ -188,6 +200,21 @@ class RunFolder:
         """Return what the newest checkpoint that can be read says of its run; nothing where there is none."""
         origins = (origin_of(self.checkpoints / name) for name in ("last.ckpt", "previous.ckpt"))
         return next((origin for origin in origins if origin), {})
+
+    def drop_replay(self) -> None:
+        """Delete the replay of a run that is over, once no checkpoint refers to it."""
+        for path in (self.checkpoints / "last.ckpt", self.checkpoints / "previous.ckpt"):
+            try:
+                checkpoint = load(path)
+            except Exception:  # absent, or damaged: then it is not gone on from
+                continue
+            for value in checkpoint.values():
+                if isinstance(value, dict) and value.get("replay") is not None:
+                    value["replay"] = None
+            with replacing(path) as temporary:
+                torch.save(checkpoint, temporary)
+                seal(temporary)
+        shutil.rmtree(self.checkpoints / "replay")
 
     def best_checkpoint(self, identity: str) -> Path:
         """Return ``best.ckpt``; where it cannot be read or is of another run, ``last.ckpt`` takes its place.

@@ -25,7 +25,7 @@ from triptych.run.evaluation import evaluate_job
 from triptych.run.folder import CannotGoOn, RunFolder
 from triptych.run.lock import FolderInUse
 from triptych.run.notes import budget_notes
-from triptych.run.origin import changed_settings, changes_since, origin_of, settings_in
+from triptych.run.origin import changes_since, check_is_this_run, origin_of
 from triptych.run.tracking import Tracking
 from triptych.run.weights import find_checkpoint
 from triptych.run.words import introduction, result, tell_finished, tell_interrupted
@@ -47,12 +47,17 @@ def identity_of(cfg: DictConfig) -> str:
 
 
 def folder_of(cfg: DictConfig, choices: dict[str, str]) -> Path:
-    """Name the run's folder: outputs/<algo>/<env>/<protocol>/seed<seed>-<hash8>; those of debug=... lie in .debug."""
+    """Name the run's folder: outputs/<algo>[-<experiment>]/<env>/<protocol>/seed<seed>-<hash8>.
+
+    Those of debug=... lie in outputs/.debug.
+    """
     if cfg.run_dir is not None:
         return Path(cfg.run_dir).expanduser()
     name = f"seed{cfg.seed}-{identity_of(cfg)}"
     root = Path("outputs", ".debug") if choices.get("debug") else Path("outputs")  # no report takes it for a run
-    return root / choices["algo"] / env_name(cfg, choices) / cfg.protocol.name / name
+    experiment = choices.get("experiment")
+    algo = choices["algo"] + (f"-{experiment.replace('/', '_')}" if experiment else "")
+    return root / algo / env_name(cfg, choices) / cfg.protocol.name / name
 
 
 def print_error(sentence: str) -> None:
@@ -155,13 +160,15 @@ class Job:
         if folder.moved_to is not None:
             folder.log(f"The earlier run was moved to {folder.moved_to}.")
         try:
-            self._check_is_this_run(folder.origin())
+            if folder.has_history:
+                check_is_this_run(folder.path, folder.origin(), self.earlier, self.fields["identity"], self.settings)
             if self._is_finished():
                 self._say_finished()
                 return ExitCode.DONE
             checkpoint = folder.resume_checkpoint()
             if checkpoint is not None:
-                self._check_is_this_run(origin_of(checkpoint))
+                origin = origin_of(checkpoint)
+                check_is_this_run(folder.path, origin, self.earlier, self.fields["identity"], self.settings)
             weights = self._weights(checkpoint)
             available = available_bytes(folder.checkpoints / "replay", self.num_runs)
             experiment = build(self.cfg, folder.path, folder.log, available, weights, self.num_runs, self.watchers)
@@ -174,19 +181,6 @@ class Job:
             return self._fail_to_start(error)
         self._begin(experiment, checkpoint)
         return self._train_and_evaluate(experiment, checkpoint)
-
-    def _check_is_this_run(self, origin: dict[str, Any]) -> None:
-        """Raise `ConfigurationError` where the folder holds another run; what a checkpoint says counts most."""
-        folder, now = self.folder, self.fields["identity"]
-        then = origin.get("identity") or self.earlier.get("identity") or now
-        if then == now or not folder.has_history:
-            return
-        what = changed_settings(origin.get("settings") or settings_in(folder.path), self.settings)
-        command = self.earlier.get("command")
-        raise ConfigurationError(
-            f"run_dir={folder.path} holds another run{f' ({command})' if command else ''}"
-            f"{f': {what}' if what else ''}; choose another run_dir, or move that run aside with fresh=true."
-        )
 
     def _weights(self, checkpoint: Path | None) -> Path | None:
         """Return the checkpoint of another run from whose weights this one starts, if it starts."""
@@ -236,7 +230,7 @@ class Job:
         folder, hardware = self.folder, experiment.hardware.describe()
         write_text(folder.path / "config.yaml", OmegaConf.to_yaml(self.cfg, resolve=True))
         reached = {name: self.earlier.get(name, 0) if checkpoint else 0 for name in PROGRESS}
-        what = {"status": "running", "error": None, "hardware": hardware}
+        what = {"status": "running", "error": None, "replay_kept": None, "hardware": hardware}
         folder.update_summary(**self.fields, **self._no_results(), **reached, **what)
         experiment.checkpoint.after_save = lambda: folder.update_summary(**_progress(experiment))
         for name, text in introduction(self.cfg, experiment).items():
@@ -269,13 +263,14 @@ class Job:
                 folder.update_summary(**progress, stop_reason=stop_reason)
                 if self.cfg.test:
                     self._evaluate(experiment, tracking, progress)
-                folder.update_summary(status="finished")
+                is_kept = self._keep_replay(experiment.checkpoint.keep_replay)
+                folder.update_summary(status="finished", replay_kept=is_kept)
                 tell_finished(folder)
             exit_code = ExitCode.DONE
         except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
-            progress = progress or _progress(experiment)
-            folder.update_summary(status="interrupted", **progress)
-            tell_interrupted(folder, progress["frames"], experiment.checkpoint.best_value, self.command)
+            is_saved = progress is not None or experiment.checkpoint.saved_frames == experiment.data.clock.frames
+            folder.update_summary(status="interrupted", **((progress or _progress(experiment)) if is_saved else {}))
+            tell_interrupted(folder, experiment.checkpoint.best_value, self.command, is_saved=is_saved)
             exit_code = ExitCode.INTERRUPTED
         except Exception as error:
             exit_code = ExitCode.BAD_INPUT if isinstance(error, ConfigurationError) else ExitCode.FAILED
@@ -287,6 +282,14 @@ class Job:
             ending = folder.summary()
             tracking.close(exit_code, **{name: ending.get(name) for name in ENDING})
         return exit_code
+
+    def _keep_replay(self, is_asked_for: bool) -> bool | None:
+        """Drop the replay of a run that is over unless it is asked for; return whether it is there, if it ever was."""
+        if not (self.folder.checkpoints / "replay").exists():
+            return None if self.earlier.get("replay_kept") is None else False
+        if not is_asked_for:
+            self.folder.drop_replay()
+        return is_asked_for
 
     def _evaluate(self, experiment: Experiment, tracking: Tracking, progress: dict[str, Any]) -> None:
         """Play the final evaluation with the best checkpoint, write what came of it, then the video."""

@@ -11,6 +11,7 @@ import torch
 from triptych.callbacks.checkpoint import ORIGIN
 from triptych.files import check_seal, read_yaml
 from triptych.provenance.identity import deciding_settings
+from triptych.types import ConfigurationError
 
 SHOWN = 6  # settings that a sentence names
 
@@ -28,6 +29,30 @@ def origin_of(checkpoint: Path) -> dict[str, Any]:
     except Exception:  # a damaged file may fail in any way; one of an earlier version says nothing
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def check_is_this_run(
+    folder: Path, origin: Mapping[str, Any], summary: Mapping[str, Any], identity: str, settings: Mapping[str, Any]
+) -> None:
+    """Check that a folder holds the run that a command asks for; what a checkpoint says counts more than the summary.
+
+    Args:
+        folder: of a run that has begun.
+        origin: what its checkpoint says.
+        summary: what its ``summary.json`` says.
+        identity, settings: of the run that is asked for.
+
+    Raises:
+        ConfigurationError: it holds another.
+    """
+    if (origin.get("identity") or summary.get("identity") or identity) == identity:
+        return
+    what = changed_settings(origin.get("settings") or settings_in(folder), settings)
+    command = summary.get("command")
+    raise ConfigurationError(
+        f"run_dir={folder} holds another run{f' ({command})' if command else ''}{f': {what}' if what else ''}; choose "
+        "another run_dir, or move that run aside with fresh=true."
+    )
 
 
 def settings_in(folder: Path) -> dict[str, Any]:

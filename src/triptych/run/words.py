@@ -66,17 +66,22 @@ def tell_finished(folder: RunFolder) -> None:
     _tell(folder, f"Finished: {ENDINGS[summary['stop_reason']]}", lines)
 
 
-def tell_interrupted(folder: RunFolder, frames: int, best_value: float, command: str) -> None:
+def tell_interrupted(folder: RunFolder, best_value: float, command: str, *, is_saved: bool) -> None:
     """Say where a run was stopped and how it goes on.
 
     Args:
-        frames: played and saved.
         best_value: mean return of the best evaluation, infinite where there was none.
         command: that goes on with it.
+        is_saved: whether what was played is; a second Ctrl-C may have come before.
     """
+    frames = f"{folder.summary()['frames']:,} frames"  # those of the last checkpoint
+    title = f"Interrupted at {frames}"
+    if not is_saved:
+        has_one = (folder.checkpoints / "last.ckpt").exists()
+        title = f"Interrupted without a new checkpoint; {f'the last is of {frames}' if has_one else 'there is none'}"
     lines = {"score": f"best evaluation so far: mean return {best_value:.2f}"} if math.isfinite(best_value) else {}
     lines |= {"folder": str(folder.path), "next": f"go on with: {command}"}
-    _tell(folder, f"Interrupted at {frames:,} frames", lines)
+    _tell(folder, title, lines)
 
 
 def _tell(folder: RunFolder, title: str, lines: dict[str, str]) -> None:
