@@ -103,8 +103,19 @@ def test_epsilon_falls_with_env_steps():
 @pytest.mark.parametrize("is_training", [True, False])  # which Lightning decides, and no way to play
 def test_it_acts_greedily_but_for_an_epsilon_that_is_another_in_evaluation(mode, epsilon, is_training):
     module = make([[0.0, 1.0]], [[0.0, 0.0]], epsilon_start=0.3, epsilon_end=0.3).train(is_training)
+    module.average_network.network = module.online_network
     actions = module.act(torch.zeros(20_000, 3), mode).action
     assert actions.float().mean() == pytest.approx(1 - epsilon / 2, abs=0.01)
+
+
+def test_evaluations_play_with_the_average_of_the_weights():
+    module = make([[0.0, 1.0]], [[0.0, 0.0]], eval_epsilon=0.0)
+    module.average_network.network = Table([[3.0, 0.0]])
+    observation = torch.zeros(5, 3)
+    assert module.act(observation, EVALUATE).action.tolist() == [0] * 5
+    module.average_network.decay, module.updates = 0.0, 7
+    module.after_turn(None)
+    assert module.act(observation, EVALUATE).action.tolist() == [1] * 5
 
 
 def test_it_explores_unless_it_is_told_otherwise():
