@@ -18,6 +18,7 @@ CONF = ROOT / "conf"
 ALGOS = sorted(path.stem for path in (CONF / "algo").glob("*.yaml"))
 ENVS = ["pong", "breakout", "ms_pacman", "cartpole", "catch", "hopper", "lunar_lander_continuous", "labyrinth_pixels"]
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+OPTIONS = sorted(path for path in CONF.glob("*/*.yaml") if path.parent.name != "sweep")  # of scripts/search.py
 PROTOCOLS = ["nature", "machado", "atari100k"]
 
 
@@ -55,7 +56,7 @@ def test_every_protocol_writes_every_preprocessing_key_out(protocol):
     assert set(cfg.env) - {"_target_"} == set(inspect.signature(Atari).parameters)
 
 
-@pytest.mark.parametrize("path", sorted(CONF.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", OPTIONS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_option_can_be_chosen(path):
     group, name = path.parent.name, path.stem
     extra = {"atari": ["env.game=pong"], "gym": ["env.id=Acrobot-v1"]}.get(name, [])

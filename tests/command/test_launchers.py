@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from triptych.command.launchers import num_side_by_side
+from tests.front_door import ROOT
+from triptych.command.launchers import count_jobs, num_side_by_side
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,18 @@ from triptych.command.launchers import num_side_by_side
 def test_jobs_side_by_side(launcher, n_jobs, num_jobs, expected, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
     assert num_side_by_side(launcher, n_jobs, num_jobs) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["env=catch"], 1),
+        (["-m", "env=catch"], 1),
+        (["-m", "env=catch,cartpole", "seed=range(1,4)"], 6),
+        (["-m", "seed=1,2", "seed=1,2,3"], 3),
+        (["-m", "algo=glob(*dqn)"], 4),
+        (["-m", "seed=interval(1,3)", "hydra/sweeper=basic"], None),
+    ],
+)
+def test_jobs_are_counted_before_they_start(arguments, expected):
+    assert count_jobs(arguments, ROOT / "conf") == expected

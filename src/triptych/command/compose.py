@@ -28,6 +28,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from triptych.command.habits import HABITS, instead
+from triptych.command.patterns import check_patterns
 from triptych.command.plugins import not_installed
 from triptych.command.search_path import KEY, split
 from triptych.command.suggest import unknown
@@ -111,36 +112,10 @@ def compose_jobs(arguments: Sequence[str], conf: Path) -> list[Job]:
             raise ConfigurationError(f"{swept[0].input_line} asks for several values; add -m to run them as a sweep.")
         jobs = [line.overrides]
     with hydra_ready(conf, line.config_dir):
-        _check_patterns(line.overrides)
+        check_patterns(line.overrides)
         composed = [Job(job, *compose_with_choices(job, conf, line.config_name)) for job in jobs]
     _check_folders([job.cfg for job in composed], parsed)
     return composed
-
-
-def count_jobs(arguments: Sequence[str], conf: Path) -> int | None:
-    """Count the jobs of a checked command line; ``None`` where only a sweeper that searches knows their number."""
-    line = split(arguments)
-    if not line.is_sweep:
-        return 1
-    with hydra_ready(conf, line.config_dir):
-        parsed = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(
-            line.overrides
-        )
-        if any(one.key_or_group == "hydra/sweeper" or one.value_type == ValueType.INTERVAL_SWEEP for one in parsed):
-            return None
-        last = {one.key_or_group: one for one in parsed}  # of a key that is given twice
-        return math.prod(len(list(one.sweep_iterator())) for one in last.values() if one.is_sweep_override())
-
-
-def _check_patterns(overrides: list[str]) -> None:
-    """Refuse a glob that finds no option; Hydra must be initialized."""
-    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    for override in parser.parse_overrides(overrides):
-        if override.value_type == ValueType.GLOB_CHOICE_SWEEP and not list(override.sweep_iterator()):
-            raise ConfigurationError(
-                f"{override.input_line} stands for no value at all: a glob finds options of a group, such as "
-                "env=glob(c*); list other values, as seed=1,2,3."
-            )
 
 
 @contextmanager

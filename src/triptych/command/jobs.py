@@ -17,8 +17,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from triptych.command.closing import closing_table
-from triptych.command.compose import Job, count_jobs
-from triptych.command.launchers import num_side_by_side
+from triptych.command.compose import Job
+from triptych.command.launchers import count_jobs, num_side_by_side
 from triptych.command.ledger import Ledger, record_line
 from triptych.command.output import lasting_output
 from triptych.command.search_path import split

@@ -1,9 +1,18 @@
-"""How many jobs of a sweep Hydra's launchers run side by side on one machine."""
+"""How many jobs a sweep has, and how many of them Hydra's launchers run side by side on one machine."""
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from hydra.core.override_parser.types import ValueType
+
+from triptych.command.compose import hydra_ready
+from triptych.command.patterns import parse_with_options
+from triptych.command.search_path import split
 
 
 def num_side_by_side(launcher: str | None, n_jobs: Any, num_jobs: int | None) -> int:
@@ -22,3 +31,16 @@ def num_side_by_side(launcher: str | None, n_jobs: Any, num_jobs: int | None) ->
     if launcher == "submitit_local":  # which starts them all
         return num_jobs or 1
     return 1  # one after the other, or each with what a cluster gives it
+
+
+def count_jobs(arguments: Sequence[str], conf: Path) -> int | None:
+    """Count the jobs of a checked command line; ``None`` where only a sweeper that searches knows their number."""
+    line = split(arguments)
+    if not line.is_sweep:
+        return 1
+    with hydra_ready(conf, line.config_dir):
+        parsed = parse_with_options(line.overrides)
+        if any(one.key_or_group == "hydra/sweeper" or one.value_type == ValueType.INTERVAL_SWEEP for one in parsed):
+            return None
+        last = {one.key_or_group: one for one in parsed}  # of a key that is given twice
+        return math.prod(len(list(one.sweep_iterator())) for one in last.values() if one.is_sweep_override())
