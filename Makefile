@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 ARGS ?=
 PYTEST_ARGS ?=
+PROCESSES ?= -n logical --maxprocesses 4
 
 # The main job is algo=dqn env=pong. What ARGS chooses is left alone, and so is what an experiment chooses.
 chosen = $(filter $(1)=% experiment=% +experiment=%,$(ARGS))
@@ -26,7 +27,7 @@ train: $(READY)  ## Train: python train.py algo=dqn env=pong $(ARGS)
 	$(BIN)/python train.py $(strip $(MAIN_JOB) $(ARGS))
 
 test: $(READY)  ## Run the whole test suite: pytest $(PYTEST_ARGS)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PROCESSES) $(PYTEST_ARGS)
 
 lint: $(READY)  ## Check style with ruff
 	$(BIN)/ruff check .
