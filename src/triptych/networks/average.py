@@ -25,8 +25,7 @@ class WeightAverage(nn.Module):
     def __init__(self, network: nn.Module, decay: Fraction) -> None:
         super().__init__()
         self.network, self.decay = copy.deepcopy(network).requires_grad_(False), decay
-        self.updates: torch.Tensor
-        self.register_buffer("updates", torch.zeros((), dtype=torch.int64))  # counted in so far
+        self.updates = 0  # counted in so far
 
     def forward(self, *inputs: Any) -> Any:
         return self.network(*inputs)
@@ -34,9 +33,15 @@ class WeightAverage(nn.Module):
     @torch.no_grad()
     def follow(self, network: nn.Module, updates: int) -> None:
         """Count the weights of a network in that has made ``updates`` of them by now; once a turn is enough."""
-        count = updates - int(self.updates)
+        count = updates - self.updates
         if count:
             averages: list[torch.Tensor] = list(self.network.parameters())
             latest: list[torch.Tensor] = list(network.parameters())
             torch._foreach_lerp_(averages, latest, 1.0 - self.decay**count)
-            self.updates.fill_(updates)
+            self.updates = updates
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"updates": self.updates}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        self.updates = state["updates"]
