@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from triptych.files import read_json, write_text
@@ -62,7 +63,7 @@ class Search:
         self._check_same(settings)
         self._mend_journal()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        backend = optuna.storages.journal.JournalFileBackend(str(folder / JOURNAL))
+        backend = JournalFileBackend(str(folder / JOURNAL))
         pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
         if plan.prune_after_trials is not None:
             pruner = optuna.pruners.MedianPruner(n_startup_trials=plan.prune_after_trials)
