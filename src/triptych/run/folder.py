@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from triptych.files import append_text, copy_file, find_link, read_json, write_text
-from triptych.replay.buffer import check_saved
+from triptych.replay.buffer import check_saved, replay_folder
 from triptych.types import ConfigurationError
 
 
@@ -114,6 +114,11 @@ class RunFolder:
         """Change some fields of ``summary.json``."""
         write_text(self.path / "summary.json", json.dumps(self.summary() | fields, indent=2) + "\n")
 
+    def give_up(self, why: str) -> None:
+        """Write down that a run has failed, whose process is about to be ended."""
+        self.update_summary(status="failed", error=why)
+        self.log(f"Failed: {why}")
+
     def log(self, line: str) -> None:
         """Print a line and keep it in ``train.log``."""
         print(line, flush=True)
@@ -142,7 +147,8 @@ class RunFolder:
                     raise ValueError("it is no checkpoint")
                 for value in checkpoint.values():
                     if isinstance(value, dict) and value.get("replay") is not None:
-                        check_saved(self.checkpoints / "replay", value["replay"])
+                        for rank in range(len(checkpoint.get("shares", [None]))):
+                            check_saved(replay_folder(self.checkpoints, rank), value["replay"])
             except Exception as error:
                 unreadable.append(path)
                 self.log(f"{path.name} cannot be read ({type(error).__name__}); trying the one before it.")

@@ -13,7 +13,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from triptych.build import Experiment, build, plain
+from triptych import ranks
+from triptych.build import Experiment, build, make_trainer, plain
 from triptych.callbacks.video import write_video
 from triptych.command.check import algo_settings
 from triptych.files import write_text
@@ -23,6 +24,7 @@ from triptych.provenance.identity import deciding_settings, identity_hash
 from triptych.run.evaluation import evaluate_job
 from triptych.run.folder import CannotGoOn, FolderInUse, RunFolder
 from triptych.run.notes import budget_notes
+from triptych.run.others import Others, Start, take_part
 from triptych.run.tracking import Tracking
 from triptych.run.weights import find_checkpoint
 from triptych.run.words import introduction, result, tell_finished, tell_interrupted
@@ -61,6 +63,15 @@ def run(cfg: DictConfig, choices: dict[str, str], command: str) -> ExitCode:
         command: that goes on with this run.
     """
     path = folder_of(cfg, choices)
+    started = ranks.of_torchrun() if cfg.trainer.devices > 1 else None
+    if started is not None and started[1] != cfg.trainer.devices:
+        return _refuse(
+            f"trainer.devices={cfg.trainer.devices} does not fit: torchrun has started {started[1]} processes; use "
+            f"trainer.devices={started[1]}.",
+            ExitCode.BAD_INPUT,
+        )
+    if started is not None and started[0] > 0:
+        return take_part(*started) if cfg.train else ExitCode.DONE
     if not cfg.train:
         return evaluate_job(cfg, path, identity_of(cfg))
     try:
@@ -71,8 +82,10 @@ def run(cfg: DictConfig, choices: dict[str, str], command: str) -> ExitCode:
         return _refuse(str(error), ExitCode.FAILED)
     except OSError as error:
         return _refuse(f"run folder {path}: {error}; choose one that can be written with run_dir=...", ExitCode.FAILED)
+    others = Others(cfg.trainer.devices, folder.give_up)
     try:
-        return Job(folder, cfg, choices, command).run()
+        with others:
+            return Job(folder, cfg, choices, command, others).run()
     except CannotGoOn as error:
         return _refuse(str(error), ExitCode.FAILED)
     except OSError as error:
@@ -92,11 +105,14 @@ class Job:
 
     Args:
         folder: locked for this process.
+        others: processes of the run, not yet started.
         The rest: see `run`.
     """
 
-    def __init__(self, folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command: str) -> None:
-        self.folder, self.cfg, self.command = folder, cfg, command
+    def __init__(
+        self, folder: RunFolder, cfg: DictConfig, choices: dict[str, str], command: str, others: Others
+    ) -> None:
+        self.folder, self.cfg, self.command, self.others = folder, cfg, command, others
         self.earlier = folder.summary()
         self.fields = {
             "algo": choices["algo"],
@@ -133,6 +149,8 @@ class Job:
             checkpoint = folder.resume_checkpoint()
             weights = self._weights(checkpoint)
             available = available_bytes(folder.checkpoints / "replay")
+            if not self._is_trained():
+                self.others.start(Start(plain(self.cfg), folder.path, checkpoint, weights))
             experiment = build(self.cfg, folder.path, folder.log, available, weights)
         except ConfigurationError as error:
             folder.discard_if_new()
@@ -216,6 +234,7 @@ class Job:
                     experiment.trainer.fit(experiment.module, experiment.data, ckpt_path=checkpoint, weights_only=True)
                     progress = _progress(experiment)  # before the best checkpoint turns the counters back
                     stop_reason = experiment.finish.stop_reason
+                    self._go_on_alone(experiment)
                 folder.update_summary(**progress, stop_reason=stop_reason)
                 if self.cfg.test:
                     self._evaluate(experiment, tracking, progress)
@@ -223,12 +242,15 @@ class Job:
                 tell_finished(folder)
             exit_code = ExitCode.DONE
         except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
+            self.others.end()
             progress = progress or _progress(experiment)
             folder.update_summary(status="interrupted", **progress)
             tell_interrupted(folder, progress["frames"], experiment.checkpoint.best_value, self.command)
             exit_code = ExitCode.INTERRUPTED
         except Exception as error:
             exit_code = ExitCode.BAD_INPUT if isinstance(error, ConfigurationError) else ExitCode.FAILED
+            error = self.others.explain(error, folder.note)
+            self.others.end(0.0)
             self._tell("Failed", error)
             what = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
             folder.update_summary(**what, **(progress or _progress(experiment)))
@@ -237,6 +259,13 @@ class Job:
             ending = folder.summary()
             tracking.close(exit_code, **{name: ending.get(name) for name in ENDING})
         return exit_code
+
+    def _go_on_alone(self, experiment: Experiment) -> None:
+        """Let the other processes go: what follows training needs none."""
+        if ranks.size() > 1:
+            self.others.end()
+            hardware = experiment.hardware._replace(max_time=None)  # whose callback is there
+            experiment.trainer = make_trainer(hardware, experiment.trainer.callbacks, [], self.folder.path)  # type: ignore
 
     def _evaluate(self, experiment: Experiment, tracking: Tracking, progress: dict[str, Any]) -> None:
         """Play the final evaluation with the best checkpoint, write what came of it, then the video."""
@@ -316,6 +345,7 @@ def quiet_lightning() -> None:
         "does not have many workers",
         "isinstance.treespec",
         "have no logger configured",
+        "sync_dist=True",
     )
     for message in done_on_purpose:
         warnings.filterwarnings("ignore", f".*{message}.*")
