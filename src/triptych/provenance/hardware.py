@@ -59,10 +59,11 @@ class Hardware(NamedTuple):
         has_bf16 = has_bf16 and accelerator != "mps"
         precision = "bf16-mixed" if is_large and has_bf16 else "32-true"
         num_threads = max(len(os.sched_getaffinity(0)) // self.devices, 1) if is_large else 1
-        if accelerator in ("gpu", "cuda") and self.devices > torch.cuda.device_count() and not ranks.of_torchrun():
+        found = torch.cuda.device_count()
+        if accelerator in ("gpu", "cuda") and self.devices > max(found, 1) and not ranks.of_torchrun():
             raise ConfigurationError(
-                f"trainer.devices={self.devices}: this machine has {torch.cuda.device_count()} GPUs; use as many, or "
-                "start torchrun on several machines."
+                f"trainer.devices={self.devices}: this machine has {found} GPUs; use as many, or start torchrun on "
+                "several machines."
             )
         return self._replace(
             accelerator=accelerator,  # type: ignore[arg-type]
