@@ -15,8 +15,10 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment
+from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities import rank_zero_only
 
+from triptych import ranks
 from triptych.algos.base import Algorithm
 from triptych.callbacks.checkpoint import RunCheckpoint
 from triptych.callbacks.finish import Finish
@@ -25,6 +27,7 @@ from triptych.callbacks.interrupt import Interrupt
 from triptych.callbacks.metrics import Metrics
 from triptych.callbacks.phases import Phases
 from triptych.callbacks.progress import Progress
+from triptych.callbacks.shares import Shares
 from triptych.callbacks.threads import Threads
 from triptych.collect.random_play import observation_sizes
 from triptych.command.check import algo_settings
@@ -34,6 +37,7 @@ from triptych.data.evaluation import EvaluationPlan
 from triptych.data.room import check_room
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.provenance.hardware import Hardware
+from triptych.replay.buffer import replay_folder
 from triptych.run.weights import load_weights
 from triptych.types import ConfigurationError, EnvSpec, GameFactory, chance_seed
 
@@ -111,15 +115,17 @@ def build(
     interrupt = Interrupt()
     progress = Progress(metrics, phases, write_line=write_line, is_shown=cfg.callbacks.progress)
     others_cores = len(os.sched_getaffinity(0)) * (num_runs - 1) // num_runs
-    threads = Threads(
-        int(hardware.num_threads), cfg.trainer.num_threads != "auto", write_line, others_cores=others_cores
-    )
-    callbacks = [metrics, progress, checkpoint, finish, interrupt, threads, Inspection(run_dir, write_line)]
+    is_one = ranks.size() == 1  # with another number of threads one of several would learn other digits
+    is_fixed = cfg.trainer.num_threads != "auto" or not is_one
+    threads = Threads(int(hardware.num_threads), is_fixed, write_line, others_cores=others_cores)
+    acting = [checkpoint, finish, interrupt, threads, *([] if is_one else [Shares()])]
+    watching = [metrics, progress], [Inspection(run_dir, write_line)]
+    callbacks: list[Any] = acting if ranks.rank() else [*watching[0], *acting, *watching[1]]
     callbacks += [make(node, f"callbacks.extra.{name}", pl.Callback) for name, node in cfg.callbacks.extra.items()]
     callbacks += watchers
     about = {"run_dir": str(run_dir), "save_dir": str(run_dir), "config": plain(cfg), "write_line": write_line}
     loggers = [make(node, f"logger.{name}", Logger, **about) for name, node in cfg.logger.items()]
-    trainer = make_trainer(hardware, callbacks, loggers, run_dir)
+    trainer = make_trainer(hardware, callbacks, loggers, run_dir, uses_all=module.uses_all_parameters)
     return Experiment(
         spec, measured, module, data, trainer, metrics, checkpoint, finish, interrupt, phases, loggers, hardware
     )
@@ -174,18 +180,27 @@ def make_data(
         "evaluation": EvaluationPlan(**plain(cfg.eval)),
         "clip_rewards": cfg.protocol.clip_rewards,
         "life_loss_is_terminal": cfg.protocol.life_loss_is_terminal,
-        "directory": run_dir / "checkpoints" / "replay",
+        "directory": replay_folder(run_dir / "checkpoints", ranks.rank()),
     }
     return constructor(**deal(constructor, algo_settings(cfg)) | given)
 
 
-def make_trainer(hardware: Hardware, callbacks: list[Any], loggers: list[Any], run_dir: Path) -> pl.Trainer:
-    """Make the Trainer; the budget is in frames, so `Finish` ends the run."""
-    rank_zero_only.rank = 0  # type: ignore[attr-defined]  # Lightning took it from the variables of launchers when it was imported
+def make_trainer(
+    hardware: Hardware, callbacks: list[Any], loggers: list[Any], run_dir: Path, uses_all: bool = True
+) -> pl.Trainer:
+    """Make the Trainer; the budget is in frames, so `Finish` ends the run.
+
+    ``uses_all``: each loss has a gradient for every parameter.
+    """
+    rank_zero_only.rank = ranks.rank()  # type: ignore[attr-defined]  # Lightning took it from launchers' variables
+    is_one = ranks.size() == 1
+    several = Processes(cluster_environment=Environment(), find_unused_parameters=not uses_all)
     return pl.Trainer(
-        plugins=[OneProcess()],
+        plugins=[OneProcess()] if is_one else None,
+        strategy="auto" if is_one else several,
         accelerator=hardware.accelerator,
-        devices=hardware.devices,
+        devices=ranks.local_size(),
+        num_nodes=ranks.size() // ranks.local_size(),
         precision=hardware.precision,  # type: ignore[arg-type]
         max_epochs=-1,
         max_time=hardware.max_time,
@@ -217,6 +232,23 @@ class OneProcess(LightningEnvironment):
 
     def node_rank(self) -> int:
         return 0
+
+
+class Environment(LightningEnvironment):
+    """The processes of this run, which `run/others.py` or torchrun has started."""
+
+    def local_rank(self) -> int:
+        return ranks.local_rank()
+
+    def teardown(self) -> None:
+        """Leave the variables of torchrun as they are."""
+
+
+class Processes(DDPStrategy):
+    """Gradients averaged over processes that are there already."""
+
+    def _configure_launcher(self) -> None:
+        """Start none, and leave the threads of this one as they are."""
 
 
 def make(node: DictConfig, key: str, kind: type, **offered: Any) -> Any:

@@ -73,15 +73,22 @@ def test_kl_is_estimated_without_bias_and_never_negative():
 
 
 def test_standardized_advantages_keep_their_order():
-    found = standardize(torch.tensor([5.0, 1.0, 3.0]))
+    advantage = torch.tensor([5.0, 1.0, 3.0])
+    found = standardize(advantage, advantage)
     assert float(found.mean()) == pytest.approx(0, abs=1e-6)
     assert float(found.std(correction=0)) == pytest.approx(1, abs=1e-6)
     assert found.argsort().tolist() == [1, 2, 0]
 
 
+def test_parts_of_a_batch_are_standardized_as_the_batch_is():
+    batch = torch.tensor([5.0, 1.0, 3.0, -2.0])
+    parts = [standardize(part, batch) for part in batch.split(2)]
+    assert torch.equal(torch.cat(parts), standardize(batch, batch))
+
+
 def test_standardizing_equal_advantages_gives_zeros():
-    assert standardize(torch.full((4,), 3.0)).tolist() == [0.0] * 4
-    assert standardize(torch.ones(1)).tolist() == [0.0]
+    assert standardize(torch.full((4,), 3.0), torch.full((4,), 3.0)).tolist() == [0.0] * 4
+    assert standardize(torch.ones(1), torch.ones(1)).tolist() == [0.0]
 
 
 def test_categorical_draws_follow_the_probabilities():

@@ -24,6 +24,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from triptych import ranks
 from triptych.algos.metric_means import MetricMeans
 from triptych.functional.gradients import clip_gradients
 from triptych.functional.schedules import linear_schedule
@@ -67,6 +68,8 @@ class Algorithm(pl.LightningModule):
 
     # Which environments it can play; the command line asks before anything starts.
     needs_discrete_actions = True
+    # Whether each loss has a gradient for every parameter; where several processes learn, they must know.
+    uses_all_parameters = True
     # Each evaluation is played once in each; the first decides which checkpoint is the best.
     evaluation_modes: tuple[str, ...] = (EVALUATE,)
 
@@ -87,9 +90,9 @@ class Algorithm(pl.LightningModule):
         self.learning_rate_decay_env_steps = learning_rate_decay_env_steps
         self.env_steps, self.updates, self.is_stopping = 0, 0, False
         self.seed = seed
-        self._exploration = torch.Generator().manual_seed(chance_seed(seed, "exploration"))
+        self._exploration = torch.Generator().manual_seed(chance_seed(seed, "exploration", ranks.rank()))
         self._evaluation = torch.Generator()
-        self.learning_generator = torch.Generator().manual_seed(chance_seed(seed, "learning"))
+        self.learning_generator = torch.Generator().manual_seed(chance_seed(seed, "learning", ranks.rank()))
         self._metrics = MetricMeans()
         self._turn_updates = 0  # minibatches of the current turn that are done, and their priorities
         self._turn_priorities: list[Tensor] = []

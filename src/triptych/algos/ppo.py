@@ -18,6 +18,7 @@ from typing import Any
 
 from torch import Tensor
 
+from triptych import ranks
 from triptych.algos.base import Algorithm
 from triptych.functional.losses import half_squared
 from triptych.functional.policy_gradient import (
@@ -89,7 +90,7 @@ class PPO(Algorithm):
     def loss(self, minibatch: RolloutSteps) -> LossOutput:
         policy, value = self.network(minibatch.observation)
         log_ratio = policy.log_prob(minibatch.action) - minibatch.extras["log_prob"]  # [B]
-        advantage = standardize(minibatch.advantage)
+        advantage = standardize(minibatch.advantage, ranks.concatenate(minibatch.advantage))
         policy_loss = clipped_surrogate_losses(log_ratio, advantage, self.clip_range).mean()
         if self.value_clip_range is None:
             value_loss = half_squared(minibatch.target - value).mean()

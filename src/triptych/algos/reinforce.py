@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from triptych import ranks
 from triptych.algos.base import Algorithm
 from triptych.functional.losses import half_squared
 from triptych.functional.policy_gradient import policy_gradient_losses, sample
@@ -59,7 +60,7 @@ class REINFORCE(Algorithm):
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
-        self.baseline = baseline
+        self.baseline = self.uses_all_parameters = baseline
         self.value_coef, self.entropy_coef, self.eval_greedy = value_coef, entropy_coef, eval_greedy
         self.network = ActorCritic(spec, normalize_observations=normalize_observations, network=network)
 
@@ -81,11 +82,12 @@ class REINFORCE(Algorithm):
 
     def loss(self, minibatch: RolloutSteps) -> LossOutput | None:
         is_known = minibatch.is_known  # [B]
-        if not is_known.any():
+        num_known = ranks.mean(is_known.sum())
+        if not num_known:
             return None
         policy, value = self.network(minibatch.observation)
         log_prob = policy.log_prob(minibatch.action)  # [B]
-        share = is_known / is_known.sum()  # [B] of the mean over the steps that have a return
+        share = is_known / num_known  # [B] of the mean over the steps that have a return
         policy_loss = (share * policy_gradient_losses(log_prob, minibatch.advantage)).sum()
         entropy = (share * policy.entropy()).sum()
         loss = policy_loss - self.entropy_coef * entropy

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from triptych import ranks
 from triptych.files import check_seal, copy_file, replacing, seal
 from triptych.types import RunInterrupted
 from triptych.types.bounds import Count
@@ -27,6 +28,8 @@ class RunCheckpoint(pl.Callback):
 
     Lightning's own `ModelCheckpoint` counts optimizer steps and ties ``last`` to the monitored value; it can be
     used beside this one.
+
+    Where a run has several processes, all of them save and the first writes; only that changes files here.
 
     Args:
         directory: ``checkpoints`` in the run's folder.
@@ -75,10 +78,10 @@ class RunCheckpoint(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         clock = trainer.datamodule.clock
         self._next_frames = clock.frames + self.period_frames
-        self._find_best(clock.env_steps)
+        self.best_value, self.best_env_steps = ranks.from_first(lambda: self._find_best(clock.env_steps))
 
-    def _find_best(self, env_steps: int) -> None:
-        """Make the newest best from up to ``env_steps`` the best; drop those from later."""
+    def _find_best(self, env_steps: int) -> tuple[float, int]:
+        """Make the newest best from up to ``env_steps`` the best, and return what `_best_in` does; drop later ones."""
         best = self.directory / "best.ckpt"
         value, found_at = self._best_in(best)
         if found_at > env_steps:
@@ -88,7 +91,7 @@ class RunCheckpoint(pl.Callback):
             kept.pop(at).unlink()
         if kept and (found_at > env_steps or value == -math.inf):
             os.replace(kept[max(kept)], best)
-        self.best_value, self.best_env_steps = self._best_in(best)
+        return self._best_in(best)
 
     def _best_in(self, path: Path) -> tuple[float, int]:
         """Return the value of a best checkpoint and the env steps at which it was found."""
@@ -110,6 +113,8 @@ class RunCheckpoint(pl.Callback):
 
     def _prune_bests(self) -> None:
         """Delete the earlier bests to which going on from last or previous would not return."""
+        if ranks.rank():
+            return
         kept = self._kept_bests()
         found = [*kept, self.best_env_steps]
         needed = {max((at for at in found if at <= start), default=None) for start in self._env_steps_of.values()}
@@ -129,7 +134,7 @@ class RunCheckpoint(pl.Callback):
         value = float(trainer.callback_metrics[self.monitor])
         if value >= self.best_value:
             best = self.directory / "best.ckpt"
-            if best.exists() and self.best_value > -math.inf:
+            if ranks.rank() == 0 and best.exists() and self.best_value > -math.inf:
                 copy_file(best, self.directory / f"best-{self.best_env_steps}.ckpt")
             self.best_value, self.best_env_steps = value, trainer.datamodule.clock.env_steps
             self._write(trainer, "best.ckpt")
@@ -151,7 +156,8 @@ class RunCheckpoint(pl.Callback):
         self._next_frames = clock.frames + self.period_frames
         last = self.directory / "last.ckpt"
         is_later = self._env_steps_of.get("last") != clock.env_steps
-        if not is_later and not self._is_of_open_turn and last.exists():
+        has_last = ranks.from_first(last.exists)
+        if not is_later and not self._is_of_open_turn and has_last:
             self._write(trainer, "last.ckpt")  # only what the evaluation added has changed
             self.saved_frames = clock.frames
             self.after_save()
@@ -161,7 +167,7 @@ class RunCheckpoint(pl.Callback):
         if is_later and "last" in self._env_steps_of:
             self._env_steps_of["previous"] = self._env_steps_of["last"]
         self._env_steps_of["last"] = clock.env_steps
-        if is_later and last.exists():
+        if is_later and has_last and ranks.rank() == 0:
             copy_file(last, self.directory / "previous.ckpt")
         self._write(trainer, "last.ckpt")
         self.saved_frames = clock.frames
@@ -170,6 +176,9 @@ class RunCheckpoint(pl.Callback):
         self.after_save()
 
     def _write(self, trainer: pl.Trainer, name: str) -> None:
+        if ranks.rank():  # Lightning lets the first write what all have
+            trainer.save_checkpoint(self.directory / name)
+            return
         with replacing(self.directory / name) as temporary:
             trainer.save_checkpoint(temporary)
             seal(temporary)

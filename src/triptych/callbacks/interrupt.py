@@ -10,6 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from triptych import ranks
 from triptych.types import RunInterrupted
 from triptych.types.signals import STOPPING
 
@@ -24,6 +25,8 @@ class Interrupt(pl.Callback):
     While an evaluation plays and outside training, that moment is now; within a turn it comes with the next env step,
     or with the next update, which ends the turn early. A second Ctrl-C or SIGTERM is the ordinary one; the others may
     be repeated. What was ignored before, as under ``nohup``, stays ignored.
+
+    Where a run has several processes, the first alone gets signals, and all of them end the turn first.
     """
 
     def __init__(self) -> None:
@@ -59,7 +62,7 @@ class Interrupt(pl.Callback):
         self._pass_on()
 
     def _pass_on(self) -> None:
-        if self._trainer is not None:
+        if self._trainer is not None and ranks.size() == 1:
             module: Any = self._trainer.lightning_module
             self._trainer.datamodule.is_stopping = module.is_stopping = True
 
@@ -70,8 +73,13 @@ class Interrupt(pl.Callback):
         if self._is_requested:
             self._pass_on()
 
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if ranks.size() > 1 and threading.current_thread() is threading.main_thread():
+            # Lightning's own handler sends the others a message at a moment when they expect another.
+            signal.signal(signal.SIGTERM, self._handle if ranks.rank() == 0 else signal.SIG_IGN)
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self._is_requested:
+        if ranks.from_first(lambda: self._is_requested):
             raise RunInterrupted

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from triptych import ranks
 from triptych.collect.finite import check_finite
 from triptych.collect.restore import Diverged, digest, replay_running
 from triptych.types import Actions, Episode, Game, Step
@@ -26,6 +27,8 @@ class Collector:
     `send` chooses and sends actions and returns at once, so that the emulators run while the learner updates;
     `receive` waits for their results. An episode that ends is restarted from its own seed inside `receive`,
     so the environments never take the pseudo-step of an automatic reset.
+
+    Where a run has several processes, each plays N of the run's environments, which are counted through.
 
     Args:
         game: environments that nobody else steps.
@@ -47,6 +50,7 @@ class Collector:
         self.game, self.act, self.seed = game, act, seed
         self.clip_rewards, self.life_loss_is_terminal = clip_rewards, life_loss_is_terminal
         self.env_steps = 0  # received so far, over all environments
+        self._first_index = game.num_envs * ranks.rank()  # of the run's environments
         self._next_episode_index = [0] * game.num_envs
         self._running: list[Episode] = []
         self._is_in_flight = False
@@ -69,7 +73,7 @@ class Collector:
             self.send()
         received = self.game.receive()
         self._is_in_flight = False
-        self.env_steps += self.game.num_envs
+        self.env_steps += self.game.num_envs * ranks.size()
 
         # Truncation cuts the window and keeps the future's worth; termination takes it away.
         is_over = received.terminated | received.truncated
@@ -114,7 +118,7 @@ class Collector:
             episode.frames = self.env_steps * self.game.spec.frame_skip
             ended.append(episode)
             self._running[env_index] = self._new_episode(env_index)
-        seeds = np.array([self._running[episode.env_index].seed for episode in ended])
+        seeds = np.array([self._running[env_index].seed for env_index in np.flatnonzero(is_over)])
         observation, lives = self.game.reset(seeds, is_over)
         self._observation = observation.copy()  # the step just made still refers to the last observations
         self._lives = np.where(is_over, lives, self._lives)
@@ -124,7 +128,8 @@ class Collector:
     def _new_episode(self, env_index: int) -> Episode:
         episode_index = self._next_episode_index[env_index]
         self._next_episode_index[env_index] += 1
-        return Episode(env_index, episode_index, episode_seed(self.seed, env_index, episode_index))
+        index = self._first_index + env_index
+        return Episode(index, episode_index, episode_seed(self.seed, index, episode_index))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the clock, the running episodes as seeds and actions, and the actions in flight."""
@@ -173,11 +178,12 @@ class Collector:
     def _restore(self, state: dict[str, Any]) -> None:
         running = []
         for env_index, entry in enumerate(state["running"]):
-            seed = episode_seed(self.seed, env_index, entry["episode_index"])
+            index = self._first_index + env_index
+            seed = episode_seed(self.seed, index, entry["episode_index"])
             actions = Actions.of(entry["actions"].numpy())
             running.append(
                 Episode(
-                    env_index,
+                    index,
                     entry["episode_index"],
                     seed,
                     episode_return=entry["episode_return"],

@@ -80,6 +80,7 @@ GIVEN = frozenset(
     {"spec", "make_game", "actor", "seed", "turn", "evaluation", "directory", "device", "reach", "total_frames"}
     | {"clip_rewards", "life_loss_is_terminal", "largest_reward", "largest_value"}
 )
+SHARED = ("num_envs", "batch_size", "capacity_env_steps")  # of which each process of a run has its share
 CLASSES = ("module", "data")  # keys of algo that name its classes
 NETWORK = "algo.network"  # a component of its own: its settings are dealt to no other constructor
 
@@ -219,6 +220,13 @@ def _check_algo(cfg: DictConfig) -> None:
             f"{capacity.key}={capacity.value} is smaller than {batch_size.key}={batch_size.value}; "
             "a replay must hold at least one batch."
         )
+    devices = cfg.trainer.devices
+    for name in settings.keys() & SHARED:
+        if settings[name].value % devices:
+            raise ConfigurationError(
+                f"{settings[name].key}={settings[name].value} cannot be shared by trainer.devices={devices}; "
+                f"choose a multiple of {devices}."
+            )
 
 
 def _check_network(cfg: DictConfig, is_taken: bool) -> None:

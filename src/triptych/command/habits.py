@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 FRAMES = "total_frames=... (emulator frames; 4 to an env step on Atari, 1 elsewhere)"
-DISTRIBUTED = "one process learns; several environments step together by env.num_envs=..."
+DISTRIBUTED = "trainer=ddp trainer.devices=..., a process for each"
 
 # key -> what to type here
 HABITS = {

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
+from triptych import ranks
 from triptych.collect.collector import Collector
 from triptych.data.clock import Clock
 from triptych.data.evaluation import EvaluationDataset, EvaluationPlan, Evaluator
@@ -39,7 +40,9 @@ class TurnDataset(IterableDataset):
             yield EmptyTurn(self.clock.env_steps)
             return
         for _ in range(len(self)):
-            yield self.datamodule.play_turn()
+            batch = self.datamodule.play_turn()
+            self.datamodule.gather_episodes()
+            yield batch
 
 
 class EnvironmentDataModule(pl.LightningDataModule):
@@ -50,7 +53,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         actor: chooses the actions, in training and in evaluation.
         spec: of the environments.
         seed: of the run.
-        num_envs: environments that step together.
+        num_envs: environments that step together, over all processes of the run; so are all other totals.
         turn: env steps and updates of one turn.
         total_frames: the budget, rounded up to whole turns.
         evaluation: when and how much; its period is rounded up to whole turns.
@@ -58,6 +61,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         clip_rewards, life_loss_is_terminal: see `Collector`.
 
     Attributes:
+        num_own_envs: those of this process.
         clock: where the run stands.
         evaluator: plays the evaluations.
         is_stopping: whether someone asked the run to stop; then the next env step raises `RunInterrupted`.
@@ -83,6 +87,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         super().__init__()
         self.make_game, self.actor, self.spec, self.seed = make_game, actor, spec, seed
         self.num_envs, self.directory, self.plan = num_envs, directory, evaluation
+        self.num_own_envs = num_envs // ranks.size()
         self.clip_rewards, self.life_loss_is_terminal = clip_rewards, life_loss_is_terminal
         self.clock = Clock(turn, spec.frame_skip, total_frames=total_frames, period_frames=evaluation.period_frames)
         self.evaluator = Evaluator(make_game, self.act, seed, evaluation)
@@ -98,7 +103,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         """The training environments, made when training first asks for them: evaluation needs none."""
         if self._collector is None:
             self._collector = Collector(
-                self.make_game(self.num_envs),
+                self.make_game(self.num_own_envs),
                 self.act,
                 self.seed,
                 clip_rewards=self.clip_rewards,
@@ -153,6 +158,12 @@ class EnvironmentDataModule(pl.LightningDataModule):
 
     def prune_data(self, env_steps: set[int]) -> None:
         """Delete what checkpoints at these ``env_steps`` do not need."""
+
+    def gather_episodes(self) -> None:
+        """Bring the episodes that ended in a turn to the first process, in the order of one that plays them all."""
+        if ranks.size() > 1:
+            episodes = [episode for episodes in ranks.gather(self.ended_episodes) for episode in episodes]
+            self.ended_episodes = sorted(episodes, key=lambda episode: (episode.frames, episode.env_index))
 
     def take_ended_episodes(self) -> list[Episode]:
         """Return the training episodes that ended since the last call."""

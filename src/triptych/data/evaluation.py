@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch.utils.data import IterableDataset
 
+from triptych import ranks
 from triptych.collect.collector import Act, episode_seed
 from triptych.collect.evaluation import play_episodes
 from triptych.data.starts import CONFIRM_STREAM, FewStartsPlan, Start
@@ -77,12 +78,14 @@ class Evaluator:
             self._few_starts = FewStartsPlan(self.seed, num_starts, few.start_of, plan.episodes, plan.final_episodes)
         return self._few_starts.starts(stream, num_episodes)
 
+    def returns(self, stream: int, num_episodes: int, mode: str = EVALUATE) -> list[float]:
+        """Return what `play` comes to; the first process of the run plays, and tells the others."""
+        return ranks.from_first(lambda: [one.episode_return for one in self.play(stream, num_episodes, mode)])
+
     def confirm(self) -> float:
         """Return the mean return of games that no evaluation plays, in the mode that counts."""
         latest = self.episodes
-        mean = statistics.fmean(
-            episode.episode_return for episode in self.play(CONFIRM_STREAM, self.plan.episodes, EVALUATE)
-        )
+        mean = statistics.fmean(self.returns(CONFIRM_STREAM, self.plan.episodes))
         self.episodes = latest
         return mean
 
@@ -106,7 +109,7 @@ class EvaluationDataset(IterableDataset):
 
     def __iter__(self) -> Iterator[EvaluationResult]:
         for mode in self.modes:
-            episodes = self.evaluator.play(self.stream, self.num_episodes, mode)
+            returns = self.evaluator.returns(self.stream, self.num_episodes, mode)
             if mode == self.modes[-1]:  # before the last is handed over: nobody asks for one more
                 self.at_end()
-            yield EvaluationResult(mode, torch.tensor([episode.episode_return for episode in episodes]))
+            yield EvaluationResult(mode, torch.tensor(returns))

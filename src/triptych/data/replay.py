@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from torch import Tensor
 
+from triptych import ranks
 from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.room import Needs
 from triptych.data.turns import make_turn
@@ -46,7 +47,7 @@ class ReplayDataModule(EnvironmentDataModule):
     ) -> None:
         turn = make_turn(num_envs, env_steps_per_update)
         super().__init__(*args, num_envs=num_envs, turn=turn, **kwargs)
-        self.batch_size, self.learning_starts_env_steps = batch_size, learning_starts_env_steps
+        self.batch_size, self.learning_starts_env_steps = batch_size // ranks.size(), learning_starts_env_steps
         self.replay_keywords = replay
         self._replay: Any = None
         self._replay_name: str | None = None  # under which the checkpoint saved it
@@ -59,13 +60,14 @@ class ReplayDataModule(EnvironmentDataModule):
         """The replay, made (and read back) when training first asks for it: evaluation never reads it."""
         if self._replay is None:
             assert self.trainer is not None
+            share = {"capacity_env_steps": self.replay_keywords["capacity_env_steps"] // ranks.size()}
             self._replay = self.buffer_class(
                 self.spec,
-                self.num_envs,
-                seed=chance_seed(self.seed, "minibatches"),
+                self.num_own_envs,
+                seed=chance_seed(self.seed, "minibatches", ranks.rank()),
                 device=self.trainer.strategy.root_device,
                 directory=self.directory,
-                **self.replay_keywords,
+                **self.replay_keywords | share,
             )
             if self._replay_name is not None:
                 self._replay.load(self.directory, self._replay_name)
@@ -98,7 +100,7 @@ class ReplayDataModule(EnvironmentDataModule):
         return Needs("algo.replay.capacity_env_steps", capacity, lambda count: self._nbytes(count, period))
 
     def _nbytes(self, capacity_env_steps: int, save_period_env_steps: int = 0) -> dict[str, int]:
-        return replay_nbytes(
+        nbytes = replay_nbytes(
             self.buffer_class,
             self.spec,
             self.num_envs,
@@ -108,6 +110,7 @@ class ReplayDataModule(EnvironmentDataModule):
             save_period_env_steps=save_period_env_steps,
             total_env_steps=self.clock.total_frames // self.spec.frame_skip,
         )
+        return nbytes | {"device": nbytes["device"] // ranks.size()}  # each process has its own
 
     def play_turn(self) -> ReplayBatch:
         replay, collector, turn = self.replay, self.collector, self.clock.turn
@@ -122,7 +125,8 @@ class ReplayDataModule(EnvironmentDataModule):
             self.clock.vector_steps += 1
         self.clock.end_turn()
         env_steps = self.clock.env_steps
-        updates = turn.updates if env_steps >= self.learning_begins_env_steps and len(replay) else 0
+        is_learning = env_steps >= self.learning_begins_env_steps and ranks.agree(len(replay) > 0)
+        updates = turn.updates if is_learning else 0
         draw = replay.sample(updates * self.batch_size, env_steps)
         self._drawn = draw.indices
         leading = (updates, self.batch_size)

@@ -6,6 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
+import torch
+
+from triptych import ranks
 
 
 class RewardScaling:
@@ -28,10 +31,11 @@ class RewardScaling:
     def __call__(self, reward: np.ndarray, is_first: np.ndarray, is_last: np.ndarray) -> np.ndarray:
         """Count the rewards ``[N]`` of one vector step in and return them, scaled."""
         self._return = np.where(is_first, 0.0, self._return) + reward
-        count = self._count + len(reward)
-        delta = self._return.mean() - self._mean
-        self._squares += self._return.var() * len(reward) + delta**2 * self._count * len(reward) / count
-        self._mean += delta * len(reward) / count
+        returns = ranks.concatenate(torch.from_numpy(self._return)).numpy()  # all processes count the same
+        count = self._count + len(returns)
+        delta = returns.mean() - self._mean
+        self._squares += returns.var() * len(returns) + delta**2 * self._count * len(returns) / count
+        self._mean += delta * len(returns) / count
         self._count = count
         self._return = np.where(is_last, 0.0, self.discount * self._return)
         scale = 1 / math.sqrt(self._squares / count + 1e-8)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from triptych import ranks
 from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.reward_scaling import RewardScaling
 from triptych.data.room import Needs
@@ -44,16 +45,17 @@ class RolloutDataModule(EnvironmentDataModule):
         **kwargs: Any,
     ) -> None:
         num_rows = num_envs * rollout_length
-        if num_rows % num_minibatches:
+        if num_rows % (num_minibatches * ranks.size()):
+            share = f", shared by trainer.devices={ranks.size()}" if ranks.size() > 1 else ""
             raise ConfigurationError(
                 f"algo.num_minibatches={num_minibatches} does not divide a rollout of env.num_envs={num_envs} times "
-                f"algo.rollout_length={rollout_length} = {num_rows} env steps; choose numbers that do."
+                f"algo.rollout_length={rollout_length} = {num_rows} env steps{share}; choose numbers that do."
             )
         turn = Turn(rollout_length, num_rows, num_epochs * num_minibatches)
         super().__init__(*args, num_envs=num_envs, turn=turn, **kwargs)
         self.discount, self.num_epochs, self.num_minibatches = discount, num_epochs, num_minibatches
-        self._reward_scaling = RewardScaling(num_envs, discount) if normalize_rewards else None
-        self._generator = torch.Generator().manual_seed(chance_seed(self.seed, "minibatches"))
+        self._reward_scaling = RewardScaling(self.num_own_envs, discount) if normalize_rewards else None
+        self._generator = torch.Generator().manual_seed(chance_seed(self.seed, "minibatches", ranks.rank()))
 
     def needs(self, save_period_frames: int) -> Needs:
         observation_nbytes = math.prod(self.spec.observation_shape) * np.dtype(self.spec.observation_dtype).itemsize
@@ -106,7 +108,7 @@ class RolloutDataModule(EnvironmentDataModule):
         )
 
     def _rows(self) -> torch.Tensor:
-        num_rows = self.clock.turn.env_steps
+        num_rows = self.clock.turn.env_steps // ranks.size()
         epochs = [torch.randperm(num_rows, generator=self._generator) for _ in range(self.num_epochs)]
         return torch.cat(epochs).view(self.clock.turn.updates, num_rows // self.num_minibatches)
 

@@ -63,6 +63,6 @@ def approximate_kl(log_ratio: Float[Tensor, " B"]) -> Float[Tensor, ""]:
     return (log_ratio.expm1() - log_ratio).mean()
 
 
-def standardize(advantage: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
-    """Return the advantages with mean 0 and standard deviation 1."""
-    return (advantage - advantage.mean()) / (advantage.std(correction=0) + 1e-8)
+def standardize(advantage: Float[Tensor, " B"], batch: Float[Tensor, " C"]) -> Float[Tensor, " B"]:
+    """Return the advantages of a part of a batch, which has mean 0 and standard deviation 1 as a whole."""
+    return (advantage - batch.mean()) / (batch.std(correction=0) + 1e-8)

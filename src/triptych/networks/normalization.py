@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from triptych import ranks
+
 
 class RunningNormalization(nn.Module):
     """Bring vectors to mean 0 and variance 1 as counted so far, and clip them to ±``limit``.
@@ -30,8 +32,8 @@ class RunningNormalization(nn.Module):
 
     @torch.no_grad()
     def update(self, values: Float[Tensor, "B ..."]) -> None:
-        """Count values in (Chan, Golub & LeVeque 1983, equation 2.1)."""
-        values = values.to(self.mean.dtype)
+        """Count values in, those of all processes (Chan, Golub & LeVeque 1983, equation 2.1)."""
+        values = ranks.concatenate(values.to(self.mean.dtype))
         mean, variance, count = values.mean(dim=0), values.var(dim=0, correction=0), len(values)
         total = self.count + count
         delta = mean - self.mean

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import psutil
 import torch
 
+from triptych import ranks
 from triptych.types import ConfigurationError, EnvSpec
 from triptych.types.bounds import Between
 
@@ -23,7 +24,7 @@ class Hardware(NamedTuple):
     """What a run uses of its machine; ``auto`` chooses by the machine and by the size of the observations."""
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
-    devices: Annotated[int, Between(1, 1)]
+    devices: Annotated[int, Between(1, 1024)]  # each with a process of its own
     precision: Literal["auto", "32-true", "bf16-mixed"]
     num_threads: Literal["auto"] | Annotated[int, Between(1, 1024)]  # of the learner's tensor operations
     max_time: str | None = None  # days:hours:minutes:seconds, after which a run ends as if it was stopped
@@ -48,6 +49,8 @@ class Hardware(NamedTuple):
             )
         if self.accelerator == "mps" and not torch.backends.mps.is_available():
             raise ConfigurationError("trainer.accelerator=mps: no such device was found; use trainer.accelerator=cpu.")
+        if self.devices > 1 and self.accelerator == "mps":
+            raise ConfigurationError(f"trainer.devices={self.devices}: there is one mps device; use trainer.devices=1.")
         if self.max_time is not None and re.fullmatch(r"\d+:\d\d:\d\d:\d\d", self.max_time) is None:
             raise ConfigurationError(
                 f"trainer.max_time={self.max_time} is not allowed: it takes days:hours:minutes:seconds, as 00:12:00:00."
@@ -57,7 +60,13 @@ class Hardware(NamedTuple):
         has_bf16 = torch.cuda.is_bf16_supported() if accelerator in ("gpu", "cuda") else cpu_has_bf16()
         has_bf16 = has_bf16 and accelerator != "mps"
         precision = "bf16-mixed" if is_large and has_bf16 else "32-true"
-        num_threads = max(len(os.sched_getaffinity(0)) // num_runs, 1) if is_large else 1
+        num_threads = max(len(os.sched_getaffinity(0)) // (num_runs * self.devices), 1) if is_large else 1
+        found = torch.cuda.device_count()
+        if accelerator in ("gpu", "cuda") and self.devices > max(found, 1) and not ranks.of_torchrun():
+            raise ConfigurationError(
+                f"trainer.devices={self.devices}: this machine has {found} GPUs; use as many, or start torchrun on "
+                "several machines."
+            )
         return self._replace(
             accelerator=accelerator,  # type: ignore[arg-type]
             precision=precision if self.precision == "auto" else self.precision,  # type: ignore[arg-type]
@@ -72,6 +81,7 @@ class Hardware(NamedTuple):
             "device": torch.cuda.get_device_name() if is_cuda else processor_name(),
             "precision": self.precision,
             "threads": self.num_threads,
+            **({"processes": self.devices} if self.devices > 1 else {}),
         }
 
 
@@ -104,7 +114,7 @@ def available_bytes(directory: Path, num_runs: int = 1) -> dict[str, int]:
         num_runs: side by side on this machine.
     """
     existing = next(path for path in (directory, *directory.parents) if path.exists())
-    taken = sum(path.stat().st_blocks * 512 for path in directory.glob("*")) if directory.exists() else 0
+    taken = sum(path.stat().st_blocks * 512 for path in directory.rglob("*")) if directory.exists() else 0
     memory = int(0.95 * _share(psutil.virtual_memory().available, num_runs, lambda: psutil.virtual_memory().total))
     has_cuda = torch.cuda.is_available()
     device = (

@@ -26,6 +26,8 @@ def deciding_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     settings = {key: value for name in DECIDING for key, value in leaves(config.get(name, {}), f"{name}.")}
     start = config.get("ckpt_path")  # of weights from another run; most runs have none
     given = {} if start is None else {"ckpt_path": start}
+    devices = config.get("trainer", {}).get("devices", 1)  # processes that share the work, each with chances of its own
+    given |= {} if devices == 1 else {"trainer.devices": devices}
     return given | {key: value for key, value in settings.items() if key.rpartition(".")[2] not in NOT_DECIDING}
 
 

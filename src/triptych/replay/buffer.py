@@ -286,6 +286,11 @@ class ReplayBuffer(FrameReplay):
         return Draw(transition, torch.from_numpy(weight), index)
 
 
+def replay_folder(checkpoints: Path, rank: int) -> Path:
+    """Return where the process of this rank saves its replay: one in another's, so that a run of one has no more."""
+    return checkpoints / "replay" / f"rank{rank}" if rank else checkpoints / "replay"
+
+
 def prune(directory: Path, names: set[str]) -> None:
     """Delete the replay files that none of the saves ``names`` refers to."""
     needed = set()

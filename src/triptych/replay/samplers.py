@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from triptych import ranks
 from triptych.replay.sum_tree import SumTree
 
 
@@ -134,7 +135,7 @@ class PrioritizedSampler:
         prob = self._tree.get(index) / self._tree.total
         weight = (self.num_enabled * prob) ** -self.importance_exponent(env_steps)
         if self.divide_importance_by_largest:
-            weight = weight / weight.max()
+            weight = weight / ranks.largest(weight.max())
         return index, weight.astype(np.float32)
 
     def update(self, index: np.ndarray, priorities: np.ndarray) -> None:

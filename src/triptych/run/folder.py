@@ -23,7 +23,7 @@ from triptych.files import (
     seal,
     write_text,
 )
-from triptych.replay.buffer import check_saved
+from triptych.replay.buffer import check_saved, replay_folder
 from triptych.run.lock import FolderLock
 from triptych.run.origin import load, origin_of
 from triptych.types import ConfigurationError
@@ -147,6 +147,11 @@ class RunFolder:
         """Change some fields of ``summary.json``."""
         write_text(self.path / "summary.json", json.dumps(self.summary() | fields, indent=2) + "\n")
 
+    def give_up(self, why: str) -> None:
+        """Write down that a run has failed, whose process is about to be ended."""
+        self.update_summary(status="failed", error=why)
+        self.log(f"Failed: {why}")
+
     def log(self, line: str) -> None:
         """Print a line and keep it in ``train.log``."""
         print(line, flush=True)
@@ -175,7 +180,8 @@ class RunFolder:
                     raise ValueError("it is no checkpoint")
                 for value in checkpoint.values():
                     if isinstance(value, dict) and value.get("replay") is not None:
-                        check_saved(self.checkpoints / "replay", value["replay"])
+                        for rank in range(len(checkpoint.get("shares", [None]))):
+                            check_saved(replay_folder(self.checkpoints, rank), value["replay"])
             except Exception as error:
                 unreadable.append(path)
                 self.log(f"{path.name} cannot be read ({_reason(error)}); trying the one before it.")
@@ -208,9 +214,7 @@ class RunFolder:
                 checkpoint = load(path)
             except Exception:  # absent, or damaged: then it is not gone on from
                 continue
-            for value in checkpoint.values():
-                if isinstance(value, dict) and value.get("replay") is not None:
-                    value["replay"] = None
+            _forget_replay(checkpoint)
             with replacing(path) as temporary:
                 torch.save(checkpoint, temporary)
                 seal(temporary)
@@ -231,6 +235,15 @@ class RunFolder:
             self.log(f"best.ckpt cannot be read ({_reason(error)}); last.ckpt takes its place.")
             copy_file(last, best)
         return best
+
+
+def _forget_replay(state: Any) -> None:
+    """Let the data of a checkpoint, and of each process where there are several, refer to no replay."""
+    if isinstance(state, dict) and isinstance(state.get("replay"), str):
+        state["replay"] = None
+    parts = state.values() if isinstance(state, dict) else state if isinstance(state, list) else ()
+    for part in parts:
+        _forget_replay(part)
 
 
 def _is_of_its_kind(name: str, value: Any) -> bool:

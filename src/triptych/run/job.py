@@ -14,7 +14,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from triptych.build import Experiment, Watcher, build, plain
+from triptych import ranks
+from triptych.build import Experiment, Watcher, build, make_trainer, plain
 from triptych.callbacks.video import write_video
 from triptych.command.check import algo_settings
 from triptych.files import write_text
@@ -26,6 +27,7 @@ from triptych.run.folder import CannotGoOn, RunFolder
 from triptych.run.lock import FolderInUse
 from triptych.run.notes import budget_notes
 from triptych.run.origin import changes_since, check_is_this_run, origin_of
+from triptych.run.others import Others, Start, take_part
 from triptych.run.tracking import Tracking
 from triptych.run.weights import find_checkpoint
 from triptych.run.words import introduction, result, tell_finished, tell_interrupted
@@ -90,6 +92,15 @@ def run(
         return exit_code
 
     path = folder_of(cfg, choices)
+    started = ranks.of_torchrun() if cfg.trainer.devices > 1 else None
+    if started is not None and started[1] != cfg.trainer.devices:
+        return refuse(
+            f"trainer.devices={cfg.trainer.devices} does not fit: torchrun has started {started[1]} processes; use "
+            f"trainer.devices={started[1]}.",
+            ExitCode.BAD_INPUT,
+        )
+    if started is not None and started[0] > 0:
+        return take_part(*started) if cfg.train else ExitCode.DONE
     if not cfg.train:
         return evaluate_job(cfg, path, identity_of(cfg))
     try:
@@ -100,8 +111,10 @@ def run(
         return refuse(str(error), ExitCode.FAILED)
     except OSError as error:
         return refuse(f"run folder {path}: {error}; choose one that can be written with run_dir=...", ExitCode.FAILED)
+    others = Others(cfg.trainer.devices, folder.give_up)
     try:
-        return Job(folder, cfg, choices, command, num_runs, watchers).run()
+        with others:
+            return Job(folder, cfg, choices, command, others, num_runs, watchers).run()
     except ConfigurationError as error:
         return refuse(str(error), ExitCode.BAD_INPUT)
     except CannotGoOn as error:
@@ -118,6 +131,7 @@ class Job:
 
     Args:
         folder: locked for this process.
+        others: processes of the run, not yet started.
         The rest: see `run`.
     """
 
@@ -127,10 +141,11 @@ class Job:
         cfg: DictConfig,
         choices: dict[str, str],
         command: str,
+        others: Others,
         num_runs: int = 1,
         watchers: Sequence[Watcher] = (),
     ) -> None:
-        self.folder, self.cfg, self.command = folder, cfg, command
+        self.folder, self.cfg, self.command, self.others = folder, cfg, command, others
         self.num_runs, self.watchers = num_runs, watchers
         self.earlier, self.settings = folder.summary(), deciding_settings(plain(cfg))
         self.fields = {
@@ -171,6 +186,8 @@ class Job:
                 check_is_this_run(folder.path, origin, self.earlier, self.fields["identity"], self.settings)
             weights = self._weights(checkpoint)
             available = available_bytes(folder.checkpoints / "replay", self.num_runs)
+            if not self._is_trained():
+                self.others.start(Start(plain(self.cfg), folder.path, checkpoint, weights))
             experiment = build(self.cfg, folder.path, folder.log, available, weights, self.num_runs, self.watchers)
         except ConfigurationError:
             folder.discard_if_new()
@@ -260,6 +277,7 @@ class Job:
                     experiment.trainer.fit(experiment.module, experiment.data, ckpt_path=checkpoint, weights_only=True)
                     progress = _progress(experiment)  # before the best checkpoint turns the counters back
                     stop_reason = experiment.finish.stop_reason
+                    self._go_on_alone(experiment)
                 folder.update_summary(**progress, stop_reason=stop_reason)
                 if self.cfg.test:
                     self._evaluate(experiment, tracking, progress)
@@ -268,12 +286,15 @@ class Job:
                 tell_finished(folder)
             exit_code = ExitCode.DONE
         except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
+            self.others.end()
             is_saved = progress is not None or experiment.checkpoint.saved_frames == experiment.data.clock.frames
             folder.update_summary(status="interrupted", **((progress or _progress(experiment)) if is_saved else {}))
             tell_interrupted(folder, experiment.checkpoint.best_value, self.command, is_saved=is_saved)
             exit_code = ExitCode.INTERRUPTED
         except Exception as error:
             exit_code = ExitCode.BAD_INPUT if isinstance(error, ConfigurationError) else ExitCode.FAILED
+            error = self.others.explain(error, folder.note)
+            self.others.end(0.0)
             self._tell("Failed", error)
             what = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
             folder.update_summary(**what, **(progress or _progress(experiment)))
@@ -290,6 +311,13 @@ class Job:
         if not is_asked_for:
             self.folder.drop_replay()
         return is_asked_for
+
+    def _go_on_alone(self, experiment: Experiment) -> None:
+        """Let the other processes go: what follows training needs none."""
+        if ranks.size() > 1:
+            self.others.end()
+            hardware = experiment.hardware._replace(max_time=None)  # whose callback is there
+            experiment.trainer = make_trainer(hardware, experiment.trainer.callbacks, [], self.folder.path)  # type: ignore
 
     def _evaluate(self, experiment: Experiment, tracking: Tracking, progress: dict[str, Any]) -> None:
         """Play the final evaluation with the best checkpoint, write what came of it, then the video."""
@@ -369,6 +397,7 @@ def quiet_lightning() -> None:
         "does not have many workers",
         "isinstance.treespec",
         "have no logger configured",
+        "sync_dist=True",
     )
     for message in done_on_purpose:
         warnings.filterwarnings("ignore", f".*{message}.*")

@@ -95,7 +95,7 @@ def prepare(
     OmegaConf.set_struct(cfg, False)
     cfg.logger = {}
     cfg.callbacks.progress, cfg.callbacks.extra = False, {}
-    cfg.trainer.accelerator = accelerator
+    cfg.trainer.accelerator, cfg.trainer.devices = accelerator, 1
     cfg.eval.final_episodes, cfg.eval.num_envs = num_episodes, num_envs
     try:
         # Whatever the experiment might write lands in a scratch folder: the run's own files stay as they are.
