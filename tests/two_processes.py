@@ -26,7 +26,7 @@ def in_two_processes(function, *arguments):
     store = dist.TCPStore("127.0.0.1", 0, 2, is_master=True, wait_for_workers=False)
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
         futures = [pool.submit(_call, rank, store.port, pickle.dumps((function, arguments))) for rank in range(2)]
-        return [future.result(timeout=60) for future in futures]
+        return [future.result(timeout=180) for future in futures]
 
 
 def _call(rank, port, pickled):

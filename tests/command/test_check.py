@@ -213,6 +213,15 @@ BUILD_CASES = {
         ["env=catch", "algo.env_steps_per_update=3.14159"],
         ["algo.env_steps_per_update=3.14159", "env.num_envs=8", "smaller whole numbers"],
     ),
+    "a minibatch that two processes cannot share": (
+        ["env=catch", "trainer=ddp_sim", "algo.batch_size=33"],
+        ["algo.batch_size=33", "trainer.devices=2", "a multiple of 2"],
+    ),
+    "a rollout that two processes cannot share": (
+        ["algo=ppo", "env=catch", "trainer=ddp_sim", "algo.num_envs=2", "algo.rollout_length=5",
+         "algo.num_minibatches=2"],
+        ["algo.num_minibatches=2", "shared by trainer.devices=2"],
+    ),
     "replay too small for a segment": (
         ["algo=muzero", "env=cartpole", "algo.replay.capacity_env_steps=200"],
         ["algo.replay.capacity_env_steps=200", "in all"],

@@ -41,6 +41,19 @@ def test_large_images_take_all_cores_and_everything_else_one_thread(machine, spe
         assert AUTO.chosen_for(spec).num_threads == threads
 
 
+def test_processes_share_the_cores():
+    assert [AUTO._replace(devices=devices).chosen_for(LARGE).num_threads for devices in (2, 4, 12)] == [3, 1, 1]
+
+
+def test_more_processes_than_gpus_are_refused(machine, monkeypatch):
+    machine(has_cuda=True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert AUTO._replace(devices=2).chosen_for(SMALL).accelerator == "cuda"
+    with pytest.raises(ConfigurationError, match="devices=3: this machine has 2 GPUs"):
+        AUTO._replace(devices=3).chosen_for(SMALL)
+    assert AUTO._replace(devices=3, accelerator="cpu").chosen_for(SMALL).accelerator == "cpu"
+
+
 @pytest.mark.parametrize("spec", [VECTOR, SMALL, LARGE])
 @pytest.mark.parametrize("threads", [1, 3, 100])
 def test_explicit_threads_win(spec, threads):

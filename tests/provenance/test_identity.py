@@ -61,6 +61,7 @@ def test_the_settings_that_decide_are_those_of_algorithm_environment_protocol_an
         ("env.wrappers", []),
         ("protocol.name", "machado"),
         ("seed", 2),
+        ("trainer", {"precision": "auto", "devices": 2}),
     ],
 )
 def test_what_decides_the_learning_makes_another_run(key, value):
@@ -77,6 +78,7 @@ def test_what_decides_the_learning_makes_another_run(key, value):
         ("total_frames", 5),
         ("eval.episodes", 5),
         ("trainer.precision", "32-true"),
+        ("trainer", {"precision": "auto", "devices": 1}),
         ("logger", {"wandb": {"project": "another"}}),
     ],
 )

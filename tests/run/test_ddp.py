@@ -24,7 +24,7 @@ def start_in_background(*arguments):
     return psutil.Process(process.pid), process
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=120):
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until
@@ -100,7 +100,7 @@ def test_signals_and_lost_processes(tmp_path):
     wait_for(lambda: summary_or_nothing(folder).get("frames", 0) > 0)
     for one in (*others_of(process), process):
         one.send_signal(signal.SIGTERM)
-    output = popen.communicate(timeout=30)[0]
+    output = popen.communicate(timeout=90)[0]
     assert popen.returncode == 130, output
     reached = summary(folder)
     assert reached["status"] == "interrupted"
@@ -109,7 +109,7 @@ def test_signals_and_lost_processes(tmp_path):
     wait_for(lambda: summary_or_nothing(folder).get("frames", 0) > reached["frames"])
     (other,) = others_of(process)
     os.kill(other.pid, signal.SIGKILL)
-    output = popen.communicate(timeout=30)[0]
+    output = popen.communicate(timeout=90)[0]
     assert popen.returncode == 1, output
     assert "Failed: ProcessLost: process 2 of 2 has ended: exit code -9" in output
     assert summary(folder)["status"] == "failed"
