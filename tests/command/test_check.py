@@ -283,7 +283,7 @@ ALGO_CLASSES, ENV_CLASSES = named_by("algo", *CLASSES), named_by("env", "_target
 OTHERS = [TopLevel, Protocol, make_wandb_logger, *CONSTRUCTORS.values()]
 
 
-@pytest.mark.parametrize("constructor", [*ALGO_CLASSES, *ENV_CLASSES, *OTHERS], ids=str)
+@pytest.mark.parametrize("constructor", [*ALGO_CLASSES, *ENV_CLASSES, *OTHERS], ids=lambda one: one if isinstance(one, str) else one.__name__)
 def test_every_keyword_that_a_setting_reaches_says_what_it_may_be(constructor):
     signature = signature_of(find(constructor, "here") if isinstance(constructor, str) else constructor)
     keywords = {name: one for name, one in signature.all_keywords.items() if name not in GIVEN}
