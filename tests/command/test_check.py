@@ -218,8 +218,14 @@ BUILD_CASES = {
         ["algo.batch_size=33", "trainer.devices=2", "a multiple of 2"],
     ),
     "a rollout that two processes cannot share": (
-        ["algo=ppo", "env=catch", "trainer=ddp_sim", "algo.num_envs=2", "algo.rollout_length=5",
-         "algo.num_minibatches=2"],
+        [
+            "algo=ppo",
+            "env=catch",
+            "trainer=ddp_sim",
+            "algo.num_envs=2",
+            "algo.rollout_length=5",
+            "algo.num_minibatches=2",
+        ],
         ["algo.num_minibatches=2", "shared by trainer.devices=2"],
     ),
     "replay too small for a segment": (
@@ -283,7 +289,9 @@ ALGO_CLASSES, ENV_CLASSES = named_by("algo", *CLASSES), named_by("env", "_target
 OTHERS = [TopLevel, Protocol, make_wandb_logger, *CONSTRUCTORS.values()]
 
 
-@pytest.mark.parametrize("constructor", [*ALGO_CLASSES, *ENV_CLASSES, *OTHERS], ids=lambda one: one if isinstance(one, str) else one.__name__)
+@pytest.mark.parametrize(
+    "constructor", [*ALGO_CLASSES, *ENV_CLASSES, *OTHERS], ids=lambda one: one if isinstance(one, str) else one.__name__
+)
 def test_every_keyword_that_a_setting_reaches_says_what_it_may_be(constructor):
     signature = signature_of(find(constructor, "here") if isinstance(constructor, str) else constructor)
     keywords = {name: one for name, one in signature.all_keywords.items() if name not in GIVEN}
