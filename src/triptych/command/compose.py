@@ -187,6 +187,8 @@ def _check_override(override: Override, conf: Path) -> None:
             f"{override.input_line}: tuned numbers follow from algo and env, as conf/tuned/<algo>-<env>.yaml; "
             "override single keys instead."
         )
+    if key == "sweep":  # a folder of conf/, but of the search, whatever the value
+        raise ConfigurationError(instead(key))
     if key == "hydra.run.dir":
         raise ConfigurationError(f"{override.input_line} is not where a run's files go; instead: run_dir=...")
     if key in ("protocol.name", "env.protocol"):
