@@ -86,6 +86,7 @@ def test_the_loss_weighs_its_rows_and_reaches_the_chosen_action_alone():
 def test_it_acts_on_the_mean_of_the_distributions():
     # The likelier best point of action 0 does not count, the mean does.
     module = make([[[0.4, 0.0, 0.6], [0.0, 0.7, 0.3]]], TARGET)
+    module.average_network.network = module.online_network
     assert module.act(torch.zeros(5, 3), EVALUATE).action.tolist() == [1] * 5
 
 
