@@ -29,7 +29,7 @@ from triptych.algos.base import Algorithm
 from triptych.build import Experiment, build, make_game_factory
 from triptych.collect.collector import episode_seed
 from triptych.collect.evaluation import play_episodes
-from triptych.data.starts import EVALUATE_STREAM, FewStartsPlan
+from triptych.data.starts import EVALUATE_STREAM, VALIDATION_STREAM, FewStartsPlan
 from triptych.files import write_text
 from triptych.provenance.code import git_commit, versions
 from triptych.run.job import quiet_lightning
@@ -102,7 +102,7 @@ def seeds_of(spec: EnvSpec, game: Any, num_games: int) -> list[int]:
     if spec.num_starts is None:
         return [episode_seed(0, EVALUATE_STREAM, index) for index in range(num_games)]
     starts = FewStartsPlan(0, spec.num_starts, game.start_of, num_games, 0)
-    return [start.seed for start in starts.starts(2**30, num_games)]
+    return [start.seed for start in starts.starts(VALIDATION_STREAM, num_games)]
 
 
 def describe(returns: list[float]) -> dict[str, Any]:

@@ -171,7 +171,9 @@ class Algorithm(pl.LightningModule):
         self.env_steps = batch.env_steps
         self.after_turn(batch)
         if self._turn_priorities:
-            self.trainer.datamodule.update_priorities(torch.stack(self._turn_priorities))
+            # Those from before a stop come from a checkpoint, which is read into ordinary memory.
+            on_device = [priorities.to(self.device) for priorities in self._turn_priorities]
+            self.trainer.datamodule.update_priorities(torch.stack(on_device))
         self._turn_updates, self._turn_priorities = 0, []
 
     def _minibatches(self, batch: ReplayBatch | Rollout) -> Iterator[Any]:
