@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import statistics
 import sys
 import traceback
 import warnings
@@ -16,13 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from triptych import ranks
 from triptych.build import Experiment, Watcher, build, make_trainer, plain
-from triptych.callbacks.video import write_video
 from triptych.command.check import algo_settings
 from triptych.files import write_text
 from triptych.provenance.code import git_commit, versions
 from triptych.provenance.hardware import available_bytes
 from triptych.provenance.identity import deciding_settings, identity_hash
 from triptych.run.evaluation import evaluate_job
+from triptych.run.final import play_final
 from triptych.run.folder import CannotGoOn, RunFolder
 from triptych.run.lock import FolderInUse
 from triptych.run.notes import budget_notes
@@ -30,7 +29,7 @@ from triptych.run.origin import changes_since, check_is_this_run, origin_of
 from triptych.run.others import Others, Start, take_part
 from triptych.run.tracking import Tracking
 from triptych.run.weights import find_checkpoint
-from triptych.run.words import introduction, result, tell_finished, tell_interrupted
+from triptych.run.words import introduction, result, sentence_of, tell_finished, tell_interrupted
 from triptych.types import ConfigurationError, ExitCode, RunInterrupted
 
 PROGRESS = ("frames", "env_steps", "updates", "wall_time_s", "frames_per_second")  # fields of summary.json
@@ -280,7 +279,8 @@ class Job:
                     self._go_on_alone(experiment)
                 folder.update_summary(**progress, stop_reason=stop_reason)
                 if self.cfg.test:
-                    self._evaluate(experiment, tracking, progress)
+                    identity, frames = self.fields["identity"], progress["frames"]
+                    play_final(experiment, folder, tracking, identity, frames, has_video=self.cfg.callbacks.video)
                 is_kept = self._keep_replay(experiment.checkpoint.keep_replay)
                 folder.update_summary(status="finished", replay_kept=is_kept)
                 tell_finished(folder)
@@ -319,51 +319,8 @@ class Job:
             hardware = experiment.hardware._replace(max_time=None)  # whose callback is there
             experiment.trainer = make_trainer(hardware, experiment.trainer.callbacks, [], self.folder.path)  # type: ignore
 
-    def _evaluate(self, experiment: Experiment, tracking: Tracking, progress: dict[str, Any]) -> None:
-        """Play the final evaluation with the best checkpoint, write what came of it, then the video."""
-        trainer, data, folder = experiment.trainer, experiment.data, self.folder
-        frames = progress["frames"]
-        trainer.loggers = []  # the final evaluation is of another moment than the last row of the curves
-        best = folder.best_checkpoint(self.fields["identity"])
-        with experiment.phases.phase(f"final evaluation of the best checkpoint on {data.plan.final_episodes} games"):
-            trainer.test(experiment.module, data, ckpt_path=best, weights_only=True, verbose=False)
-        returns = [episode.episode_return for episode in data.evaluator.episodes]
-        mean = statistics.fmean(returns)
-        metrics = trainer.callback_metrics  # of other ways to play too, such as a planner's without its search
-        others = {
-            name.replace("/", "_"): float(metrics[name]) for name in metrics if name.startswith("eval/return_mean_")
-        }
-        folder.update_summary(
-            eval_return_mean=mean,
-            eval_return_std=statistics.pstdev(returns),
-            eval_returns=returns,
-            human_normalized_score=experiment.spec.human_normalized_score(mean),
-            **others,
-        )
-        scores = {name: float(metrics[name]) for name in metrics if name.startswith("eval/")}
-        tracking.log_scores({name.replace("eval/", "final/", 1): score for name, score in scores.items()}, frames)
-        video = None
-        if self.cfg.callbacks.video:
-            with experiment.phases.phase("drawing the video"):
-                video = self._draw(experiment)
-        tracking.log_files(video, best, frames)
-
-    def _draw(self, experiment: Experiment) -> Path | None:
-        """Write the video of the median episode and return its path; a run ends well without one."""
-        episodes = sorted(experiment.data.evaluator.episodes, key=lambda episode: episode.episode_return)
-        game, path = experiment.data.make_game(1), self.folder.path / "videos" / "evaluation.mp4"
-        try:
-            write_video(path, game, episodes[len(episodes) // 2])
-        except Exception as error:  # every renderer has errors of its own
-            self.folder.log(f"No video could be made: {_sentence(error)}")
-            self.folder.note(traceback.format_exc())
-            return None
-        finally:
-            game.close()
-        return path
-
     def _tell(self, what: str, error: Exception) -> None:
-        self.folder.log(f"{what}: {_sentence(error)} (traceback in {self.folder.path / 'train.log'})")
+        self.folder.log(f"{what}: {sentence_of(error)} (traceback in {self.folder.path / 'train.log'})")
         self.folder.note(traceback.format_exc())
 
     def _no_results(self) -> dict[str, None]:
@@ -380,11 +337,6 @@ def _progress(experiment: Experiment) -> dict[str, Any]:
         "wall_time_s": round(seconds, 1),
         "frames_per_second": round(clock.frames / seconds, 1) if seconds else None,
     }
-
-
-def _sentence(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
 def quiet_lightning() -> None:

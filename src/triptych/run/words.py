@@ -102,3 +102,9 @@ def _tell(folder: RunFolder, title: str, lines: dict[str, str]) -> None:
     print(f"  {last}  {command}", flush=True)
     for line in plain:
         folder.note(line)
+
+
+def sentence_of(error: Exception) -> str:
+    """Say in one line what went wrong; the traceback is for ``train.log``."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
