@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from triptych.replay.samplers import PrioritizedSampler, UniformSampler
+from triptych.replay.samplers import NewestSampler, PrioritizedSampler, UniformSampler
 
 NUM_ENVS, ROWS = 3, 8
 SIZE = NUM_ENVS * ROWS
@@ -155,3 +155,21 @@ def test_a_restored_sampler_draws_the_same(make, tmp_path):
     assert restored.num_enabled == sampler.num_enabled == SIZE // 2 + 1
     for one, other in zip(sampler.draw(200, 5), restored.draw(200, 5), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_newest_are_drawn_over_and_over_and_what_is_overwritten_is_not():
+    sampler = NewestSampler(num_newest=3, seed=0)
+    sampler.enable(np.array([4, 5]))
+    assert sampler.draw(3, 0)[0].tolist() == [4, 5, 4]
+    sampler.enable(np.array([7, 2]))
+    index, weight = sampler.draw(6, 0)
+    assert index.tolist() == [5, 7, 2, 5, 7, 2]
+    assert weight.tolist() == [1.0] * 6
+    sampler.disable(np.array([7, 30]))
+    again = NewestSampler(num_newest=3, seed=1)
+    again.load_state_dict(sampler.state_dict())
+    for one in (sampler, again):
+        assert one.num_enabled == 2
+        assert one.draw(4, 0)[0].tolist() == [5, 2, 5, 2]
+        one.enable(np.array([5]))  # a row that is written again is the newest
+        assert one.draw(2, 0)[0].tolist() == [2, 5]

@@ -3,7 +3,8 @@ ICML.
 
 A network gives, for each action, not the expected return but its distribution over the points of a support.
 
-Options: `double_q`, `dueling` and those of the data, as of DQN.
+Options: `double_q`, `dueling`, `noisy` and those of the data, as of DQN. All of them with three-step targets are Rainbow
+(Hessel et al. 2018).
 
 Differences from the paper, beside those of DQN numbered 1 to 5, 7 and 8:
  1. Evaluation acts randomly with probability 0.01 (paper: 0.001).
@@ -25,6 +26,7 @@ from triptych.functional.schedules import linear_schedule
 from triptych.functional.supports import categorical_projection, expectation, make_support
 from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
+from triptych.networks.noisy import draw_noise
 from triptych.networks.q_network import QNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Minibatch, Transition
 from triptych.types.bounds import AtLeast, Between, Count, CountOrZero, Fraction
@@ -43,6 +45,7 @@ class C51(Algorithm):
         epsilon_start, epsilon_end, epsilon_decay_env_steps: exploration, linear in env steps.
         eval_epsilon: exploration in evaluation.
         weight_average_decay: per update, of the average of the weights that plays evaluations.
+        noisy: the linear layers have learned noise, drawn anew for every step and every update.
         network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
     """
@@ -63,6 +66,7 @@ class C51(Algorithm):
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
         weight_average_decay: Fraction,
+        noisy: bool = False,
         network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:
@@ -72,7 +76,7 @@ class C51(Algorithm):
         self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
         self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
         self.register_buffer("support", make_support(-support_limit, support_limit, num_bins), persistent=False)
-        self.online_network = QNetwork(spec, dueling=dueling, num_bins=num_bins, network=network)
+        self.online_network = QNetwork(spec, dueling=dueling, num_bins=num_bins, noisy=noisy, network=network)
         self.target_network = copy.deepcopy(self.online_network).requires_grad_(False)
         self.average_network = WeightAverage(self.online_network, weight_average_decay)
 
@@ -83,6 +87,8 @@ class C51(Algorithm):
 
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
         network = self.online_network if mode == EXPLORE else self.average_network
+        if mode == EXPLORE:
+            draw_noise(network, self.generator(mode), len(observation))
         q_values = self._q_values(network(observation))  # [N, A]
         epsilon = self.epsilon if mode == EXPLORE else self.eval_epsilon
         return ActorOutput(epsilon_greedy(q_values, epsilon, self.generator(mode)), {})
@@ -90,6 +96,8 @@ class C51(Algorithm):
     def loss(self, minibatch: Minibatch[Transition]) -> LossOutput:
         observation, action, reward, discount, next_observation = minibatch.sample
         batch = torch.arange(len(action), device=action.device)
+        for network in (self.online_network, self.target_network):
+            draw_noise(network, self.learning_generator)
         with torch.no_grad():
             next_logits = self.target_network(next_observation)  # [B, A, S]
             selector = self.online_network(next_observation) if self.double_q else next_logits

@@ -1,7 +1,8 @@
 """Deep Q-networks: Mnih et al. 2015, "Human-level control through deep reinforcement learning", Nature 518.
 
-Options: `double_q` (van Hasselt et al. 2016), `dueling` (Wang et al. 2016), and through the data `n_step`
-(Sutton & Barto 2018, section 7.1) and `prioritized` (Schaul et al. 2016).
+Options: `double_q` (van Hasselt et al. 2016), `dueling` (Wang et al. 2016), `noisy` (Fortunato et al. 2018), `munchausen`
+(Vieillard et al. 2020), and through the data `n_step` (Sutton & Barto 2018, section 7.1) and `prioritized` (Schaul et al.
+2016). `target_network=false` and `replay=null` leave out what the Nature paper's Extended Data Table 3 leaves out.
 
 Differences from the Nature paper:
  1. Adam instead of RMSProp, and the gradient norm is clipped.
@@ -15,6 +16,8 @@ Differences from the Nature paper:
  7. Initial weights, for images, are orthogonal with gain √2 (the paper's code: uniform within ±1/√inputs).
  8. The dueling streams share the hidden layer (Wang et al.: one of 512 units for each stream), and `dueling`
     alone keeps the plain target (Wang et al.: the double one; add `double_q`).
+ 9. With `noisy`, epsilon-greedy exploration goes on as the settings of epsilon say (Fortunato et al.: none), and each
+    game has noise of its own.
 """
 
 from __future__ import annotations
@@ -27,13 +30,14 @@ from torch import Tensor
 
 from triptych.algos.base import Algorithm
 from triptych.functional.losses import half_squared, huber
-from triptych.functional.q_learning import epsilon_greedy, q_learning_target, select
+from triptych.functional.q_learning import epsilon_greedy, munchausen_target, q_learning_target, select
 from triptych.functional.schedules import linear_schedule
 from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
+from triptych.networks.noisy import draw_noise
 from triptych.networks.q_network import QNetwork
-from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Minibatch, Transition
-from triptych.types.bounds import Count, CountOrZero, Fraction
+from triptych.types import EXPLORE, ActorOutput, ConfigurationError, EnvSpec, LossOutput, Minibatch, Transition
+from triptych.types.bounds import Count, CountOrZero, Fraction, Positive
 
 LOSSES = {"huber": huber, "squared": half_squared}
 
@@ -46,12 +50,19 @@ class DQN(Algorithm):
         double_q: the online network chooses the action whose target value counts.
         dueling: the network adds a state value and action advantages.
         td_loss: ``huber`` or ``squared``.
+        target_network: whether targets come from a copy; without it, from the online network itself.
         target_update_period_updates: updates between two copies to the target network.
         epsilon_start, epsilon_end, epsilon_decay_env_steps: exploration, linear in env steps.
         eval_epsilon: exploration in evaluation.
         weight_average_decay: per update, of the average of the weights that plays evaluations.
+        noisy: the linear layers have learned noise, drawn anew for every step and every update.
+        munchausen: the reward is raised by the policy's own log-probability, and the value of the next state is soft.
+        munchausen_scale, munchausen_temperature: α and τ of that.
         network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
+
+    Raises:
+        ConfigurationError: ``double_q`` and ``munchausen`` together.
     """
 
     def __init__(
@@ -61,21 +72,33 @@ class DQN(Algorithm):
         double_q: bool,
         dueling: bool,
         td_loss: Literal["huber", "squared"],
+        target_network: bool = True,
         target_update_period_updates: Count,
         epsilon_start: Fraction,
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
         weight_average_decay: Fraction,
+        noisy: bool = False,
+        munchausen: bool = False,
+        munchausen_scale: Fraction = 0.9,
+        munchausen_temperature: Positive = 0.03,
         network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
+        if double_q and munchausen:
+            raise ConfigurationError(
+                "algo.double_q=true and algo.munchausen=true exclude each other: the soft value has no greedy action to "
+                "choose; leave one out."
+            )
         self.double_q, self.td_losses = double_q, LOSSES[td_loss]
-        self.target_update_period_updates = target_update_period_updates
+        self.munchausen, self.munchausen_scale = munchausen, munchausen_scale
+        self.munchausen_temperature = munchausen_temperature
+        self.target_update_period_updates = target_update_period_updates if target_network else 1
         self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
         self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
-        self.online_network = QNetwork(spec, dueling=dueling, network=network)
+        self.online_network = QNetwork(spec, dueling=dueling, noisy=noisy, network=network)
         self.target_network = copy.deepcopy(self.online_network).requires_grad_(False)
         self.average_network = WeightAverage(self.online_network, weight_average_decay)
 
@@ -86,20 +109,31 @@ class DQN(Algorithm):
 
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
         network = self.online_network if mode == EXPLORE else self.average_network
+        if mode == EXPLORE:
+            draw_noise(network, self.generator(mode), len(observation))
         q_values = network(observation)  # [N, A]
         epsilon = self.epsilon if mode == EXPLORE else self.eval_epsilon
         return ActorOutput(epsilon_greedy(q_values, epsilon, self.generator(mode)), {})
 
     def loss(self, minibatch: Minibatch[Transition]) -> LossOutput:
         observation, action, reward, discount, next_observation = minibatch.sample
+        for network in (self.online_network, self.target_network):
+            draw_noise(network, self.learning_generator)
         with torch.no_grad():
             next_q_values = self.target_network(next_observation)  # [B, A]
-            selector = self.online_network(next_observation) if self.double_q else next_q_values
-            target = q_learning_target(reward, discount, next_q_values, selector)  # [B]
+            if self.munchausen:
+                old_q_values, scale = self.target_network(observation), self.munchausen_scale
+                target = munchausen_target(
+                    reward, discount, next_q_values, old_q_values, action, scale, self.munchausen_temperature
+                )  # [B]
+            else:
+                selector = self.online_network(next_observation) if self.double_q else next_q_values
+                target = q_learning_target(reward, discount, next_q_values, selector)  # [B]
         q_values = self.online_network(observation)  # [B, A]
         td_error = target - select(q_values, action)  # [B]
         loss = (minibatch.weight * self.td_losses(td_error)).mean()
-        metrics = {"q_value_mean": q_values.mean(), "epsilon": self.epsilon}
+        largest = q_values.detach().abs().max()  # far above the largest return it can get: it diverges
+        metrics = {"q_value_mean": q_values.mean(), "q_value_largest": largest, "epsilon": self.epsilon}
         return LossOutput(loss, metrics, priorities=td_error.abs())
 
     def after_update(self) -> None:

@@ -77,7 +77,7 @@ CONSTRUCTORS = {
 NODES = ("algo", "env", "protocol", "eval", "checkpoint", "trainer", "logger", "callbacks")
 # Keywords that the run gives: no settings of an algorithm.
 GIVEN = frozenset(
-    {"spec", "make_game", "actor", "seed", "turn", "evaluation", "directory", "device", "reach", "total_frames"}
+    {"spec", "make_game", "actor", "seed", "turn", "evaluation", "directory", "device", "reach", "total_frames", "num_newest"}
     | {"clip_rewards", "life_loss_is_terminal", "largest_reward", "largest_value"}
 )
 SHARED = ("num_envs", "batch_size", "capacity_env_steps")  # of which each process of a run has its share
@@ -197,6 +197,9 @@ def _check_algo(cfg: DictConfig) -> None:
             )
     signatures = [signature_of(find(cfg.algo[key], f"algo.{key}")) for key in CLASSES]
     keywords = {name: one for signature in signatures for name, one in signature.all_keywords.items()}
+    for part, signature in ((part, inner) for one in signatures for part, inner in one.parts.items()):
+        if part in cfg.algo and cfg.algo[part] is None:  # algo.replay=null: the class says whether it can do without
+            keywords |= {name: one._replace(is_required=False) for name, one in signature.all_keywords.items()}
     for name in GIVEN:
         keywords.pop(name, None)
     _check_network(cfg, is_taken="network" in keywords)
@@ -215,14 +218,15 @@ def _check_algo(cfg: DictConfig) -> None:
     settings.setdefault("num_envs", Setting("env.num_envs", cfg.env.num_envs))
     _check("algo", settings, keywords, f"algo ({cfg.algo.module}, {cfg.algo.data})")
     capacity, batch_size = settings.get("capacity_env_steps"), settings.get("batch_size")
-    if capacity is not None and batch_size is not None and capacity.value < batch_size.value:
+    has_replay = capacity is not None and capacity.value is not None
+    if has_replay and batch_size is not None and capacity.value < batch_size.value:
         raise ConfigurationError(
             f"{capacity.key}={capacity.value} is smaller than {batch_size.key}={batch_size.value}; "
             "a replay must hold at least one batch."
         )
     devices = cfg.trainer.devices
     for name in settings.keys() & SHARED:
-        if settings[name].value % devices:
+        if settings[name].value is not None and settings[name].value % devices:
             raise ConfigurationError(
                 f"{settings[name].key}={settings[name].value} cannot be shared by trainer.devices={devices}; "
                 f"choose a multiple of {devices}."

@@ -13,7 +13,7 @@ from triptych.data.room import Needs
 from triptych.data.turns import make_turn
 from triptych.replay.buffer import FrameReplay, ReplayBuffer, check_holds, prune
 from triptych.replay.room import replay_nbytes
-from triptych.types import ReplayBatch, chance_seed
+from triptych.types import ConfigurationError, ReplayBatch, chance_seed
 from triptych.types.bounds import Between, Count, CountOrZero, KeywordsOf
 
 
@@ -29,7 +29,8 @@ class ReplayDataModule(EnvironmentDataModule):
         env_steps_per_update: env steps, over all environments, that earn one update.
         learning_starts_env_steps: before which turns only fill the replay; counted anew where a run goes on whose
             replay was not kept.
-        replay: keywords of `ReplayBuffer` but for those that the run decides.
+        replay: keywords of `ReplayBuffer` but for those that the run decides. ``None``, or without a
+            ``capacity_env_steps``, there is no replay: every update learns from the ``batch_size`` newest transitions.
         The rest: see `EnvironmentDataModule`.
     """
 
@@ -42,18 +43,34 @@ class ReplayDataModule(EnvironmentDataModule):
         batch_size: Count,
         env_steps_per_update: Annotated[float, Between(0.001, 1e6)],
         learning_starts_env_steps: CountOrZero,
-        replay: Annotated[dict[str, Any], KeywordsOf("buffer_class")],
+        replay: Annotated[dict[str, Any] | None, KeywordsOf("buffer_class")],
         **kwargs: Any,
     ) -> None:
         turn = make_turn(num_envs, env_steps_per_update)
         super().__init__(*args, num_envs=num_envs, turn=turn, **kwargs)
         self.batch_size, self.learning_starts_env_steps = batch_size // ranks.size(), learning_starts_env_steps
-        self.replay_keywords = replay
+        self.has_replay = replay is not None and replay.get("capacity_env_steps") is not None
+        self.replay_keywords = replay if replay is not None and self.has_replay else self._newest(replay, batch_size)
         self._replay: Any = None
         self._replay_name: str | None = None  # under which the checkpoint saved it
         self._replay_begins = 0  # the env steps at which it was empty
         self._is_cut = False  # the games that run have begun before it
         self._drawn = np.zeros(0, dtype=np.int64)
+
+    def _newest(self, replay: dict[str, Any] | None, batch_size: int) -> dict[str, Any]:
+        """Return the keywords of a buffer that holds the newest transitions and little else.
+
+        Raises:
+            ConfigurationError: the algorithm cannot do without replay.
+        """
+        replay = replay or {}
+        if not issubclass(self.buffer_class, ReplayBuffer) or replay.get("prioritized"):
+            what = "algo.prioritized=true" if replay.get("prioritized") else "an algorithm that learns from segments"
+            raise ConfigurationError(f"algo.replay=null does not fit {what}, which draws from replay; leave one out.")
+        reach = self.spec.frame_stack + self.buffer_class.reach(**replay) + 1
+        num_rows = reach * (1 + batch_size // self.num_envs)  # were every episode one step long
+        own = {"capacity_env_steps": self.num_envs * num_rows, "num_newest": batch_size // ranks.size()}
+        return {"storage": "memory", "prioritized": False} | replay | own
 
     @property
     def replay(self) -> Any:
@@ -89,6 +106,8 @@ class ReplayDataModule(EnvironmentDataModule):
         return self.clock.env_steps < self.learning_begins_env_steps
 
     def describe(self) -> dict[str, str]:
+        if not self.has_replay:
+            return {"replay": f"none, every update learns from the {self.batch_size} newest transitions"}
         capacity, storage = self.replay_keywords["capacity_env_steps"], self.replay_keywords["storage"]
         nbytes = sum(self._nbytes(capacity).values())
         return {"replay": f"{capacity:,} env steps, {nbytes / 1e9:.2f} GB when full, in {storage}"}

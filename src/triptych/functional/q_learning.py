@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+MUNCHAUSEN_FLOOR = -1.0  # l₀ of Vieillard et al. 2020, appendix B.1
+
 
 def q_learning_target(
     r_t: Float[Tensor, " B"],
@@ -20,6 +22,25 @@ def q_learning_target(
     """
     a_t = q_t_selector.argmax(dim=-1, keepdim=True)
     return r_t + discount_t * q_t_value.gather(-1, a_t).squeeze(-1)
+
+
+def munchausen_target(
+    r_t: Float[Tensor, " B"],
+    discount_t: Float[Tensor, " B"],
+    q_t: Float[Tensor, "B A"],
+    q_tm1: Float[Tensor, "B A"],
+    a_tm1: Int[Tensor, " B"],
+    scale: float,
+    temperature: float,
+) -> Float[Tensor, " B"]:
+    """Return r + α [τ log π(a|s)]₋₁⁰ + γ Σ π(a'|s') (Q(s', a') - τ log π(a'|s')), with π = softmax(Q/τ).
+
+    Vieillard et al. 2020, equation 2, with the clipping of section 3. ``q_t`` and ``q_tm1`` are the target network's
+    values of s' and s, ``scale`` is α, ``temperature`` τ. ``discount_t`` is 0 after termination.
+    """
+    bonus = temperature * (q_tm1 / temperature).log_softmax(dim=-1).gather(-1, a_tm1[:, None]).squeeze(-1)
+    soft_value = temperature * (q_t / temperature).logsumexp(dim=-1)  # the sum over a', in closed form
+    return r_t + scale * bonus.clamp(min=MUNCHAUSEN_FLOOR, max=0.0) + discount_t * soft_value
 
 
 def select(q_tm1: Float[Tensor, "B A"], a_tm1: Int[Tensor, " B"]) -> Float[Tensor, " B"]:

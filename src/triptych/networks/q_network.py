@@ -9,8 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from triptych.networks.choice import Network, OwnNetwork, OwnTorso, make_torso
+from triptych.networks.noisy import make_noisy
 from triptych.networks.torsos import initialize_orthogonal
 from triptych.types import EnvSpec
+
+NOISE_SCALE = 0.5  # Fortunato et al. 2018, section 3.2
 
 
 class LinearHead(nn.Module):
@@ -47,6 +50,7 @@ class QNetwork(nn.Module):
         dueling: the head adds a state value and action advantages.
         layer_norm: normalise the layers of the torso.
         num_bins: of a distribution for each action; ``None`` for one value.
+        noisy: the hidden layers and the head are `NoisyLinear`, but for a torso of the user's own.
         network: what the user chose of the torso, see `make_torso`.
     """
 
@@ -58,6 +62,7 @@ class QNetwork(nn.Module):
         layer_norm: bool = False,
         num_bins: int | None = None,
         network: Network | OwnNetwork | None = None,
+        noisy: bool = False,
     ) -> None:
         super().__init__()
         assert spec.num_actions is not None
@@ -70,6 +75,8 @@ class QNetwork(nn.Module):
             if not isinstance(self.torso, OwnTorso):
                 initialize_orthogonal(self.torso, gain=math.sqrt(2))
             initialize_orthogonal(self.head, gain=0.01)
+        if noisy:
+            make_noisy(self.head if isinstance(self.torso, OwnTorso) else self, NOISE_SCALE)
 
     def forward(self, observation: Tensor) -> Float[Tensor, "B A"] | Float[Tensor, "B A S"]:
         """Return Q(s, ·), or the logits of its distributions, from a head in single precision.

@@ -15,7 +15,7 @@ from torch import Tensor
 from triptych.files import check_seal, checksum, replacing, seal
 from triptych.replay.accumulator import NStepAccumulator
 from triptych.replay.frame_store import FrameStore
-from triptych.replay.samplers import PrioritizedSampler, Sampler, UniformSampler
+from triptych.replay.samplers import NewestSampler, PrioritizedSampler, Sampler, UniformSampler
 from triptych.types import ConfigurationError, EnvSpec, Segment, Step, Transition
 from triptych.types.bounds import Between, Count, Fraction
 
@@ -58,6 +58,7 @@ class FrameReplay:
         storage: ``memory``, ``disk`` (memory-mapped under ``directory``) or ``device``.
         device: for ``storage=device``.
         directory: for ``storage=disk``.
+        num_newest: draw these many that came last, over and over, instead; ``None`` draws among all.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class FrameReplay:
         spec: EnvSpec,
         num_envs: int,
         *,
-        capacity_env_steps: Count,
+        capacity_env_steps: Count | None,
         reach: int,
         seed: int,
         prioritized: bool = False,
@@ -76,7 +77,10 @@ class FrameReplay:
         storage: Literal["memory", "disk", "device"] = "memory",
         device: str | torch.device = "cpu",
         directory: Path | None = None,
+        num_newest: int | None = None,
     ) -> None:
+        if capacity_env_steps is None:
+            raise ValueError("A replay needs a capacity; the data module says what null stands for.")
         num_rows = rows_per_env(capacity_env_steps, num_envs)
         check_holds(capacity_env_steps, num_envs, spec, reach)
         if storage == "disk" and directory is None:
@@ -92,8 +96,11 @@ class FrameReplay:
             path=directory / "ring.bin" if storage == "disk" and directory is not None else None,
         )
         size = num_envs * num_rows
-        self.sampler: Sampler = (
-            PrioritizedSampler(
+        self.sampler: Sampler
+        if num_newest is not None:
+            self.sampler = NewestSampler(num_newest, seed)
+        elif prioritized:
+            self.sampler = PrioritizedSampler(
                 size,
                 seed,
                 priority_exponent=priority_exponent,
@@ -101,9 +108,8 @@ class FrameReplay:
                 importance_anneal_env_steps=importance_anneal_env_steps,
                 divide_importance_by_largest=divide_importance_by_largest,
             )
-            if prioritized
-            else UniformSampler(num_envs, num_rows, seed)
-        )
+        else:
+            self.sampler = UniformSampler(num_envs, num_rows, seed)
         self.arrays = {name: np.zeros((size, *shape), dtype) for name, (shape, dtype) in self.fields(spec).items()}
         self._all_envs = np.arange(num_envs)
         self._saved_cursor = np.zeros(num_envs, dtype=np.int64)

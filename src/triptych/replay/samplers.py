@@ -14,8 +14,10 @@ from triptych.replay.sum_tree import SumTree
 class Sampler(Protocol):
     """Draws among the enabled indices of ``range(capacity)``."""
 
-    num_enabled: int
     generator: np.random.Generator
+
+    @property
+    def num_enabled(self) -> int: ...
 
     def enable(self, index: np.ndarray) -> None: ...
 
@@ -76,6 +78,42 @@ class UniformSampler:
         self._is_enabled[:] = state["is_enabled"].numpy()
         self._rows_in_use = state["rows_in_use"]
         self.num_enabled = int(np.count_nonzero(self._is_enabled))
+
+
+class NewestSampler:
+    """Draws the ``num_newest`` indices that were enabled last, over and over: what learning without replay sees.
+
+    Nothing is drawn at random; ``generator`` is there because every sampler has one.
+    """
+
+    def __init__(self, num_newest: int, seed: int) -> None:
+        self.generator = np.random.default_rng(seed)
+        self.num_newest = num_newest
+        self._index = np.zeros(0, dtype=np.int64)  # enabled, the newest last
+
+    @property
+    def num_enabled(self) -> int:
+        return len(self._index)
+
+    def enable(self, index: np.ndarray) -> None:
+        kept = self._index[~np.isin(self._index, index)]
+        self._index = np.concatenate([kept, index])[-self.num_newest :]
+
+    def disable(self, index: np.ndarray) -> None:
+        self._index = self._index[~np.isin(self._index, index)]
+
+    def draw(self, num: int, env_steps: int) -> tuple[np.ndarray, np.ndarray]:
+        return np.resize(self._index, num), np.ones(num, dtype=np.float32)
+
+    def update(self, index: np.ndarray, priorities: np.ndarray) -> None:
+        """Ignore priorities."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"generator": self.generator.bit_generator.state, "newest": torch.from_numpy(self._index.copy())}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.generator.bit_generator.state = state["generator"]
+        self._index = state["newest"].numpy().copy()
 
 
 class PrioritizedSampler:
