@@ -29,7 +29,7 @@ LINES = {
         "algo=dqn env=pong",
         "algo=DQN env=PongNoFrameskip-v4",
         "algo=PPO env=ALE/Breakout-v5",
-        "algo=rainbow env=pong",
+        "algo=impala env=pong",
         "algo=sac env=HalfCheetah-v5",
         "env=CartPole-v1",
         "env=Acrobot-v1",

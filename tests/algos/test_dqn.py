@@ -1,10 +1,12 @@
 """What DQN minimises, beside sums done by hand, and how it explores."""
 
+import math
+
 import pytest
 import torch
 
 from triptych.algos.dqn import DQN
-from triptych.types import EVALUATE, EXPLORE, EnvSpec, Minibatch, Transition
+from triptych.types import EVALUATE, EXPLORE, ConfigurationError, EnvSpec, Minibatch, Transition
 
 SPEC = EnvSpec("vector", "none", (3,), "float32", num_actions=2)
 SETTINGS = {
@@ -122,3 +124,50 @@ def test_it_explores_unless_it_is_told_otherwise():
     first, second = (make([[0.0, 1.0]], [[0.0, 0.0]]) for _ in range(2))
     observation = torch.zeros(100, 3)
     assert first.act(observation).action.tolist() == second.act(observation, EXPLORE).action.tolist()
+
+
+def test_without_a_target_network_targets_come_from_the_latest_weights():
+    module = DQN(SPEC, **SETTINGS | {"target_update_period_updates": 100}, target_network=False)
+    with torch.no_grad():
+        module.online_network.head.q_values.bias += 1.0
+    module.updates = 1
+    module.after_update()
+    for online, target in zip(module.online_network.parameters(), module.target_network.parameters(), strict=True):
+        assert torch.equal(online, target)
+
+
+def test_munchausen_adds_the_log_policy_to_the_reward_and_softens_the_next_value():
+    alpha, tau = 0.9, 0.5
+    target_values = [[0.4, 0.1], [2.0, 3.0]]
+    module = make(ONLINE, target_values, munchausen=True, munchausen_scale=alpha, munchausen_temperature=tau)
+    output = module.loss(minibatch_of((0, 1, 1.0, 0.9, 1)))
+    old = [math.exp(value / tau) for value in target_values[0]]
+    new = [math.exp(value / tau) for value in target_values[1]]
+    probs = [weight / sum(new) for weight in new]
+    soft = sum(prob * (value - tau * math.log(prob)) for prob, value in zip(probs, target_values[1], strict=True))
+    target = 1.0 + alpha * max(tau * math.log(old[1] / sum(old)), -1.0) + 0.9 * soft
+    assert float(output.priorities.detach()) == pytest.approx(abs(target - 1.0), rel=1e-5)
+
+
+def test_munchausens_bonus_is_cut_off_below_and_exact_for_small_temperatures():
+    module = make(ONLINE, [[0.0, -5.0], [2.0, 3.0]], munchausen=True, munchausen_temperature=0.01)
+    output = module.loss(minibatch_of((0, 1, 1.0, 0.9, 1)))
+    assert float(output.priorities.detach()) == pytest.approx(abs(1.0 - 0.9 + 0.9 * 3.0 - 1.0), rel=1e-4)
+
+
+def test_a_soft_value_has_no_greedy_action_to_choose():
+    with pytest.raises(ConfigurationError, match="double_q=true and algo.munchausen=true exclude each other"):
+        DQN(SPEC, **SETTINGS | {"double_q": True}, munchausen=True)
+
+
+def test_noise_explores_differently_in_each_game_and_never_in_evaluations():
+    module = DQN(SPEC, **SETTINGS | {"epsilon_start": 0.0, "epsilon_end": 0.0, "eval_epsilon": 0.0}, noisy=True)
+    with torch.no_grad():
+        for name, parameter in module.online_network.named_parameters():
+            if name.endswith("_scale"):
+                parameter.fill_(5.0)
+    observation = torch.ones(200, 3)
+    assert len(module.act(observation, EXPLORE).action.unique()) == 2
+    module.loss(minibatch_of((0, 1, 1.0, 0.9, 1)))
+    module.after_turn(None)
+    assert len(module.act(observation, EVALUATE).action.unique()) == 1

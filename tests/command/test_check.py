@@ -228,6 +228,18 @@ BUILD_CASES = {
         ],
         ["algo.num_minibatches=2", "shared by trainer.devices=2"],
     ),
+    "a planner without replay": (
+        ["algo=muzero", "env=cartpole", "algo.replay=null"],
+        ["algo.replay=null does not fit", "segments"],
+    ),
+    "priorities without replay": (
+        ["algo=rainbow", "env=catch", "algo.replay.capacity_env_steps=null"],
+        ["algo.replay=null does not fit algo.prioritized=true"],
+    ),
+    "options that exclude each other": (
+        ["env=catch", "algo.double_q=true", "algo.munchausen=true"],
+        ["algo.double_q=true", "algo.munchausen=true", "leave one out"],
+    ),
     "replay too small for a segment": (
         ["algo=muzero", "env=cartpole", "algo.replay.capacity_env_steps=200"],
         ["algo.replay.capacity_env_steps=200", "in all"],

@@ -225,6 +225,20 @@ def test_returns_of_an_evaluation_are_whole_whatever_training_clips(make_data, f
     }
 
 
+def test_without_replay_every_update_learns_from_the_newest_transitions(make_data, fit):
+    actor = Actor()
+    data = make_data(actor, replay={"n_step": 1, "capacity_env_steps": None}, batch_size=4, env_steps_per_update=2)
+    assert data.clock.turn == (1, 2, 1)  # two transitions a turn, so that a batch of four is that of two turns
+    assert data.describe() == {"replay": "none, every update learns from the 4 newest transitions"}
+    fit(actor, data)
+    drawn = [{label(observation) for observation in batch.sample.observation[0]} for batch in actor.batches[1:]]
+    assert len(drawn) > 10
+    for position, labels in enumerate(drawn):
+        assert len(labels) == 4
+        assert len(labels - set().union(*drawn[:position])) == (2 if position else 4)
+        assert all(labels.isdisjoint(one) for one in drawn[: max(position - 1, 0)])
+
+
 def test_evaluation_alone_makes_neither_replay_nor_training_environments(make_data, tmp_path):
     games, actor = Games(), Actor()
     data = make_data(actor, games, replay={"storage": "disk"}, plan={"num_envs": 1})

@@ -30,7 +30,7 @@ from torch import Tensor
 
 from triptych.algos.base import Algorithm
 from triptych.functional.losses import half_squared, huber
-from triptych.functional.q_learning import epsilon_greedy, munchausen_target, q_learning_target, select
+from triptych.functional.q_learning import epsilon_greedy, munchausen_bonus, q_learning_target, select, soft_value
 from triptych.functional.schedules import linear_schedule
 from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
@@ -122,10 +122,9 @@ class DQN(Algorithm):
         with torch.no_grad():
             next_q_values = self.target_network(next_observation)  # [B, A]
             if self.munchausen:
-                old_q_values, scale = self.target_network(observation), self.munchausen_scale
-                target = munchausen_target(
-                    reward, discount, next_q_values, old_q_values, action, scale, self.munchausen_temperature
-                )  # [B]
+                old_q_values, temperature = self.target_network(observation), self.munchausen_temperature
+                bonus = munchausen_bonus(old_q_values, action, self.munchausen_scale, temperature)
+                target = reward + bonus + discount * soft_value(next_q_values, temperature)  # [B]
             else:
                 selector = self.online_network(next_observation) if self.double_q else next_q_values
                 target = q_learning_target(reward, discount, next_q_values, selector)  # [B]

@@ -24,23 +24,25 @@ def q_learning_target(
     return r_t + discount_t * q_t_value.gather(-1, a_t).squeeze(-1)
 
 
-def munchausen_target(
-    r_t: Float[Tensor, " B"],
-    discount_t: Float[Tensor, " B"],
-    q_t: Float[Tensor, "B A"],
-    q_tm1: Float[Tensor, "B A"],
-    a_tm1: Int[Tensor, " B"],
-    scale: float,
-    temperature: float,
-) -> Float[Tensor, " B"]:
-    """Return r + α [τ log π(a|s)]₋₁⁰ + γ Σ π(a'|s') (Q(s', a') - τ log π(a'|s')), with π = softmax(Q/τ).
+def soft_log_policy(q_values: Float[Tensor, "*batch A"], temperature: float) -> Float[Tensor, "*batch A"]:
+    """Return log π, with π = softmax(Q / τ); ``temperature`` is τ."""
+    return (q_values / temperature).log_softmax(dim=-1)
 
-    Vieillard et al. 2020, equation 2, with the clipping of section 3. ``q_t`` and ``q_tm1`` are the target network's
-    values of s' and s, ``scale`` is α, ``temperature`` τ. ``discount_t`` is 0 after termination.
+
+def soft_value(q_values: Float[Tensor, "*batch A"], temperature: float) -> Float[Tensor, "*batch"]:
+    """Return Σ π(a) (Q(a) - τ log π(a)) of `soft_log_policy`, which is τ log Σ exp(Q/τ)."""
+    return temperature * (q_values / temperature).logsumexp(dim=-1)
+
+
+def munchausen_bonus(
+    q_tm1: Float[Tensor, "B A"], a_tm1: Int[Tensor, " B"], scale: float, temperature: float
+) -> Float[Tensor, " B"]:
+    """Return α [τ log π(a|s)] clipped to l₀ and 0, which is added to the reward (Vieillard et al. 2020, section 3).
+
+    ``q_tm1`` are the target network's values of s, ``scale`` is α, ``temperature`` τ.
     """
-    bonus = temperature * (q_tm1 / temperature).log_softmax(dim=-1).gather(-1, a_tm1[:, None]).squeeze(-1)
-    soft_value = temperature * (q_t / temperature).logsumexp(dim=-1)  # the sum over a', in closed form
-    return r_t + scale * bonus.clamp(min=MUNCHAUSEN_FLOOR, max=0.0) + discount_t * soft_value
+    log_prob = select(soft_log_policy(q_tm1, temperature), a_tm1)
+    return scale * (temperature * log_prob).clamp(min=MUNCHAUSEN_FLOOR, max=0.0)
 
 
 def select(q_tm1: Float[Tensor, "B A"], a_tm1: Int[Tensor, " B"]) -> Float[Tensor, " B"]:

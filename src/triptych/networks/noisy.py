@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+NOISE_SCALE = 0.5  # Fortunato et al. 2018, section 3.2
+
 
 class NoisyLinear(nn.Linear):
     """y = (μʷ + σʷ ⊙ f(ε) f(ε')ᵀ) x + μᵇ + σᵇ ⊙ f(ε), with f(ε) = sign(ε)√|ε| (equations 9 to 11, factorised noise).
@@ -19,7 +21,7 @@ class NoisyLinear(nn.Linear):
         scale: σ₀; each σ begins at σ₀/√inputs.
     """
 
-    def __init__(self, layer: nn.Linear, scale: float) -> None:
+    def __init__(self, layer: nn.Linear, scale: float = NOISE_SCALE) -> None:
         super().__init__(layer.in_features, layer.out_features)
         self.weight, self.bias = layer.weight, layer.bias
         sigma = scale / math.sqrt(self.in_features)
@@ -27,11 +29,11 @@ class NoisyLinear(nn.Linear):
         self.bias_scale = nn.Parameter(torch.full_like(self.bias, sigma))
         self.noise: tuple[Tensor, Tensor] | None = None  # f(ε') [rows, inputs], f(ε) [rows, outputs]
 
-    def forward(self, x: Float[Tensor, "B I"]) -> Float[Tensor, "B O"]:
+    def forward(self, x: Float[Tensor, "B *rest I"]) -> Float[Tensor, "B *rest O"]:
         mean = super().forward(x)
         if self.noise is None:
             return mean
-        inputs, outputs = self.noise
+        inputs, outputs = (noise.unflatten(0, (-1, *(1,) * (x.ndim - 2))) for noise in self.noise)
         return mean + outputs * nn.functional.linear(inputs * x, self.weight_scale, None) + outputs * self.bias_scale
 
     def draw_noise(self, generator: torch.Generator, num_rows: int = 1) -> None:
@@ -41,13 +43,13 @@ class NoisyLinear(nn.Linear):
         self.noise = noise[:, : self.in_features], noise[:, self.in_features :]
 
 
-def make_noisy(module: nn.Module, scale: float) -> None:
+def make_noisy(module: nn.Module) -> None:
     """Turn every linear layer in a module into a noisy one."""
     for name, child in list(module.named_children()):
         if isinstance(child, nn.Linear):
-            setattr(module, name, NoisyLinear(child, scale))
+            setattr(module, name, NoisyLinear(child))
         else:
-            make_noisy(child, scale)
+            make_noisy(child)
 
 
 def draw_noise(module: nn.Module, generator: torch.Generator, num_rows: int = 1) -> None:

@@ -13,8 +13,6 @@ from triptych.networks.noisy import make_noisy
 from triptych.networks.torsos import initialize_orthogonal
 from triptych.types import EnvSpec
 
-NOISE_SCALE = 0.5  # Fortunato et al. 2018, section 3.2
-
 
 class LinearHead(nn.Module):
     """Outputs for each action, linear in the features."""
@@ -76,7 +74,7 @@ class QNetwork(nn.Module):
                 initialize_orthogonal(self.torso, gain=math.sqrt(2))
             initialize_orthogonal(self.head, gain=0.01)
         if noisy:
-            make_noisy(self.head if isinstance(self.torso, OwnTorso) else self, NOISE_SCALE)
+            make_noisy(self.head if isinstance(self.torso, OwnTorso) else self)
 
     def forward(self, observation: Tensor) -> Float[Tensor, "B A"] | Float[Tensor, "B A S"]:
         """Return Q(s, ·), or the logits of its distributions, from a head in single precision.
