@@ -156,7 +156,7 @@ def test_munchausens_bonus_is_cut_off_below_and_exact_for_small_temperatures():
 
 
 def test_a_soft_value_has_no_greedy_action_to_choose():
-    with pytest.raises(ConfigurationError, match="double_q=true and algo.munchausen=true exclude each other"):
+    with pytest.raises(ConfigurationError, match=r"double_q=true and algo\.munchausen=true exclude each other"):
         DQN(SPEC, **SETTINGS | {"double_q": True}, munchausen=True)
 
 

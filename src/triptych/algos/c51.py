@@ -3,8 +3,8 @@ ICML.
 
 A network gives, for each action, not the expected return but its distribution over the points of a support.
 
-Options: `double_q`, `dueling`, `noisy` and those of the data, as of DQN. All of them with three-step targets are Rainbow
-(Hessel et al. 2018).
+Options: `double_q`, `dueling`, `noisy` and those of the data, as of DQN. All of them with three-step targets are
+Rainbow (Hessel et al. 2018).
 
 Differences from the paper, beside those of DQN numbered 1 to 5, 7 and 8:
  1. Evaluation acts randomly with probability 0.01 (paper: 0.001).

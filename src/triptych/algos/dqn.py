@@ -1,8 +1,9 @@
 """Deep Q-networks: Mnih et al. 2015, "Human-level control through deep reinforcement learning", Nature 518.
 
-Options: `double_q` (van Hasselt et al. 2016), `dueling` (Wang et al. 2016), `noisy` (Fortunato et al. 2018), `munchausen`
-(Vieillard et al. 2020), and through the data `n_step` (Sutton & Barto 2018, section 7.1) and `prioritized` (Schaul et al.
-2016). `target_network=false` and `replay=null` leave out what the Nature paper's Extended Data Table 3 leaves out.
+Options: `double_q` (van Hasselt et al. 2016), `dueling` (Wang et al. 2016), `noisy` (Fortunato et al. 2018),
+`munchausen` (Vieillard et al. 2020), and through the data `n_step` (Sutton & Barto 2018, section 7.1) and `prioritized`
+(Schaul et al. 2016). `target_network=false` and `replay=null` leave out what the Nature paper's Extended Data Table 3
+leaves out.
 
 Differences from the Nature paper:
  1. Adam instead of RMSProp, and the gradient norm is clipped.
@@ -89,8 +90,8 @@ class DQN(Algorithm):
         super().__init__(spec, **kwargs)
         if double_q and munchausen:
             raise ConfigurationError(
-                "algo.double_q=true and algo.munchausen=true exclude each other: the soft value has no greedy action to "
-                "choose; leave one out."
+                "algo.double_q=true and algo.munchausen=true exclude each other: a soft value has no greedy action; "
+                "leave one out."
             )
         self.double_q, self.td_losses = double_q, LOSSES[td_loss]
         self.munchausen, self.munchausen_scale = munchausen, munchausen_scale

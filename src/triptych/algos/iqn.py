@@ -1,5 +1,5 @@
-"""Implicit quantile networks (IQN): Dabney, Ostrovski, Silver & Munos 2018, "Implicit quantile networks for distributional
-reinforcement learning", ICML.
+"""Implicit quantile networks (IQN): Dabney, Ostrovski, Silver & Munos 2018, "Implicit quantile networks for
+distributional reinforcement learning", ICML.
 
 A network gives, for each action, the quantile of the return at any fraction it is asked for; the fractions are drawn.
 

@@ -1,5 +1,5 @@
-"""Quantile regression DQN (QR-DQN): Dabney, Rowland, Bellemare & Munos 2018, "Distributional reinforcement learning with
-quantile regression", AAAI.
+"""Quantile regression DQN (QR-DQN): Dabney, Rowland, Bellemare & Munos 2018, "Distributional reinforcement learning
+with quantile regression", AAAI.
 
 A network gives, for each action, the quantiles of the return at evenly spread fractions.
 

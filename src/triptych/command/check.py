@@ -77,8 +77,8 @@ CONSTRUCTORS = {
 NODES = ("algo", "env", "protocol", "eval", "checkpoint", "trainer", "logger", "callbacks")
 # Keywords that the run gives: no settings of an algorithm.
 GIVEN = frozenset(
-    {"spec", "make_game", "actor", "seed", "turn", "evaluation", "directory", "device", "reach", "total_frames", "num_newest"}
-    | {"clip_rewards", "life_loss_is_terminal", "largest_reward", "largest_value"}
+    {"spec", "make_game", "actor", "seed", "turn", "evaluation", "directory", "device", "reach", "total_frames"}
+    | {"num_newest", "clip_rewards", "life_loss_is_terminal", "largest_reward", "largest_value"}
 )
 SHARED = ("num_envs", "batch_size", "capacity_env_steps")  # of which each process of a run has its share
 CLASSES = ("module", "data")  # keys of algo that name its classes
@@ -218,8 +218,9 @@ def _check_algo(cfg: DictConfig) -> None:
     settings.setdefault("num_envs", Setting("env.num_envs", cfg.env.num_envs))
     _check("algo", settings, keywords, f"algo ({cfg.algo.module}, {cfg.algo.data})")
     capacity, batch_size = settings.get("capacity_env_steps"), settings.get("batch_size")
-    has_replay = capacity is not None and capacity.value is not None
-    if has_replay and batch_size is not None and capacity.value < batch_size.value:
+    if capacity is None or capacity.value is None or batch_size is None:  # no replay, or none with batches
+        pass
+    elif capacity.value < batch_size.value:
         raise ConfigurationError(
             f"{capacity.key}={capacity.value} is smaller than {batch_size.key}={batch_size.value}; "
             "a replay must hold at least one batch."
