@@ -42,9 +42,11 @@ class Plain(gymnasium.Wrapper):
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         reward: Any
         observation, reward, terminated, truncated, info = self.env.step(action)
-        if np.size(reward) != 1:
-            raise ValueError(f"the environment gave a reward that is no number: {reward!r}")
-        return observation, float(np.ravel(reward)[0]), bool(terminated), bool(truncated), _lives_in(info)
+        if not isinstance(reward, int | float):
+            if np.size(reward) != 1:
+                raise ValueError(f"the environment gave a reward that is no number: {reward!r}")
+            reward = np.ravel(reward)[0]
+        return observation, float(reward), bool(terminated), bool(truncated), _lives_in(info)
 
 
 def _lives_in(info: Any) -> dict[str, Any]:
