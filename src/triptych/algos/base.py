@@ -70,6 +70,8 @@ class Algorithm(pl.LightningModule):
     needs_discrete_actions = True
     # Whether each loss has a gradient for every parameter; where several processes learn, they must know.
     uses_all_parameters = True
+    # Whether it cannot be shared by several processes.
+    learns_in_one_process = False
     # Each evaluation is played once in each; the first decides which checkpoint is the best.
     evaluation_modes: tuple[str, ...] = (EVALUATE,)
 

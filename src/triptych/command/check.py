@@ -226,6 +226,10 @@ def _check_algo(cfg: DictConfig) -> None:
             "a replay must hold at least one batch."
         )
     devices = cfg.trainer.devices
+    if devices > 1 and find(cfg.algo.module, "algo.module").learns_in_one_process:
+        raise ConfigurationError(
+            f"trainer.devices={devices} does not fit: {cfg.algo.module} learns in one process; use trainer.devices=1."
+        )
     for name in settings.keys() & SHARED:
         if settings[name].value is not None and settings[name].value % devices:
             raise ConfigurationError(

@@ -65,9 +65,10 @@ class RolloutDataModule(EnvironmentDataModule):
         return Needs("algo.rollout_length", length, lambda count: {"memory": count * nbytes})
 
     def play_turn(self) -> Rollout:
-        steps, collector, before = [], self.collector, self._before_turn()
-        for _ in range(self.clock.turn.vector_steps):
-            if self.is_stopping:  # the rollout is played anew when the run goes on
+        steps, collector, length = [], self.collector, self.clock.turn.vector_steps
+        before = self._before_turn() if length > 1 else None  # before the first step there is nothing to forget
+        for _ in range(length):
+            if self.is_stopping and before is not None:  # the rollout is played anew when the run goes on
                 self._turn_back(before)
             self.stop_if_asked()
             step, episodes = collector.receive()  # sends first: nothing is in flight between two turns

@@ -15,13 +15,15 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import FrameStackObservation, TransformObservation
 
-import triptych.envs.catch  # noqa: F401  (registers Catch-v0)
+import triptych.envs.catch
+import triptych.envs.maze  # noqa: F401  (both register theirs)
 from triptych.envs import mujoco
 from triptych.envs.extras import require_extra
 from triptych.envs.off_screen import off_screen
 from triptych.envs.processes import ProcessVectorEnv
 from triptych.envs.spaces import Layout, action_rule, observation_rule
-from triptych.types import ConfigurationError, EnvSpec, NoPicture, Received
+from triptych.envs.tables import num_states, table_model
+from triptych.types import ConfigurationError, EnvSpec, NoPicture, Received, TableModel
 from triptych.types.bounds import Between
 
 Wrapper = Callable[[gymnasium.Env], gymnasium.Env]
@@ -40,9 +42,11 @@ class Plain(gymnasium.Wrapper):
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         reward: Any
         observation, reward, terminated, truncated, info = self.env.step(action)
-        if np.size(reward) != 1:
-            raise ValueError(f"the environment gave a reward that is no number: {reward!r}")
-        return observation, float(np.ravel(reward)[0]), bool(terminated), bool(truncated), _lives_in(info)
+        if not isinstance(reward, int | float):
+            if np.size(reward) != 1:
+                raise ValueError(f"the environment gave a reward that is no number: {reward!r}")
+            reward = np.ravel(reward)[0]
+        return observation, float(reward), bool(terminated), bool(truncated), _lives_in(info)
 
 
 def _lives_in(info: Any) -> dict[str, Any]:
@@ -92,7 +96,7 @@ class Gymnasium:
         self._id, self._frame_stack, self._make_kwargs = id, frame_stack, dict(make_kwargs or {})
         self._make_kwargs.pop("render_mode", None)  # drawing is for `replay`
         self._wrappers = [_find_wrapper(name) for name in wrappers]
-        registration, space, render_fps = self._look_at_one()
+        registration, space, render_fps, model = self._look_at_one()
         rule = observation_rule(space, observations, id)
         if frame_stack > 1 and rule.pixel_max is None:
             raise ConfigurationError(
@@ -118,11 +122,15 @@ class Gymnasium:
             solved_return=registration.reward_threshold if solved_return is None else solved_return,
             reading=rule.sentence + (f", the last {frame_stack} of them" if frame_stack > 1 else ""),
             render_fps=render_fps,
+            num_states=num_states(space),
+            model=model,
             **actions.spec,
         )
 
-    def _look_at_one(self) -> tuple[Any, gymnasium.Space, float]:
+    def _look_at_one(self) -> tuple[Any, gymnasium.Space, float, TableModel | None]:
         """Make one environment; return its registration, and with its wrappers its space and pictures per second.
+
+        Without wrappers also its model, where it has one of numbered states.
 
         Raises:
             ConfigurationError: it cannot be made, or its wrappers do not fit it.
@@ -144,8 +152,9 @@ class Gymnasium:
         except Exception as error:  # every wrapper has errors of its own
             raise ConfigurationError(f"env.wrappers do not fit env.id={self._id}: {error}") from error
         space, render_fps = single.observation_space, _render_fps(single)
+        model = None if self._wrappers else table_model(single)
         single.close()
-        return registration, space, render_fps
+        return registration, space, render_fps, model
 
     def _wrap(self, env: gymnasium.Env) -> gymnasium.Env:
         for wrapper in self._wrappers:

@@ -62,7 +62,8 @@ def observation_rule(space: gymnasium.Space, layout: Layout, name: str) -> Obser
         if not isinstance(flat, Box):
             raise _no_rule(name, space)
         _check_not_empty(flat, space, name)
-        return ObservationRule(f"the vector of a {type(space).__name__}, {flat.shape[0]} numbers", _flatten, None)
+        wrap = _one_hot if isinstance(space, Discrete) else _flatten
+        return ObservationRule(f"the vector of a {type(space).__name__}, {flat.shape[0]} numbers", wrap, None)
     if not isinstance(space, Box):
         raise _no_rule(name, space)
     _check_not_empty(space, space, name)
@@ -159,6 +160,20 @@ def _flatten(env: gymnasium.Env) -> gymnasium.Env:
     size = flat.observation_space.shape[0]  # type: ignore[index]
     numbers = Box(-np.inf, np.inf, (size,), np.float32)
     return TransformObservation(flat, lambda one: np.asarray(one, np.float32), numbers)
+
+
+def _one_hot(env: gymnasium.Env) -> gymnasium.Env:
+    """Do what `_flatten` does with the numbers of a Discrete, in one step."""
+    space = env.observation_space
+    assert isinstance(space, Discrete)
+    size, first = int(space.n), int(space.start)
+
+    def transform(number: Any) -> np.ndarray:
+        vector = np.zeros(size, np.float32)
+        vector[int(number) - first] = 1.0
+        return vector
+
+    return TransformObservation(env, transform, Box(-np.inf, np.inf, (size,), np.float32))
 
 
 def _transform(function: Callable[[Any], np.ndarray], space: Box) -> Callable[[gymnasium.Env], gymnasium.Env]:

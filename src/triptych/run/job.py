@@ -350,6 +350,7 @@ def quiet_lightning() -> None:
         "isinstance.treespec",
         "have no logger configured",
         "sync_dist=True",
+        "will run with no optimizer",
     )
     for message in done_on_purpose:
         warnings.filterwarnings("ignore", f".*{message}.*")

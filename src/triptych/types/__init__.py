@@ -4,7 +4,7 @@ Shape letters, the same everywhere: ``B`` batch, ``T`` time, ``N`` environments,
 ``U`` unroll steps, ``M`` tree nodes, ``A`` actions, ``S`` support bins, ``C H W`` image.
 """
 
-from triptych.types.environments import EnvSpec, FewStarts, Game, GameFactory, Received
+from triptych.types.environments import EnvSpec, FewStarts, Game, GameFactory, Received, TableModel
 from triptych.types.errors import ConfigurationError, ExitCode, NoPicture, NotFinite, RunInterrupted
 from triptych.types.learning import (
     EmptyTurn,
@@ -57,6 +57,7 @@ __all__ = [
     "RunInterrupted",
     "Segment",
     "Step",
+    "TableModel",
     "Transition",
     "chance_seed",
 ]

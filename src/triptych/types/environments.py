@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import numpy as np
+
+
+class TableModel(NamedTuple):
+    """How an environment with numbered states goes on, as it says of itself: to measure what was learned by.
+
+    A grid shows its states as cells, row by row; ``moves`` has the step in rows and columns of each action, down and
+    right being positive.
+    """
+
+    transition: np.ndarray  # [S, A, S] float64, probabilities
+    reward: np.ndarray  # [S, A] float64, expected
+    is_terminal: np.ndarray  # [S] bool, an episode ends there
+    is_reachable: np.ndarray  # [S] bool, an episode can come there
+    grid_shape: tuple[int, int] | None = None  # rows and columns; ``None`` where the states are no cells
+    moves: tuple[tuple[int, int], ...] = ()  # [A], of a grid
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,8 @@ class EnvSpec:
         num_starts: different episodes, given the same actions, among which a seed chooses; ``None`` where every seed
             has an episode of its own.
         render_fps: pictures of a video per second, one to an env step.
+        num_states: of an environment that shows which of so many states it is in, as zeros and a one; else ``None``.
+        model: of such an environment, where it tells; no algorithm learns from it.
     """
 
     name: str
@@ -53,6 +70,8 @@ class EnvSpec:
     reading: str = ""
     num_starts: int | None = None
     render_fps: float = 30.0
+    num_states: int | None = None
+    model: TableModel | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_image(self) -> bool:
