@@ -32,7 +32,7 @@ from triptych.functional.schedules import linear_schedule
 from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.q_network import QNetwork
-from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Minibatch, Transition
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, Transition
 from triptych.types.bounds import Count, CountOrZero, Fraction
 
 LOSSES = {"huber": huber, "squared": half_squared}
@@ -101,6 +101,10 @@ class DQN(Algorithm):
         loss = (minibatch.weight * self.td_losses(td_error)).mean()
         metrics = {"q_value_mean": q_values.mean(), "epsilon": self.epsilon}
         return LossOutput(loss, metrics, priorities=td_error.abs())
+
+    def explain(self, observation: Tensor) -> Explanation:
+        q_values = self.average_network(observation)  # [T, A]
+        return Explanation(value=q_values.amax(dim=-1), q_values=q_values)
 
     def after_update(self) -> None:
         if self.updates % self.target_update_period_updates == 0:
