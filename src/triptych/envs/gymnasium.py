@@ -92,7 +92,7 @@ class Gymnasium:
         self._id, self._frame_stack, self._make_kwargs = id, frame_stack, dict(make_kwargs or {})
         self._make_kwargs.pop("render_mode", None)  # drawing is for `replay`
         self._wrappers = [_find_wrapper(name) for name in wrappers]
-        registration, space, render_fps = self._look_at_one()
+        registration, space, render_fps, names = self._look_at_one()
         rule = observation_rule(space, observations, id)
         if frame_stack > 1 and rule.pixel_max is None:
             raise ConfigurationError(
@@ -118,11 +118,14 @@ class Gymnasium:
             solved_return=registration.reward_threshold if solved_return is None else solved_return,
             reading=rule.sentence + (f", the last {frame_stack} of them" if frame_stack > 1 else ""),
             render_fps=render_fps,
+            action_names=names if len(names) == actions.spec.get("num_actions") else (),
             **actions.spec,
         )
 
-    def _look_at_one(self) -> tuple[Any, gymnasium.Space, float]:
+    def _look_at_one(self) -> tuple[Any, gymnasium.Space, float, tuple[str, ...]]:
         """Make one environment; return its registration, and with its wrappers its space and pictures per second.
+
+        Last come the names that it has for its actions.
 
         Raises:
             ConfigurationError: it cannot be made, or its wrappers do not fit it.
@@ -143,9 +146,9 @@ class Gymnasium:
             single = self._wrap(single)
         except Exception as error:  # every wrapper has errors of its own
             raise ConfigurationError(f"env.wrappers do not fit env.id={self._id}: {error}") from error
-        space, render_fps = single.observation_space, _render_fps(single)
+        space, render_fps, names = single.observation_space, _render_fps(single), _action_names(single)
         single.close()
-        return registration, space, render_fps
+        return registration, space, render_fps, names
 
     def _wrap(self, env: gymnasium.Env) -> gymnasium.Env:
         for wrapper in self._wrappers:
@@ -240,6 +243,16 @@ def _render_fps(env: gymnasium.Env) -> float:
     value: Any = metadata.get("render_fps") if isinstance(metadata, dict) else None
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     return float(value) if is_number and 1 <= value <= 1000 else EnvSpec.render_fps
+
+
+def _action_names(env: gymnasium.Env) -> tuple[str, ...]:
+    """Return what an environment calls its actions, as ale-py and MiniGrid do; nothing where it does not say."""
+    inner: Any = env.unwrapped
+    try:
+        meanings = getattr(inner, "get_action_meanings", None)
+        return tuple(str(name).lower() for name in meanings()) if meanings else tuple(one.name for one in inner.actions)
+    except Exception:  # an attribute of that name may be anything
+        return ()
 
 
 def _find_wrapper(entry: Any) -> Wrapper:

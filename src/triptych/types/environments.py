@@ -33,6 +33,7 @@ class EnvSpec:
         num_starts: different episodes, given the same actions, among which a seed chooses; ``None`` where every seed
             has an episode of its own.
         render_fps: pictures of a video per second, one to an env step.
+        action_names: of the options of a single discrete choice, for people; empty where they are not known.
     """
 
     name: str
@@ -53,6 +54,7 @@ class EnvSpec:
     reading: str = ""
     num_starts: int | None = None
     render_fps: float = 30.0
+    action_names: tuple[str, ...] = ()
 
     @property
     def is_image(self) -> bool:
