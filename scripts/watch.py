@@ -1,125 +1,132 @@
-"""Draw the tree that a planner searches at one step of an evaluation game.
+"""Watch a game of a run: a page to go through it step by step, with what the network thinks, and a video.
 
+python scripts/watch.py outputs/dqn/pong/nature/seed1-1234abcd
 python scripts/watch.py outputs/muzero/catch/none/seed1-1234abcd --step 4
+
+They go to the run's folder, watch/episode-<n>.html and .mp4; of a planner, --step draws its search tree at one step.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
-from collections import deque
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from triptych.build import Experiment
-from triptych.collect.collector import episode_seed
-from triptych.data.starts import EVALUATE_STREAM
-from triptych.report.trees import TreePicture, draw_tree
+from triptych.run.asked import Asked, EpisodeName
 from triptych.run.job import quiet_lightning
-from triptych.run.restore import load_checkpoint, load_config, prepare
-from triptych.types import EVALUATE, ConfigurationError, ExitCode, NoPicture
+from triptych.run.watching import Watch, follow
+from triptych.types import ConfigurationError, ExitCode, NoPicture
 
 PICTURES = (".png", ".pdf", ".svg")
+TREE_OPTIONS = ("num_simulations", "out")
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Read the command line.
 
     Raises:
-        ConfigurationError: a number is out of range.
+        ConfigurationError: a number is out of range, or options exclude each other.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_folder", type=Path)
-    parser.add_argument("--step", type=int, default=0, help="env steps into the game (default: 0)")
-    parser.add_argument("--episode", type=int, default=0, help="which game of the evaluation stream (default: 0)")
-    parser.add_argument("--num-simulations", type=int, help="of the search (default: as in training)")
-    parser.add_argument("--checkpoint", default="best", help="best (default), last or the path of a .ckpt file")
+    parser.add_argument(
+        "--episode",
+        default="0",
+        help="which game: n of the evaluation stream (default: 0), or ENV_INDEX/EPISODE_INDEX of episodes.csv, as it "
+        "was played in training",
+    )
+    parser.add_argument("--checkpoint", help="best (default), last (default with --live) or the path of a .ckpt file")
+    parser.add_argument("--max-steps", type=int, default=2000, help="env steps that are shown (default: 2000)")
+    parser.add_argument("--live", action="store_true", help="follow a run that is training, until it ends or Ctrl-C")
+    parser.add_argument(
+        "--gif", nargs="?", const="0:0", metavar="FROM:TO", help="a GIF under 3 MB of these steps, or of a lost point"
+    )
     parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
-    parser.add_argument("--out", type=Path, help="picture to write (default: tree-<step>.png in the run's folder)")
+    tree = parser.add_argument_group("a planner's tree")
+    tree.add_argument("--step", type=int, help="draw only the tree that is searched at this step")
+    tree.add_argument("--num-simulations", type=int, help="of the search (default: as in training)")
+    tree.add_argument("--out", type=Path, help="picture to write (default: tree-<step>.png in the run's folder)")
     options = parser.parse_args(arguments)
-    for name, least in (("step", 0), ("episode", 0), ("num_simulations", 1)):
+    for name, least in (("step", 0), ("max_steps", 1), ("num_simulations", 1)):
         value = getattr(options, name)
         if value is not None and value < least:
             raise ConfigurationError(
                 f"--{name.replace('_', '-')} {value} is not allowed: it takes a whole number from {least} up."
             )
-    if options.out is not None and (options.out.suffix not in PICTURES or options.out.is_dir()):
-        raise ConfigurationError(
-            f"--out {options.out} is not allowed: it takes a file that ends in {', '.join(PICTURES)}."
-        )
+    options.episode, options.gif = _episode(options.episode), _stretch(options.gif)
+    _check_together(options)
     return options
 
 
-@torch.no_grad()
-def play_and_search(experiment: Experiment, options: argparse.Namespace, seed: int) -> tuple[TreePicture, np.ndarray]:
-    """Play up to the step, search there, and return the tree and the frame; in single precision, on the CPU.
+def _episode(text: str) -> EpisodeName:
+    found = re.fullmatch(r"(?:([0-9]{1,9})/)?([0-9]{1,9})", text)
+    if found is None:
+        raise ConfigurationError(
+            f"--episode {text} is not allowed: it takes n for the n-th game of the evaluation stream, from 0, or "
+            "ENV_INDEX/EPISODE_INDEX for a training episode in episodes.csv."
+        )
+    return EpisodeName(None if found[1] is None else int(found[1]), int(found[2]))
+
+
+def _stretch(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,9})", text)
+    if found is None or (int(found[1]) >= int(found[2]) and text != "0:0"):
+        raise ConfigurationError(f"--gif {text} is not allowed: it takes FROM:TO, two steps, the first the smaller.")
+    return int(found[1]), int(found[2])
+
+
+def _check_together(options: argparse.Namespace) -> None:
+    out = options.out
+    if out is not None and (out.suffix not in PICTURES or out.is_dir()):
+        raise ConfigurationError(f"--out {out} is not allowed: it takes a file that ends in {', '.join(PICTURES)}.")
+    if options.step is None:
+        for name in TREE_OPTIONS:
+            if getattr(options, name) is not None:
+                raise ConfigurationError(f"--{name.replace('_', '-')} is of the tree that --step draws; add --step 0.")
+    elif options.live or options.gif:
+        raise ConfigurationError("--step draws one picture of a tree; leave --live and --gif out.")
+    if options.live and options.gif:
+        raise ConfigurationError("--live writes the page alone; leave --gif out, and make it when the run has ended.")
+
+
+def watch(options: argparse.Namespace, scratch: Path) -> None:
+    """Write what is asked for and say where it is.
 
     Raises:
-        ConfigurationError: the game is shorter, or the algorithm plans nothing.
+        ConfigurationError: the folder, its config, its checkpoint, the episode or the step cannot be used.
     """
-    module = experiment.module.cpu().eval()
-    plan = getattr(module, "plan", None)
-    if plan is None:
-        raise ConfigurationError(f"{type(module).__name__} plans nothing; give the folder of a run with algo=muzero.")
-    module.on_test_start()
-    game = experiment.data.make_game(1)
-    actions = []
-    try:
-        observation, _ = game.reset(np.array([seed]), np.array([True]))
-        for step in range(options.step):
-            action = module.act(torch.from_numpy(observation), EVALUATE).action.numpy()
-            game.send(action)
-            actions.append(action[0])
-            received = game.receive()
-            if received.terminated[0] or received.truncated[0]:
-                raise ConfigurationError(f"--step {options.step} is beyond the end: this game has {step + 1} steps.")
-            observation = received.observation
-        output = plan(torch.from_numpy(observation), options.num_simulations or module.num_simulations, EVALUATE)
-        frame, _ = deque(game.replay(seed, actions), maxlen=1)[0]
-    finally:
-        game.close()
-    tree = output.search_tree
-    picture = TreePicture(
-        parents=tree.parents[0].numpy(),
-        actions=tree.action_from_parent[0].numpy(),
-        visits=tree.node_visits[0].numpy(),
-        values=tree.node_values[0].numpy(),
-        chosen_action=int(output.action[0]),
-        action_weights=output.action_weights[0].numpy(),
-    )
-    return picture, frame
-
-
-def watch(options: argparse.Namespace) -> None:
-    """Draw the picture and say where it is.
-
-    Raises:
-        ConfigurationError: the folder, its config, its checkpoint or the step cannot be used.
-    """
-    cfg = load_config(options.run_folder, is_trusted=options.trust)
-    _, state_dict = load_checkpoint(options.run_folder, options.checkpoint)
-    seed = episode_seed(cfg.seed, EVALUATE_STREAM, options.episode)
-    with tempfile.TemporaryDirectory() as scratch:
-        experiment = prepare(cfg, state_dict, Path(scratch), num_episodes=1)
-        picture, frame = play_and_search(experiment, options, seed)
-    path = options.out or options.run_folder / f"tree-{options.step}.png"
-    draw_tree(path, picture, frame, f"{experiment.spec.name}, step {options.step}")
-    print(f"The tree is in {path}.")
+    checkpoint = options.checkpoint or ("last" if options.live else "best")
+    asked = Asked(options.run_folder, options.episode, checkpoint, options.max_steps, options.trust)
+    if options.live:
+        follow(asked, scratch, lambda line: print(line, flush=True))
+        return
+    found = Watch(asked, scratch)
+    if options.step is not None:
+        path = options.out or options.run_folder / f"tree-{options.step}.png"
+        found.draw_tree(path, options.step, options.num_simulations)
+        print(f"The tree is in {path}.")
+        return
+    shown = found.show(gif=options.gif)
+    print(f"{shown.game.title}: {', '.join(shown.game.facts)}.")
+    for suffix, what in ((".html", "page"), (".mp4", "video"), *([(".gif", "GIF")] if options.gif else [])):
+        print(f"The {what} is in {found.path(suffix)}.")
 
 
 def main(arguments: list[str]) -> int:
-    """Draw and return the exit code: 2 for input that cannot be used."""
+    """Write the page or the picture, and return the exit code: 2 for input that cannot be used."""
     quiet_lightning()
     try:
-        watch(parse_arguments(arguments))
+        with tempfile.TemporaryDirectory() as scratch:
+            watch(parse_arguments(arguments), Path(scratch))
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.BAD_INPUT
     except OSError as error:
-        print(f"error: the picture cannot be written: {error}", file=sys.stderr)
+        print(f"error: what is to be watched cannot be written: {error}", file=sys.stderr)
         return ExitCode.FAILED
     except NoPicture as error:
         print(f"error: {error}", file=sys.stderr)

@@ -3,12 +3,14 @@
 import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
+from triptych.callbacks.actions_file import read_actions
 from triptych.callbacks.csv_file import read_rows
 from triptych.callbacks.metrics import EPISODE_COLUMNS, METRIC_COLUMNS, Metrics
-from triptych.types import Episode
+from triptych.types import Actions, Episode
 
 
 class Keeper:
@@ -121,6 +123,16 @@ def test_episodes_are_filed_and_the_latest_of_them_averaged(tmp_path, metrics, t
     ]
     (row,) = rows_of(tmp_path)
     assert (row["collect/return_mean"], row["collect/episode_length_mean"]) == ("2.5", "25")
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("discrete", [0]), ("all", [0, 1]), ("none", [])])
+def test_actions_are_kept_of_the_episodes_that_are_asked_for(tmp_path, trainer, keep, kept):
+    metrics = Metrics(tmp_path, period_frames=100, keep_actions=keep)
+    metrics.on_train_start(trainer, FakeModule())
+    played = [Actions([2, 1]), Actions([np.ones(3, np.float32)])]
+    play_to(metrics, trainer, 60, *(Episode(0, number, 7, 2, actions=one) for number, one in enumerate(played)))
+    found = [read_actions(tmp_path / "actions.bin", 0, number) for number in (0, 1)]
+    assert found == [one if number in kept else None for number, one in enumerate(played)]
 
 
 def test_a_run_that_goes_on_drops_what_came_after_its_checkpoint(tmp_path, metrics, trainer):

@@ -67,6 +67,9 @@ def test_a_run_that_died_twice_is_the_run_that_never_did(name, tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     assert "last.ckpt" in result.stdout
     assert "could not be played again" not in result.stdout
+    actions = [folder / "actions.bin" for folder in (straight, killed)]
+    assert actions[0].exists() == ("continuous" not in name)
+    assert not actions[0].exists() or actions[0].read_bytes() == actions[1].read_bytes()
     found = count_differences(straight, killed)
     assert found["episodes"] > 2
     assert {key: count for key, count in found.items() if key.startswith("different_")} == {

@@ -20,12 +20,13 @@ from typing import Any
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
+from triptych.functional.distributions import described
 from triptych.functional.losses import half_squared
 from triptych.functional.policy_gradient import policy_gradient_losses, sample
 from triptych.functional.returns import generalized_advantages, successor_values
 from triptych.networks.actor_critic import ActorCritic
 from triptych.networks.choice import Network, OwnNetwork
-from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Rollout, RolloutSteps
 from triptych.types.bounds import Coefficient, Fraction
 
 
@@ -90,6 +91,10 @@ class A2C(Algorithm):
             "value_mean": value.mean(),
         }
         return LossOutput(loss, metrics)
+
+    def explain(self, observation: Tensor) -> Explanation:
+        policy, value = self.network(observation)
+        return Explanation(value=value, **described(policy))
 
     def after_turn(self, batch: Rollout) -> None:
         self.network.observe(batch.observation)

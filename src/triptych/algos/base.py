@@ -36,6 +36,7 @@ from triptych.types import (
     EmptyTurn,
     EnvSpec,
     EvaluationResult,
+    Explanation,
     LossOutput,
     NotFinite,
     ReplayBatch,
@@ -122,6 +123,18 @@ class Algorithm(pl.LightningModule):
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
         """Choose actions for ``[N, *observation_shape]``; ``mode`` is `EXPLORE` or one of ``evaluation_modes``."""
         raise NotImplementedError
+
+    def explain(self, observation: Tensor) -> Explanation:
+        """Say what it thinks of ``[T, *observation_shape]``, observations of one game in their order, when evaluated.
+
+        Pictures may come as float32, the gradient of their ``value`` is asked for. A game comes in several pieces;
+        ``on_test_start`` is called before the first, so what remembers earlier observations forgets them there. Draws
+        no random numbers from the module's own generators. By default it is what `act` says beside its actions.
+        """
+        state = self._evaluation.get_state()
+        extras = self.act(observation, EVALUATE).extras
+        self._evaluation.set_state(state)
+        return Explanation(value=extras.get("value"), action_probs=extras.get("action_weights"))
 
     def targets(self, rollout: Rollout) -> RolloutSteps:
         """Return all ``T · N`` steps of a rollout with what they should lead to; on-policy algorithms only."""

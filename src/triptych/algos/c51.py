@@ -28,7 +28,7 @@ from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.noisy import draw_noise
 from triptych.networks.q_network import QNetwork
-from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Minibatch, Transition
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, Transition
 from triptych.types.bounds import AtLeast, Between, Count, CountOrZero, Fraction
 
 
@@ -109,6 +109,11 @@ class C51(Algorithm):
         q_values = self._q_values(logits.detach())
         metrics: dict[str, Tensor | float] = {"q_value_mean": q_values.mean(), "epsilon": self.epsilon}
         return LossOutput((minibatch.weight * losses).mean(), metrics, priorities=losses)
+
+    def explain(self, observation: Tensor) -> Explanation:
+        probs = self.average_network(observation).softmax(dim=-1)  # [T, A, S]
+        q_values = expectation(probs, self.support)
+        return Explanation(q_values.amax(dim=-1), q_values, atoms=self.support, atom_probs=probs)
 
     def after_update(self) -> None:
         if self.updates % self.target_update_period_updates == 0:

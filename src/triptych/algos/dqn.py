@@ -37,7 +37,16 @@ from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.noisy import draw_noise
 from triptych.networks.q_network import QNetwork
-from triptych.types import EXPLORE, ActorOutput, ConfigurationError, EnvSpec, LossOutput, Minibatch, Transition
+from triptych.types import (
+    EXPLORE,
+    ActorOutput,
+    ConfigurationError,
+    EnvSpec,
+    Explanation,
+    LossOutput,
+    Minibatch,
+    Transition,
+)
 from triptych.types.bounds import Count, CountOrZero, Fraction, Positive
 
 LOSSES = {"huber": huber, "squared": half_squared}
@@ -135,6 +144,10 @@ class DQN(Algorithm):
         largest = q_values.detach().abs().max()  # far above the largest return it can get: it diverges
         metrics = {"q_value_mean": q_values.mean(), "q_value_largest": largest, "epsilon": self.epsilon}
         return LossOutput(loss, metrics, priorities=td_error.abs())
+
+    def explain(self, observation: Tensor) -> Explanation:
+        q_values = self.average_network(observation)  # [T, A]
+        return Explanation(value=q_values.amax(dim=-1), q_values=q_values)
 
     def after_update(self) -> None:
         if self.updates % self.target_update_period_updates == 0:

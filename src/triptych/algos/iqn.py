@@ -22,13 +22,13 @@ from torch import Tensor
 
 from triptych.algos.base import Algorithm
 from triptych.functional.q_learning import epsilon_greedy, munchausen_bonus, soft_log_policy
-from triptych.functional.quantiles import quantile_huber
+from triptych.functional.quantiles import midpoints, quantile_huber
 from triptych.functional.schedules import linear_schedule
 from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.noisy import draw_noise
 from triptych.networks.quantile_network import QuantileNetwork
-from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Minibatch, Transition
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, Transition
 from triptych.types.bounds import Between, Coefficient, Count, CountOrZero, Fraction, Positive
 
 Draws = Annotated[int, Between(1, 10_000)]
@@ -125,6 +125,14 @@ class IQN(Algorithm):
         losses = quantile_huber(quantiles, fractions, target, self.huber_limit)
         metrics: dict[str, Tensor | float] = {"q_value_mean": quantiles.detach().mean(), "epsilon": self.epsilon}
         return LossOutput((minibatch.weight * losses).mean(), metrics, priorities=losses)
+
+    def explain(self, observation: Tensor) -> Explanation:
+        fractions = midpoints(self.num_policy_quantiles).to(self.device).expand(len(observation), -1)
+        quantiles = self.average_network(observation, fractions).transpose(1, 2)  # [T, A, Q]
+        q_values = quantiles.mean(dim=-1)
+        return Explanation(
+            q_values.amax(dim=-1), q_values, atoms=quantiles, atom_probs=torch.full_like(quantiles, 1 / quantiles.shape[-1])
+        )
 
     def after_update(self) -> None:
         if self.updates % self.target_update_period_updates == 0:

@@ -44,6 +44,7 @@ from triptych.types import (
     ActorOutput,
     ConfigurationError,
     EnvSpec,
+    Explanation,
     LossOutput,
     Minibatch,
     Segment,
@@ -199,6 +200,13 @@ class MuZero(Algorithm):
             metrics["consistency_loss"] = consistency_loss.mean()
         priorities = (root_value - target[:, 0]).abs()  # Ye et al. 2021; Schrittwieser et al.: of the search's value
         return LossOutput((weight * total).mean(), metrics, priorities)
+
+    def explain(self, observation: Tensor) -> Explanation:
+        prior, value = self.model.predict(self.model.represent(observation))
+        output = self.plan(observation, self.num_simulations, EVALUATE, torch.Generator().manual_seed(0))  # of ties
+        found = output.search_tree.summary()
+        searched = {"visit_counts": found.visit_counts, "prior_probs": prior.softmax(-1), "search_value": found.value}
+        return Explanation(scalar_of(value, self.value_support), action_probs=output.action_weights, **searched)
 
     def plan(
         self,

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from triptych import ranks
 from triptych.algos.base import Algorithm
+from triptych.functional.distributions import described
 from triptych.functional.losses import half_squared
 from triptych.functional.policy_gradient import (
     approximate_kl,
@@ -31,7 +32,7 @@ from triptych.functional.policy_gradient import (
 from triptych.functional.returns import generalized_advantages, successor_values
 from triptych.networks.actor_critic import ActorCritic
 from triptych.networks.choice import Network, OwnNetwork
-from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Rollout, RolloutSteps
 from triptych.types.bounds import Coefficient, Fraction, Positive
 
 
@@ -108,6 +109,10 @@ class PPO(Algorithm):
             "clip_fraction": (log_ratio.expm1().abs() > self.clip_range).float().mean(),
         }
         return LossOutput(loss, metrics)
+
+    def explain(self, observation: Tensor) -> Explanation:
+        policy, value = self.network(observation)
+        return Explanation(value=value, **described(policy))
 
     def after_turn(self, batch: Rollout) -> None:
         self.network.observe(batch.observation)

@@ -29,7 +29,7 @@ from triptych.functional.schedules import linear_schedule
 from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.q_network import QNetwork
-from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Rollout, RolloutSteps
 from triptych.types.bounds import CountOrZero, Fraction
 
 
@@ -94,6 +94,10 @@ class PQN(Algorithm):
         td_error = minibatch.target - select(q_values, minibatch.action)  # [B]
         loss = half_squared(td_error).mean()
         return LossOutput(loss, {"q_value_mean": q_values.mean(), "epsilon": self.epsilon})
+
+    def explain(self, observation: Tensor) -> Explanation:
+        q_values = self.average_network(observation)  # [T, A]
+        return Explanation(value=q_values.amax(dim=-1), q_values=q_values)
 
     def after_turn(self, batch: Any) -> None:
         self.average_network.follow(self.online_network, self.updates)

@@ -27,7 +27,7 @@ from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.noisy import draw_noise
 from triptych.networks.q_network import QNetwork
-from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Minibatch, Transition
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, Transition
 from triptych.types.bounds import Between, Coefficient, Count, CountOrZero, Fraction
 
 
@@ -106,6 +106,13 @@ class QRDQN(Algorithm):
         losses = quantile_huber(quantiles[batch, action], self.fractions, target, self.huber_limit)
         metrics: dict[str, Tensor | float] = {"q_value_mean": quantiles.detach().mean(), "epsilon": self.epsilon}
         return LossOutput((minibatch.weight * losses).mean(), metrics, priorities=losses)
+
+    def explain(self, observation: Tensor) -> Explanation:
+        quantiles = self.average_network(observation)  # [T, A, Q]
+        q_values = quantiles.mean(dim=-1)
+        return Explanation(
+            q_values.amax(dim=-1), q_values, atoms=quantiles, atom_probs=torch.full_like(quantiles, 1 / quantiles.shape[-1])
+        )
 
     def after_update(self) -> None:
         if self.updates % self.target_update_period_updates == 0:

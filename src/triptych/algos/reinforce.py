@@ -23,12 +23,13 @@ from torch import Tensor
 
 from triptych import ranks
 from triptych.algos.base import Algorithm
+from triptych.functional.distributions import described
 from triptych.functional.losses import half_squared
 from triptych.functional.policy_gradient import policy_gradient_losses, sample
 from triptych.functional.returns import is_of_ended_episode, lambda_returns, successor_values
 from triptych.networks.actor_critic import ActorCritic
 from triptych.networks.choice import Network, OwnNetwork
-from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSteps
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Rollout, RolloutSteps
 from triptych.types.bounds import Coefficient
 
 
@@ -97,6 +98,10 @@ class REINFORCE(Algorithm):
             loss = loss + self.value_coef * value_loss
             metrics |= {"value_loss": value_loss, "value_mean": (share * value).sum()}
         return LossOutput(loss, metrics)
+
+    def explain(self, observation: Tensor) -> Explanation:
+        policy, value = self.network(observation)
+        return Explanation(value=value if self.baseline else None, **described(policy))
 
     def after_turn(self, batch: Rollout) -> None:
         self.network.observe(batch.observation)

@@ -6,11 +6,13 @@ import statistics
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 
+from triptych.callbacks.actions_file import NAME as ACTIONS
+from triptych.callbacks.actions_file import append_actions, cut_actions
 from triptych.callbacks.csv_file import CSVFile, cut_rows, read_rows
 from triptych.types import Episode, RunInterrupted
 from triptych.types.bounds import Count, CountOrZero
@@ -30,6 +32,8 @@ class Metrics(pl.Callback):
         period_frames: between two rows, at most.
         window_episodes: training episodes in ``collect/return_mean``.
         least_rows: of a run that has as many turns; a short one has them more often.
+        keep_actions: of which training episodes the actions are kept, so that they can be watched: those whose actions
+            are ``discrete``, which take a byte or less for each choice, ``all``, or ``none``.
 
     Attributes:
         row: the latest one.
@@ -41,7 +45,9 @@ class Metrics(pl.Callback):
         period_frames: Count,
         window_episodes: Count = 100,
         least_rows: CountOrZero = 50,
+        keep_actions: Literal["discrete", "all", "none"] = "discrete",
     ) -> None:
+        self.keep_actions = keep_actions
         self.directory, self.period_frames, self.least_rows = Path(directory), period_frames, least_rows
         self.row: dict[str, float] = {}
         self.evaluations: list[dict[str, float]] = []
@@ -81,6 +87,7 @@ class Metrics(pl.Callback):
         owed = "eval/return_mean" if clock.owes_evaluation else None
         for name in ("metrics.csv", "episodes.csv"):
             cut_rows(self.directory / name, frames, owed)
+        cut_actions(self.directory / ACTIONS, frames)
         cut_rows(self.directory / "evaluations.csv", frames, "return" if owed else None)
         self._evaluations_file = CSVFile(self.directory / "evaluations.csv", EVALUATION_COLUMNS)
         self._metrics_file = CSVFile(self.directory / "metrics.csv", METRIC_COLUMNS)
@@ -191,6 +198,10 @@ class Metrics(pl.Callback):
         assert self._episodes_file is not None
         self._recent.extend((episode.episode_return, episode.length) for episode in episodes)
         self._since_row += [episode.episode_return for episode in episodes]
+        kinds = {"discrete": "iu", "all": "iuf", "none": ""}[self.keep_actions]
+        kept = [episode for episode in episodes if episode.actions.array.dtype.kind in kinds]
+        if kept:
+            append_actions(self.directory / ACTIONS, kept)
         self._episodes_file.append(
             *(
                 {

@@ -26,22 +26,26 @@ def write_video(path: Path, game: Game, episode: Episode, *, max_frames: int = 4
     Raises:
         NoPicture: nothing can be drawn, or the environment played another game than that of the episode.
     """
+    path.unlink(missing_ok=True)
+    write_pictures(path, itertools.islice(_captioned(game, episode), max_frames), game.spec.render_fps)
+
+
+def write_pictures(path: Path, pictures: Iterator[np.ndarray], fps: float) -> None:
+    """Write pictures ``[H, W, 3]`` uint8 with even sides as an mp4; at least one."""
     import imageio_ffmpeg  # not on every machine that trains
 
-    path.unlink(missing_ok=True)
-    pictures = _captioned(game, episode)
     first = next(pictures)
     with replacing(path) as temporary:
         writer = imageio_ffmpeg.write_frames(
             str(temporary),
             (first.shape[1], first.shape[0]),
-            fps=game.spec.render_fps,
+            fps=fps,
             macro_block_size=2,
             output_params=["-crf", "20"],
         )
         writer.send(None)
         try:
-            for picture in itertools.islice(itertools.chain([first], pictures), max_frames):
+            for picture in itertools.chain([first], pictures):
                 writer.send(picture)
         finally:
             writer.close()

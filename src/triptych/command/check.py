@@ -178,8 +178,11 @@ def _check_env_and_protocol(cfg: DictConfig) -> None:
     settings = settings_of(cfg, "env")
     constructor = find(settings.pop("_target_", Setting("", "???")).value, "env._target_")
     _check("env", settings, signature_of(constructor).keywords, f"env ({cfg.env._target_})")
-    read = {setting.key for setting in settings.values()}
-    protocol = {key: one for key, one in settings_of(cfg, "protocol").items() if f"protocol.{key}" not in read}
+    protocol = settings_of(cfg, "protocol")
+    # In the configuration of a run's folder values stand in the place of interpolations.
+    same = {key for key in settings.keys() & protocol.keys() if settings[key].value == protocol[key].value}
+    read = {setting.key for setting in settings.values()} | {f"protocol.{key}" for key in same}
+    protocol = {key: one for key, one in protocol.items() if f"protocol.{key}" not in read}
     keywords = {key: one for key, one in signature_of(Protocol).keywords.items() if f"protocol.{key}" not in read}
     _check("protocol", protocol, keywords, "protocol")
 

@@ -56,7 +56,7 @@ class Evaluator:
         game = self.make_game(min(num_episodes, self.plan.num_envs))
         self.is_playing = True
         try:
-            seeds, num_random_actions = zip(*self._starts(game, stream, num_episodes), strict=True)
+            seeds, num_random_actions = zip(*self.starts(game, stream, num_episodes), strict=True)
             episodes = play_episodes(game, act, seeds, self.plan.max_episode_steps, num_random_actions)
         finally:
             self.is_playing = False
@@ -69,7 +69,8 @@ class Evaluator:
             self.episodes = episodes
         return episodes
 
-    def _starts(self, game: Game, stream: int, num_episodes: int) -> list[Start]:
+    def starts(self, game: Game, stream: int, num_episodes: int) -> list[Start]:
+        """Return how the first episodes of a stream begin."""
         if game.spec.num_starts is None:
             return [Start(episode_seed(self.seed, stream, index)) for index in range(num_episodes)]
         if self._few_starts is None:

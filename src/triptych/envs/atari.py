@@ -106,6 +106,7 @@ class Atari:
             solved_return=solved_return,
             num_starts=max(noop_max, 1) if repeat_action_prob == 0 else None,
             render_fps=max(EMULATOR_FPS / frame_skip, 1.0),
+            action_names=tuple(action.name.lower() for action in self._envs.ale.get_action_set()),
         )
 
     def start_of(self, seed: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any
 
 import gymnasium
@@ -18,6 +19,7 @@ class Catch(gymnasium.Env):
     was caught, else -1. An episode takes ``rows - 1`` steps.
     """
 
+    actions = IntEnum("actions", ("left", "stay", "right"), start=0)  # by their names, as MiniGrid has them
     metadata = {"render_modes": ["rgb_array"], "render_fps": 5}  # noqa: RUF012  (Gymnasium's own form)
 
     def __init__(self, rows: int = 10, columns: int = 10, render_mode: str | None = None) -> None:

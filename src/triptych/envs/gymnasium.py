@@ -7,7 +7,7 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -55,6 +55,16 @@ def _lives_in(info: Any) -> dict[str, Any]:
     return {"lives": int(lives)} if is_number and np.isfinite(lives) else {"lives": 0}
 
 
+class _Seen(NamedTuple):
+    """What one environment says of itself."""
+
+    registration: Any
+    space: gymnasium.Space  # with its wrappers
+    render_fps: float
+    model: TableModel | None  # of one of numbered states without wrappers
+    action_names: tuple[str, ...]
+
+
 class Gymnasium:
     """N copies of a Gymnasium environment.
 
@@ -96,7 +106,7 @@ class Gymnasium:
         self._id, self._frame_stack, self._make_kwargs = id, frame_stack, dict(make_kwargs or {})
         self._make_kwargs.pop("render_mode", None)  # drawing is for `replay`
         self._wrappers = [_find_wrapper(name) for name in wrappers]
-        registration, space, render_fps, model = self._look_at_one()
+        registration, space, render_fps, model, names = self._look_at_one()
         rule = observation_rule(space, observations, id)
         if frame_stack > 1 and rule.pixel_max is None:
             raise ConfigurationError(
@@ -124,13 +134,12 @@ class Gymnasium:
             render_fps=render_fps,
             num_states=num_states(space),
             model=model,
+            action_names=names if len(names) == actions.spec.get("num_actions") else (),
             **actions.spec,
         )
 
-    def _look_at_one(self) -> tuple[Any, gymnasium.Space, float, TableModel | None]:
-        """Make one environment; return its registration, and with its wrappers its space and pictures per second.
-
-        Without wrappers also its model, where it has one of numbered states.
+    def _look_at_one(self) -> _Seen:
+        """Make one environment and return what it says of itself.
 
         Raises:
             ConfigurationError: it cannot be made, or its wrappers do not fit it.
@@ -151,10 +160,10 @@ class Gymnasium:
             single = self._wrap(single)
         except Exception as error:  # every wrapper has errors of its own
             raise ConfigurationError(f"env.wrappers do not fit env.id={self._id}: {error}") from error
-        space, render_fps = single.observation_space, _render_fps(single)
         model = None if self._wrappers else table_model(single)
+        seen = _Seen(registration, single.observation_space, _render_fps(single), model, _action_names(single))
         single.close()
-        return registration, space, render_fps, model
+        return seen
 
     def _wrap(self, env: gymnasium.Env) -> gymnasium.Env:
         for wrapper in self._wrappers:
@@ -249,6 +258,16 @@ def _render_fps(env: gymnasium.Env) -> float:
     value: Any = metadata.get("render_fps") if isinstance(metadata, dict) else None
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     return float(value) if is_number and 1 <= value <= 1000 else EnvSpec.render_fps
+
+
+def _action_names(env: gymnasium.Env) -> tuple[str, ...]:
+    """Return what an environment calls its actions, as ale-py and MiniGrid do; nothing where it does not say."""
+    inner: Any = env.unwrapped
+    try:
+        meanings = getattr(inner, "get_action_meanings", None)
+        return tuple(str(name).lower() for name in meanings()) if meanings else tuple(one.name for one in inner.actions)
+    except Exception:  # an attribute of that name may be anything
+        return ()
 
 
 def _find_wrapper(entry: Any) -> Wrapper:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Distribution
+from torch.distributions import Categorical, Distribution, Independent, Normal
 
 
 class Factored(Distribution):
@@ -37,3 +37,14 @@ class Factored(Distribution):
     @property
     def mode(self) -> Tensor:
         return self.together([one.mode for one in self.choices])
+
+
+def described(policy: Distribution) -> dict[str, Tensor]:
+    """Return the numbers that a policy consists of, by their names in an `Explanation`; none of an unknown one."""
+    if isinstance(policy, Categorical):
+        return {"action_probs": policy.probs}
+    if isinstance(policy, Factored):
+        return {"action_probs": torch.cat([one.probs for one in policy.choices], dim=-1)}
+    if isinstance(policy, Independent) and isinstance(policy.base_dist, Normal):
+        return {"action_mean": policy.base_dist.mean, "action_std": policy.base_dist.stddev}
+    return {}

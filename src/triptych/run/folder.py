@@ -47,8 +47,8 @@ KINDS: dict[str, Any] = {  # of those fields of summary.json on which something 
 }
 # What a run writes, but for the folders of loggers.
 NAMES = {
-    "config.yaml", "metrics.csv", "episodes.csv", "evaluations.csv", "summary.json", "evaluation.json", "train.log",
-    "not_finite.pt", "checkpoints", "videos",
+    "config.yaml", "metrics.csv", "episodes.csv", "actions.bin", "evaluations.csv", "summary.json", "evaluation.json",
+    "train.log", "not_finite.pt", "checkpoints", "videos",
 }  # fmt: skip
 NODES = {"algo", "env", "protocol", "eval", "seed"}  # of every run's configuration
 

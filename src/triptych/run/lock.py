@@ -81,6 +81,22 @@ class FolderLock:
         self.leave()
 
 
+def is_running(folder: Path) -> bool:
+    """Whether a process holds a folder's lock, as the lock file says, which is only read.
+
+    Of a process on another host it is known that it has begun, and not whether it was killed.
+    """
+    try:
+        number = os.open(folder / ".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        pid, host = _owner(number)
+    finally:
+        os.close(number)
+    return bool(pid) and (host != socket.gethostname() or _is_alive(int(pid)))
+
+
 def _owner(number: int) -> tuple[str, str]:
     """Return the process and the host that a lock file names; empty texts where it names none."""
     pid, _, host = os.pread(number, 300, 0).decode(errors="replace").strip().partition(" ")

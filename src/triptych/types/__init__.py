@@ -24,6 +24,7 @@ from triptych.types.playing import (
     ActorOutput,
     Episode,
     EvaluationResult,
+    Explanation,
     Extras,
     Step,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "Episode",
     "EvaluationResult",
     "ExitCode",
+    "Explanation",
     "Extras",
     "FewStarts",
     "Game",

@@ -50,6 +50,7 @@ class EnvSpec:
         render_fps: pictures of a video per second, one to an env step.
         num_states: of an environment that shows which of so many states it is in, as zeros and a one; else ``None``.
         model: of such an environment, where it tells; no algorithm learns from it.
+        action_names: of the options of a single discrete choice, for people; empty where they are not known.
     """
 
     name: str
@@ -72,6 +73,7 @@ class EnvSpec:
     render_fps: float = 30.0
     num_states: int | None = None
     model: TableModel | None = field(default=None, compare=False, repr=False)
+    action_names: tuple[str, ...] = ()
 
     @property
     def is_image(self) -> bool:

@@ -31,6 +31,25 @@ class ActorOutput(NamedTuple):
     extras: Extras
 
 
+class Explanation(NamedTuple):
+    """What an algorithm thinks of T observations of a game; what it has no opinion of is ``None``.
+
+    ``value`` and ``q_values`` must have a gradient with respect to the observation where they come from a network, so
+    that it can be shown what in the picture they follow: leave out ``no_grad`` and ``detach``.
+    """
+
+    value: Tensor | None = None  # [T] float32, the expected return, as the network says it
+    q_values: Tensor | None = None  # [T, A], the expected return after each action
+    action_probs: Tensor | None = None  # [T, A], the policy; of several choices at once one after the other
+    atoms: Tensor | None = None  # [S] or [T, A, S], the returns that a distribution of returns may have,
+    atom_probs: Tensor | None = None  # [T, A, S], and their probabilities; 1 / S each of quantiles
+    action_mean: Tensor | None = None  # [T, *action_shape], of a Gaussian policy, in the environment's units,
+    action_std: Tensor | None = None  # [T, *action_shape], and its standard deviation
+    visit_counts: Tensor | None = None  # [T, A], of a search at its root,
+    prior_probs: Tensor | None = None  # [T, A], the policy from which it set out,
+    search_value: Tensor | None = None  # [T], and what it found the state to be worth
+
+
 class Actor(Protocol):
     """Whoever chooses actions: a random player, a person, a module.
 

@@ -1,0 +1,1 @@
+"""Showing a game step by step: what was seen, what the network made of it, and what came of it."""

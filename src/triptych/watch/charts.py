@@ -1,0 +1,93 @@
+"""What of a game and its thoughts is drawn, as plain numbers: bars for each action, curves, distributions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from triptych.collect.recording import Recording
+from triptych.types import EnvSpec, Explanation
+
+NUM_BINS = 51  # of distributions whose atoms move
+
+
+def action_names(spec: EnvSpec) -> list[str]:
+    """Name each option of a discrete action, or each number of a continuous one."""
+    if spec.num_actions is not None:
+        return list(spec.action_names) or [f"action {index}" for index in range(spec.num_actions)]
+    if spec.action_sizes:
+        return [f"{choice}: {option}" for choice, size in enumerate(spec.action_sizes) for option in range(size)]
+    return [f"action {index}" for index in range(math.prod(spec.action_shape))]
+
+
+def taken(spec: EnvSpec, recording: Recording) -> list[list[Any]]:
+    """Return for each step which of `action_names` were taken, or the numbers of a continuous action."""
+    actions = np.asarray(recording.episode.actions[: len(recording.rewards)])
+    flat = actions.reshape(len(actions), -1)
+    if not spec.is_discrete:
+        return rounded(flat)
+    first = np.cumsum([0, *spec.action_sizes[:-1]]) if spec.action_sizes else np.zeros(1, int)
+    return (flat + first).tolist()
+
+
+def bars(said: Explanation) -> list[dict[str, Any]]:
+    """Return what is drawn as bars, each with its name, ``[T, A]`` numbers and whether they are shares of 1."""
+    found = []
+    for name, field in (("search", said.visit_counts), ("prior", said.prior_probs)):
+        if field is not None:
+            label = "share of visits" if name == "search" else "prior"
+            found.append(_bar(label, field / field.sum(dim=-1, keepdim=True).clamp(min=1), is_share=True))
+    if said.action_probs is not None:
+        label = "policy of the search" if found else "probability"
+        found.append(_bar(label, said.action_probs, is_share=True))
+    if said.q_values is not None:
+        found.append(_bar("Q-value", said.q_values, is_share=False))
+    return found
+
+
+def _bar(name: str, numbers: Tensor, *, is_share: bool) -> dict[str, Any]:
+    gap = float((numbers.amax(dim=-1) - numbers.amin(dim=-1)).quantile(0.95)) if not is_share else 1.0
+    return {"name": name, "numbers": rounded(numbers), "isShare": is_share, "gap": max(gap, 1e-9)}
+
+
+def curves(said: Explanation) -> list[dict[str, Any]]:
+    """Return the values over the game: the network's, or its largest Q-value, and that of a search."""
+    value = said.value if said.value is not None or said.q_values is None else said.q_values.amax(dim=-1)
+    named = (("V(s)", value), ("V(s) of the search", said.search_value))
+    return [{"name": name, "numbers": rounded(numbers)} for name, numbers in named if numbers is not None]
+
+
+def gaussian(said: Explanation, spec: EnvSpec) -> dict[str, Any] | None:
+    """Return means and deviations ``[T, D]`` of continuous actions, and the range in which they are drawn."""
+    if said.action_mean is None or said.action_std is None:
+        return None
+    mean, std = said.action_mean.flatten(1), said.action_std.flatten(1)
+    low = np.array(spec.action_low, float)
+    high = np.array(spec.action_high, float)
+    low = np.where(np.abs(low) < 1e6, low, (mean - std).amin(dim=0).numpy())
+    high = np.where(np.abs(high) < 1e6, high, (mean + std).amax(dim=0).numpy())
+    return {"mean": rounded(mean), "std": rounded(std), "low": rounded(low), "high": rounded(high)}
+
+
+def distribution(said: Explanation) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return points ``[S]`` and probabilities ``[T, A, S]`` of returns; atoms that move are counted in bins."""
+    if said.atoms is None or said.atom_probs is None:
+        return None
+    if said.atoms.ndim == 1:
+        return said.atoms.numpy(), said.atom_probs.numpy()
+    low, high = float(said.atoms.min()), float(said.atoms.max())
+    position = ((said.atoms - low) / max(high - low, 1e-9) * (NUM_BINS - 1)).round().long()
+    probs = torch.zeros(*said.atoms.shape[:2], NUM_BINS).scatter_add(-1, position, said.atom_probs.float())
+    return np.linspace(low, high, NUM_BINS), probs.numpy()
+
+
+def rounded(numbers: Any) -> Any:
+    """Return numbers as nested lists with four significant digits, ``None`` for what is not finite."""
+    array = np.asarray(numbers, np.float64)
+    if array.ndim > 1:
+        return [rounded(one) for one in array]
+    return [float(f"{number:.4g}") if math.isfinite(number) else None for number in array.tolist()]

@@ -1,0 +1,109 @@
+"""What algorithms say of observations, beside what they play and their own networks."""
+
+import pytest
+import torch
+
+from tests.algos import test_c51, test_dqn, test_muzero
+from tests.algos.test_on_policy import CONTROL, SPEC, a2c, ppo, pqn, reinforce
+from triptych.algos.base import Algorithm
+from triptych.types import EVALUATE, EXPLORE, ActorOutput, EnvSpec
+
+SEVERAL = EnvSpec("several", "none", (5,), "float32", None, (2,), action_sizes=(2, 3))
+
+
+def observations(module, count=6):
+    generator = torch.Generator().manual_seed(3)
+    return torch.randn(count, *module.spec.observation_shape, generator=generator).requires_grad_()
+
+
+def dqn():
+    return test_dqn.DQN(test_dqn.SPEC, **test_dqn.SETTINGS)
+
+
+def c51():
+    module = test_c51.C51(test_c51.SPEC, **test_c51.SETTINGS)
+    torch.nn.init.normal_(module.average_network.network.head.q_values.weight)
+    return module
+
+
+def muzero(**settings):
+    return test_muzero.with_opinions(test_muzero.make(**settings))
+
+
+@pytest.mark.parametrize("make", [dqn, c51, pqn, ppo, a2c, reinforce, muzero, lambda: muzero(search="puct")])
+def test_the_value_has_a_gradient_in_what_is_seen_and_no_chance_is_used_up(make):
+    module = make().eval()
+    seen = observations(module)
+    before = [module.generator(mode).get_state() for mode in (EXPLORE, EVALUATE)]
+    found = module.explain(seen)
+    assert found.value.shape == (6,)
+    (gradient,) = torch.autograd.grad(found.value.sum(), seen)
+    assert (gradient.abs().sum(dim=1) > 0).all()
+    for state, mode in zip(before, (EXPLORE, EVALUATE), strict=True):
+        assert torch.equal(state, module.generator(mode).get_state())
+
+
+@pytest.mark.parametrize("make", [dqn, c51, pqn])
+def test_the_action_of_the_largest_q_value_is_played(make):
+    module = make()
+    module.eval_epsilon = 0.0
+    seen = observations(module)
+    found = module.explain(seen)
+    assert torch.equal(found.q_values.argmax(dim=-1), module.act(seen, EVALUATE).action)
+    assert torch.equal(found.value, found.q_values.amax(dim=-1))
+
+
+def test_a_distribution_has_the_q_values_as_its_means():
+    module = c51()
+    found = module.explain(observations(module))
+    torch.testing.assert_close((found.atom_probs * found.atoms).sum(dim=-1), found.q_values)
+    torch.testing.assert_close(found.atom_probs.sum(dim=-1), torch.ones(6, 2))
+
+
+def test_a_policy_is_told_by_its_probabilities_or_its_mean_and_deviation():
+    module = ppo()
+    policy, value = module.network(observations(module))
+    found = module.explain(observations(module))
+    torch.testing.assert_close(found.action_probs, policy.probs)
+    torch.testing.assert_close(found.value, value)
+
+    module = ppo(CONTROL)
+    found = module.explain(observations(module))
+    torch.testing.assert_close(found.action_mean, module.network(observations(module))[0].mean)
+    assert found.action_std.shape == (6, 2)
+    torch.testing.assert_close(found.action_std[0], torch.tensor([1.0, 2.0]))
+
+    found = ppo(SEVERAL).explain(observations(module))
+    assert found.action_probs.shape == (6, 5)
+    torch.testing.assert_close(found.action_probs[:, :2].sum(dim=-1), torch.ones(6))
+
+
+def test_without_a_baseline_there_is_no_value():
+    module = reinforce(baseline=False)
+    assert module.explain(observations(module)).value is None
+    assert reinforce(SPEC).explain(observations(module)).value is not None
+
+
+def test_a_planner_tells_what_its_search_did():
+    module = muzero()
+    seen = observations(module)
+    found, played = module.explain(seen), module.act(seen, EVALUATE)
+    assert (found.visit_counts.sum(dim=-1) == module.num_simulations).all()
+    torch.testing.assert_close(found.action_probs, played.extras["action_weights"])
+    torch.testing.assert_close(found.search_value, played.extras["value"])
+    torch.testing.assert_close(found.prior_probs.sum(dim=-1), torch.ones(6))
+
+
+class OwnAlgorithm(Algorithm):
+    """Says a value with its actions, as algorithms of users' own do, and draws them."""
+
+    def act(self, observation, mode=EXPLORE):
+        action = torch.randint(3, (len(observation),), generator=self.generator(mode))
+        return ActorOutput(action, {"value": observation.sum(dim=-1)})
+
+
+def test_by_default_it_is_what_acting_says():
+    module = OwnAlgorithm(SPEC, seed=0, learning_rate=1e-3, adam_epsilon=1e-8, max_grad_norm=1.0)
+    seen, state = observations(module), module.generator(EVALUATE).get_state()
+    assert torch.equal(module.explain(seen).value, seen.sum(dim=-1))
+    assert torch.equal(module.generator(EVALUATE).get_state(), state)
