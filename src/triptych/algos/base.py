@@ -117,6 +117,9 @@ class Algorithm(pl.LightningModule):
                 "choose an env with discrete actions, or algo=ppo."
             )
 
+    def begin_episodes(self, is_first: Tensor, mode: str = EXPLORE) -> None:
+        """Take note, before `act`, of the environments ``[N]`` in which an episode begins: a memory forgets there."""
+
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
         """Choose actions for ``[N, *observation_shape]``; ``mode`` is `EXPLORE` or one of ``evaluation_modes``."""
         raise NotImplementedError

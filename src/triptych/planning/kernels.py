@@ -82,8 +82,6 @@ def loop_over_roots(function: Any) -> Any:
         return njit(**settings)(function)
 
 
-
-
 # --- Q-transforms: of a node's actions, from its record and its children's, to ``scores [A]`` -------------------
 
 
