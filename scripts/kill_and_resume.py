@@ -45,6 +45,7 @@ RUNS = {
     "ppo-cartpole": ["algo=ppo", "env=cartpole", *PERIODS, *NORMALIZED, "total_frames=60000"],
     "ppo-half_cheetah": ["algo=ppo", "env=half_cheetah", *PERIODS, *NORMALIZED, "total_frames=20000"],
     "ppo-pong": ["algo=ppo", *PONG, "algo.rollout_length=32", "total_frames=40000"],
+    "recurrent_ppo-cartpole": ["algo=recurrent_ppo", "env=cartpole", *PERIODS, *NORMALIZED, "total_frames=40000"],
     "pqn-cartpole": ["algo=pqn", "env=cartpole", *PERIODS, "total_frames=40000"],
     "pqn-pong": ["algo=pqn", *PONG, "algo.rollout_length=16", "total_frames=40000"],
     "muzero-cartpole": ["algo=muzero", "env=cartpole", *PERIODS, *PLANNER, "total_frames=4000"],

@@ -40,6 +40,7 @@ ON_PONG = {
     "a2c": [],
     "ppo": ["algo.rollout_length=32"],
     "pqn": ["algo.rollout_length=16"],
+    "recurrent_ppo": ["algo.rollout_length=32"],
     "muzero": PLANNER,
     "efficientzero": PLANNER,
 }

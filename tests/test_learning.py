@@ -34,3 +34,16 @@ def test_a_planner_learns_catch_and_its_search_is_ahead_of_its_prior(tmp_path):
     evaluations = [row for row in rows(folder) if row["eval/return_mean"]]
     gains = [float(row["eval/return_mean"]) - float(row["eval/return_mean_without_search"]) for row in evaluations]
     assert sum(gains) / len(gains) >= 0.1
+
+
+CUE = ["env=gym", "eval.period_frames=100000", "eval.final_episodes=100", "trainer.num_threads=1"]
+QUICK_POLICY = ["algo.learning_rate=1e-3", "algo.learning_rate_decay_env_steps=null", "algo.rollout_length=32"]
+
+
+@pytest.mark.learning
+@pytest.mark.parametrize("env", ["Cue-v0", "CuePixels-v0"])
+def test_a_memory_knows_at_the_end_what_was_shown_at_the_beginning(env, tmp_path):
+    arguments = [f"env.id=tests.memory_env:{env}", *CUE, *QUICK_POLICY, "total_frames=20000"]
+    returned = final_return(tmp_path / "memory", "algo=recurrent_ppo", *arguments, "algo.memory_units=32")
+    assert returned >= 0.95
+    assert final_return(tmp_path / "none", "algo=ppo", *arguments) <= 0.5  # half of the sides guessed: 0 on average

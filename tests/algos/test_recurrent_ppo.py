@@ -91,7 +91,7 @@ def test_the_value_at_a_cut_is_of_all_that_its_episode_has_shown_and_of_nothing_
     module = recurrent_ppo(gae_lambda=0.0)  # targets of one step show the value of the next observation
     rollout = play(module, length=12)
     target = module.targets(rollout).target.detach()
-    assert 0 < int((rollout.is_last & (rollout.discount > 0)).sum())
+    assert int((rollout.is_last & (rollout.discount > 0)).sum()) > 0
     for env in range(4):
         start = 0
         for time in range(12):

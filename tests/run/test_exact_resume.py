@@ -26,6 +26,8 @@ RUNS = {
     "ppo, normalised": ["algo=ppo", *ON_CARTPOLE, *NORMALIZED, "algo.rollout_length=16", "algo.num_minibatches=4"],
     "ppo, continuous": ["algo=ppo", "env=pendulum", *PERIODS, *NORMALIZED, "env.num_envs=4", "algo.rollout_length=32",
                         "algo.num_minibatches=4", "total_frames=1000"],
+    "recurrent_ppo": ["algo=recurrent_ppo", *ON_CARTPOLE, *NORMALIZED, "env.num_envs=4", "algo.rollout_length=16",
+                      "algo.num_minibatches=2", "algo.memory_units=16"],
     "pqn": ["algo=pqn", *ON_CARTPOLE, "algo.rollout_length=8", "algo.num_minibatches=4"],
     "muzero": ["algo=muzero", *ON_CARTPOLE, *SMALL_PLANNER, "algo.num_observations=11", "algo.n_step=5"],
     "efficientzero": ["algo=efficientzero", *ON_CARTPOLE, *SMALL_PLANNER],

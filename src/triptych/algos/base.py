@@ -40,6 +40,7 @@ from triptych.types import (
     NotFinite,
     ReplayBatch,
     Rollout,
+    RolloutSequences,
     RolloutSteps,
     chance_seed,
 )
@@ -124,7 +125,7 @@ class Algorithm(pl.LightningModule):
         """Choose actions for ``[N, *observation_shape]``; ``mode`` is `EXPLORE` or one of ``evaluation_modes``."""
         raise NotImplementedError
 
-    def targets(self, rollout: Rollout) -> RolloutSteps:
+    def targets(self, rollout: Rollout) -> RolloutSteps | RolloutSequences:
         """Return all ``T · N`` steps of a rollout with what they should lead to; on-policy algorithms only."""
         raise NotImplementedError(f"{type(self).__name__} has no targets, so it cannot learn from rollouts")
 

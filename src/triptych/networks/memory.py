@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -36,7 +38,7 @@ class Memory(nn.Module):
         borders = sorted({0, *starts, len(features)})
         summaries = []
         with torch.autocast(features.device.type, enabled=False):
-            for start, end in zip(borders[:-1], borders[1:], strict=True):  # in between, no episode begins
+            for start, end in itertools.pairwise(borders):  # in between, no episode begins
                 state = state.masked_fill(is_first[start][:, None], 0.0)
                 output, cell = (part.contiguous()[None] for part in state.chunk(2, dim=1))
                 summary, (output, cell) = self.lstm(features[start:end].float(), (output, cell))

@@ -82,6 +82,8 @@ def loop_over_roots(function: Any) -> Any:
         return njit(**settings)(function)
 
 
+
+
 # --- Q-transforms: of a node's actions, from its record and its children's, to ``scores [A]`` -------------------
 
 
