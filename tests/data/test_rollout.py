@@ -85,8 +85,8 @@ def test_shapes_types_and_the_clock(tmp_path):
     rollout = rollouts[-1]
     assert isinstance(rollout, Rollout)
     assert rollout.observation.shape == rollout.next_observation.shape == (4, 3, 2, 1, 5)
-    scalars = (rollout.action, rollout.reward, rollout.discount, rollout.is_last, rollout.is_first, rollout.extras["value"])
-    assert all(field.shape == (4, 3) for field in scalars)
+    scalars = (rollout.action, rollout.reward, rollout.discount, rollout.is_last, rollout.extras["value"])
+    assert all(field.shape == (4, 3) for field in (*scalars, rollout.is_first))
     assert [field.dtype for field in scalars[:4]] == [torch.int64, torch.float32, torch.float32, torch.bool]
     assert rollout.rows.shape == (6, 4)
     assert [rollout.env_steps for rollout in rollouts] == [12, 24, 36, 48, 60]
