@@ -21,6 +21,8 @@ RUNS = {
     "dqn on disk": ["algo=dqn", *ON_CARTPOLE, *LATE, "algo.replay.storage=disk"],
     "prioritized_dqn, 3 steps": ["algo=prioritized_dqn", *ON_CARTPOLE, *PRIORITIZED, *LATE],
     "c51": ["algo=c51", *ON_CARTPOLE, *LATE],
+    "r2d2": ["algo=r2d2", *ON_CARTPOLE, *LATE, "algo.batch_size=4", "algo.burn_in_steps=5", "algo.sequence_steps=8",
+             "algo.memory_units=16"],
     "reinforce": ["algo=reinforce", *ON_CARTPOLE, "algo.rollout_length=20"],
     "a2c": ["algo=a2c", *ON_CARTPOLE],
     "ppo, normalised": ["algo=ppo", *ON_CARTPOLE, *NORMALIZED, "algo.rollout_length=16", "algo.num_minibatches=4"],

@@ -15,6 +15,7 @@ from triptych.types.learning import (
     RolloutSequences,
     RolloutSteps,
     Segment,
+    StoredSequence,
     Transition,
 )
 from triptych.types.playing import (
@@ -59,6 +60,7 @@ __all__ = [
     "RunInterrupted",
     "Segment",
     "Step",
+    "StoredSequence",
     "Transition",
     "chance_seed",
 ]

@@ -40,7 +40,24 @@ class Segment(NamedTuple):
     is_known: Tensor  # [..., U + 1] bool, a step was played or the episode has terminated before: there is a value
 
 
-Sample = TypeVar("Sample", bound=tuple)  # a `Transition`, a `Segment`, or what another replay yields
+class StoredSequence(NamedTuple):
+    """A stretch of what one environment showed, episodes one after the other, for a network with a memory.
+
+    L = P + U + n rows: P to find the state again, U to learn from, and n more for their targets. A row is a step, or the
+    last observation of an episode, or neither; only of steps there is something to learn.
+    """
+
+    observation: Tensor  # [..., L, *observation_shape]
+    is_first: Tensor  # [..., L] bool, an episode begins with this observation
+    hidden_state: Tensor  # [..., H] float32, before the first row, of the network that played
+    action: Tensor  # [..., U, *action_shape]
+    reward: Tensor  # [..., U] float32, sum of γⁱ rᵢ over the steps of the window that begins there
+    discount: Tensor  # [..., U] float32, γ to the number of its steps, or 0 after termination
+    num_steps: Tensor  # [..., U] int64, of the window, n at most: so many rows on is the observation after it
+    is_known: Tensor  # [..., U] bool, there is such a window
+
+
+Sample = TypeVar("Sample", bound=tuple)  # a `Transition`, a `Segment`, a `StoredSequence`, or what another replay yields
 
 
 class Minibatch(NamedTuple, Generic[Sample]):
