@@ -36,10 +36,12 @@ ON_PONG = {
     "double_dqn": OFF_POLICY,
     "dueling_dqn": OFF_POLICY,
     "prioritized_dqn": OFF_POLICY,
+    "r2d2": OFF_POLICY,
     "reinforce": ["algo.rollout_length=100"],
     "a2c": [],
     "ppo": ["algo.rollout_length=32"],
     "pqn": ["algo.rollout_length=16"],
+    "recurrent_ppo": ["algo.rollout_length=32"],
     "muzero": PLANNER,
     "efficientzero": PLANNER,
 }

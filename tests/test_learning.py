@@ -34,3 +34,32 @@ def test_a_planner_learns_catch_and_its_search_is_ahead_of_its_prior(tmp_path):
     evaluations = [row for row in rows(folder) if row["eval/return_mean"]]
     gains = [float(row["eval/return_mean"]) - float(row["eval/return_mean_without_search"]) for row in evaluations]
     assert sum(gains) / len(gains) >= 0.1
+
+
+CUE = ["env=gym", "eval.period_frames=100000", "eval.final_episodes=100", "trainer.num_threads=1"]
+QUICK_POLICY = ["algo.learning_rate=1e-3", "algo.learning_rate_decay_env_steps=null", "algo.rollout_length=32"]
+
+
+QUICK_VALUES = [
+    "algo.learning_rate=1e-3", "algo.learning_starts_env_steps=1000", "algo.epsilon_decay_env_steps=6000",
+    "algo.env_steps_per_update=16", "algo.replay.capacity_env_steps=10000", "algo.target_update_period_updates=50",
+]  # fmt: skip
+SHORT_MEMORY = {
+    "recurrent_ppo": ["algo.memory_units=32"],
+    "r2d2": ["algo.memory_units=32", "algo.burn_in_steps=4", "algo.sequence_steps=12"],
+}
+
+
+@pytest.mark.learning
+@pytest.mark.parametrize("env", ["Cue-v0", "CuePixels-v0"])
+@pytest.mark.parametrize(
+    ("algo", "without", "settings"),
+    [
+        ("recurrent_ppo", "ppo", [*QUICK_POLICY, "total_frames=20000"]),
+        ("r2d2", "dqn", [*QUICK_VALUES, "total_frames=12000"]),
+    ],
+)
+def test_a_memory_knows_at_the_end_what_was_shown_at_the_beginning(algo, without, settings, env, tmp_path):
+    arguments = [f"env.id=tests.memory_env:{env}", *CUE, *settings]
+    assert final_return(tmp_path / "memory", f"algo={algo}", *arguments, *SHORT_MEMORY[algo]) >= 0.95
+    assert final_return(tmp_path / "none", f"algo={without}", *arguments) <= 0.5  # 0 on average, of a guess

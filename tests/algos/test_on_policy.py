@@ -66,7 +66,7 @@ def make_steps(module):
 
 def column(rollout, env):
     """Return the rollout of one environment alone."""
-    *fields, extras, _, env_steps = rollout
+    *fields, extras, _, env_steps, _ = rollout
     extras = {name: value[:, [env]] for name, value in extras.items()}
     return Rollout(*(field[:, [env]] for field in fields), extras, torch.arange(len(rollout.reward))[None], env_steps)
 

@@ -4,12 +4,13 @@ import pytorch_lightning as pl
 import torch
 
 from tests.fakes import Script, ScriptedGame, label, random_script
+from triptych.algos.hidden_states import HiddenStates
 from triptych.callbacks.finish import Finish
 from triptych.data.evaluation import EvaluationPlan
-from triptych.data.rollout import RolloutDataModule
+from triptych.data.rollout import RolloutDataModule, SequenceDataModule
 from triptych.data.room import check_room
 from triptych.envs.atari import Atari
-from triptych.types import EVALUATE, EXPLORE, ActorOutput, ConfigurationError, EmptyTurn, Rollout
+from triptych.types import EVALUATE, EXPLORE, ActorOutput, ConfigurationError, EmptyTurn, Rollout, RunInterrupted
 
 
 class Actor(pl.LightningModule):
@@ -48,7 +49,8 @@ def make_data(actor, make_game, tmp_path, **settings):
         "seed": 0, "num_envs": 3, "rollout_length": 4, "discount": 0.9, "total_frames": 2 * 60,
         "directory": tmp_path,
     } | settings  # fmt: skip
-    return RolloutDataModule(make_game, actor, probe.spec, evaluation=plan, **settings)
+    kind = settings.pop("kind", RolloutDataModule)
+    return kind(make_game, actor, probe.spec, evaluation=plan, **settings)
 
 
 def scripted(num_envs):
@@ -84,7 +86,7 @@ def test_shapes_types_and_the_clock(tmp_path):
     assert isinstance(rollout, Rollout)
     assert rollout.observation.shape == rollout.next_observation.shape == (4, 3, 2, 1, 5)
     scalars = (rollout.action, rollout.reward, rollout.discount, rollout.is_last, rollout.extras["value"])
-    assert all(field.shape == (4, 3) for field in scalars)
+    assert all(field.shape == (4, 3) for field in (*scalars, rollout.is_first))
     assert [field.dtype for field in scalars[:4]] == [torch.int64, torch.float32, torch.float32, torch.bool]
     assert rollout.rows.shape == (6, 4)
     assert [rollout.env_steps for rollout in rollouts] == [12, 24, 36, 48, 60]
@@ -208,6 +210,68 @@ def test_an_owed_evaluation_is_played_in_an_empty_turn(tmp_path):
 def test_uneven_minibatches_are_refused(tmp_path):
     with pytest.raises(ConfigurationError, match=r"algo.num_minibatches=5 .* env.num_envs=3 .* = 12 env steps"):
         make_data(Actor(), scripted, tmp_path, num_minibatches=5)
+
+
+def test_minibatches_of_sequences_share_the_environments(tmp_path):
+    actor = Actor()
+    data = make_data(actor, scripted, tmp_path, kind=SequenceDataModule, num_envs=4, num_epochs=3, num_minibatches=2)
+    rollouts = fit(actor, data, tmp_path)
+    assert data.clock.turn == (4, 16, 6)
+    for rollout in rollouts:
+        assert rollout.rows.shape == (6, 2)
+        assert [sorted(epoch.flatten().tolist()) for epoch in rollout.rows.view(3, 2, 2)] == [[0, 1, 2, 3]] * 3
+    assert len({tuple(rollout.rows.flatten().tolist()) for rollout in rollouts}) > 1
+    sequences = rollouts[-1].sequences(rollouts[-1].reward, rollouts[-1].reward).at(torch.tensor([2, 0]))
+    assert [label(one).env_index for one in sequences.observation[0]] == [2, 0]
+    torch.testing.assert_close(sequences.extras["value"], rollouts[-1].extras["value"][:, [2, 0]])
+    with pytest.raises(ConfigurationError, match=r"num_minibatches=2 does not divide .* env.num_envs=3; choose"):
+        make_data(Actor(), scripted, tmp_path, kind=SequenceDataModule, num_minibatches=2)
+
+
+def test_a_first_observation_follows_the_end_of_an_episode(tmp_path):
+    rollouts, _, _ = train(tmp_path)
+    is_first = torch.cat([rollout.is_first for rollout in rollouts])
+    times = torch.cat([rollout.observation for rollout in rollouts])
+    assert is_first[0].all()
+    assert is_first.tolist() == [[label(one).time == 0 for one in row] for row in times]
+    assert 0 < int(is_first[1:].sum()) < is_first[1:].numel()
+
+
+class RememberingActor(Actor):
+    """Counts the steps of each environment's episode, which is all that it remembers."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden_states, self.seen, self.on_act = HiddenStates(1), [], lambda: None
+
+    def begin_episodes(self, is_first, mode):
+        self.hidden_states.begin_episodes(is_first, mode)
+
+    def act(self, observation, mode):
+        state = self.hidden_states.of(mode, len(observation))
+        self.hidden_states.keep(mode, state + 1)
+        self.seen += [(mode, label(one).time, int(count)) for one, count in zip(observation, state, strict=True)]
+        self.on_act()
+        return super().act(observation, mode)
+
+
+def test_whoever_plays_says_where_episodes_begin(tmp_path):
+    actor = RememberingActor()
+    fit(actor, make_data(actor, scripted, tmp_path, plan={"period_frames": 2 * 24, "episodes": 5}), tmp_path)
+    assert {mode for mode, _, _ in actor.seen} == {EXPLORE, EVALUATE}
+    assert all(time == count for _, time, count in actor.seen)
+
+
+def test_a_rollout_that_is_forgotten_is_no_longer_remembered(tmp_path):
+    actor = RememberingActor()
+    data = make_data(actor, scripted, tmp_path)
+    fit(actor, data, tmp_path)  # which leaves the trainer
+    before, num_seen = actor.hidden_states.state_dict(), len(actor.seen)
+    actor.on_act = lambda: setattr(data, "is_stopping", len(actor.seen) >= num_seen + 2 * 3)
+    with pytest.raises(RunInterrupted):
+        data.play_turn()
+    assert len(actor.seen) == num_seen + 2 * 3
+    torch.testing.assert_close(actor.hidden_states.state_dict(), before)
 
 
 def test_a_long_episode_over_many_rollouts_is_cut_by_none(tmp_path):

@@ -41,6 +41,7 @@ from triptych.types import (
     NotFinite,
     ReplayBatch,
     Rollout,
+    RolloutSequences,
     RolloutSteps,
     chance_seed,
 )
@@ -120,6 +121,9 @@ class Algorithm(pl.LightningModule):
                 "choose an env with discrete actions, or algo=ppo."
             )
 
+    def begin_episodes(self, is_first: Tensor, mode: str = EXPLORE) -> None:
+        """Take note, before `act`, of the environments ``[N]`` in which an episode begins: a memory forgets there."""
+
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
         """Choose actions for ``[N, *observation_shape]``; ``mode`` is `EXPLORE` or one of ``evaluation_modes``."""
         raise NotImplementedError
@@ -136,7 +140,7 @@ class Algorithm(pl.LightningModule):
         self._evaluation.set_state(state)
         return Explanation(value=extras.get("value"), action_probs=extras.get("action_weights"))
 
-    def targets(self, rollout: Rollout) -> RolloutSteps:
+    def targets(self, rollout: Rollout) -> RolloutSteps | RolloutSequences:
         """Return all ``T · N`` steps of a rollout with what they should lead to; on-policy algorithms only."""
         raise NotImplementedError(f"{type(self).__name__} has no targets, so it cannot learn from rollouts")
 

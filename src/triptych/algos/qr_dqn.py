@@ -109,10 +109,8 @@ class QRDQN(Algorithm):
 
     def explain(self, observation: Tensor) -> Explanation:
         quantiles = self.average_network(observation)  # [T, A, Q]
-        q_values = quantiles.mean(dim=-1)
-        return Explanation(
-            q_values.amax(dim=-1), q_values, atoms=quantiles, atom_probs=torch.full_like(quantiles, 1 / quantiles.shape[-1])
-        )
+        q_values, probs = quantiles.mean(dim=-1), torch.full_like(quantiles, 1 / quantiles.shape[-1])
+        return Explanation(q_values.amax(dim=-1), q_values, atoms=quantiles, atom_probs=probs)
 
     def after_update(self) -> None:
         if self.updates % self.target_update_period_updates == 0:

@@ -14,6 +14,11 @@ from triptych.collect.restore import Diverged, digest, replay_running
 from triptych.types import Actions, Episode, Game, Step
 
 Act = Callable[[np.ndarray], tuple[np.ndarray, dict[str, np.ndarray]]]  # observation [N] -> action [N], extras
+BeginEpisodes = Callable[[np.ndarray], None]  # is_first [N] bool, before `Act` is asked for actions there
+
+
+def remember_nothing(is_first: np.ndarray) -> None:
+    """Ignore that episodes begin: what who acts without a memory needs to know of it."""
 
 
 def episode_seed(seed: int, env_index: int, episode_index: int) -> int:
@@ -36,6 +41,7 @@ class Collector:
         seed: of the run; each episode's seed derives from it.
         clip_rewards: learn from the sign of the reward (Mnih et al. 2015, Methods). Statistics stay unclipped.
         life_loss_is_terminal: a lost life is worth a termination to the learner; the game goes on.
+        begin_episodes: is told before ``act`` which environments ``[N]`` begin an episode.
     """
 
     def __init__(
@@ -46,8 +52,9 @@ class Collector:
         *,
         clip_rewards: bool = False,
         life_loss_is_terminal: bool = False,
+        begin_episodes: BeginEpisodes = remember_nothing,
     ) -> None:
-        self.game, self.act, self.seed = game, act, seed
+        self.game, self.act, self.begin_episodes, self.seed = game, act, begin_episodes, seed
         self.clip_rewards, self.life_loss_is_terminal = clip_rewards, life_loss_is_terminal
         self.env_steps = 0  # received so far, over all environments
         self._first_index = game.num_envs * ranks.rank()  # of the run's environments
@@ -63,6 +70,8 @@ class Collector:
         """Choose actions for the latest observations and send them."""
         if not self._running:
             self._start()
+        if self._is_first.any():
+            self.begin_episodes(self._is_first)
         self._action, self._extras = self.act(self._observation)
         self.game.send(self._action)
         self._is_in_flight = True

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from triptych.collect.collector import Act
+from triptych.collect.collector import Act, BeginEpisodes, remember_nothing
 from triptych.collect.finite import check_finite
 from triptych.types import Episode, Game
 
@@ -17,6 +17,7 @@ def play_episodes(
     seeds: Sequence[int],
     max_steps: int | None = None,
     num_random_actions: Sequence[int] = (),
+    begin_episodes: BeginEpisodes = remember_nothing,
 ) -> list[Episode]:
     """Play one whole episode from each seed and return them in the order of the seeds.
 
@@ -30,6 +31,7 @@ def play_episodes(
         max_steps: env steps after which an episode is cut.
         num_random_actions: with how many random actions each episode begins, drawn from its seed; none where empty.
             The game must have one discrete choice of actions.
+        begin_episodes: is told before ``act`` which environments ``[N]`` begin an episode.
     """
     counts = num_random_actions or [0] * len(seeds)
     openings = [_random_actions(game, seed, count) for seed, count in zip(seeds, counts, strict=True)]
@@ -52,6 +54,7 @@ def play_episodes(
             env_seeds.append(seed)
         observation = game.reset(np.array(env_seeds), mask)[0].copy()
         check("observation", observation)
+        begin_episodes(mask)
         return observation
 
     observation = start(np.ones(num_envs, dtype=bool))

@@ -90,7 +90,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
         self.num_own_envs = num_envs // ranks.size()
         self.clip_rewards, self.life_loss_is_terminal = clip_rewards, life_loss_is_terminal
         self.clock = Clock(turn, spec.frame_skip, total_frames=total_frames, period_frames=evaluation.period_frames)
-        self.evaluator = Evaluator(make_game, self.act, seed, evaluation)
+        self.evaluator = Evaluator(make_game, self.act, seed, evaluation, self.begin_episodes)
         self.test_stream = TEST_STREAM
         self.say: Callable[[str], None] = lambda line: None
         self.ended_episodes: list[Episode] = []  # since a callback last took them
@@ -108,6 +108,7 @@ class EnvironmentDataModule(pl.LightningDataModule):
                 self.seed,
                 clip_rewards=self.clip_rewards,
                 life_loss_is_terminal=self.life_loss_is_terminal,
+                begin_episodes=self.begin_episodes,
             )
             if self._collector_state is not None:
                 reason = self._collector.load_state_dict(self._collector_state)
@@ -119,6 +120,11 @@ class EnvironmentDataModule(pl.LightningDataModule):
     def is_filling(self) -> bool:
         """Whether what is played now is only remembered: nothing is learned from it yet."""
         return False
+
+    def begin_episodes(self, is_first: np.ndarray, mode: str = EXPLORE) -> None:
+        """Tell an actor that may remember which environments ``[N]`` begin an episode."""
+        if hasattr(self.actor, "begin_episodes"):  # a plain actor may have no memory
+            self.actor.begin_episodes(torch.from_numpy(is_first), mode)
 
     @torch.no_grad()
     def act(self, observation: np.ndarray, mode: str = EXPLORE) -> tuple[np.ndarray, dict[str, np.ndarray]]:

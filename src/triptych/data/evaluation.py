@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import IterableDataset
 
 from triptych import ranks
-from triptych.collect.collector import Act, episode_seed
+from triptych.collect.collector import Act, BeginEpisodes, episode_seed, remember_nothing
 from triptych.collect.evaluation import play_episodes
 from triptych.data.starts import CONFIRM_STREAM, FewStartsPlan, Start
 from triptych.types import EVALUATE, Episode, EvaluationResult, FewStarts, Game, GameFactory
@@ -36,6 +36,7 @@ class Evaluator:
         act: chooses the actions of ``[N, ...]`` observations; its keyword ``mode`` says how to play.
         seed: of the run.
         plan: which says how many environments share the episodes of one evaluation, and where episodes are cut.
+        begin_episodes: is told before ``act`` which environments begin an episode, with the same keyword.
 
     Attributes:
         say: what a line is told to, once, when an episode was cut.
@@ -43,8 +44,16 @@ class Evaluator:
         episodes: of the latest evaluation in the mode that counts.
     """
 
-    def __init__(self, make_game: GameFactory, act: Callable[..., object], seed: int, plan: EvaluationPlan) -> None:
+    def __init__(
+        self,
+        make_game: GameFactory,
+        act: Callable[..., object],
+        seed: int,
+        plan: EvaluationPlan,
+        begin_episodes: Callable[..., None] | None = None,
+    ) -> None:
         self.make_game, self.act, self.seed, self.plan = make_game, act, seed, plan
+        self.begin_episodes = begin_episodes
         self.say: Callable[[str], None] = lambda line: None
         self.is_playing = self._has_said = False
         self.episodes: list[Episode] = []
@@ -53,17 +62,20 @@ class Evaluator:
     def play(self, stream: int, num_episodes: int, mode: str = EVALUATE) -> list[Episode]:
         """Play whole episodes, always the same ones for the same stream."""
         act: Act = functools.partial(self.act, mode=mode)  # type: ignore[assignment]
+        begin: BeginEpisodes = remember_nothing
+        if self.begin_episodes is not None:
+            begin = functools.partial(self.begin_episodes, mode=mode)
         game = self.make_game(min(num_episodes, self.plan.num_envs))
         self.is_playing = True
         try:
             seeds, num_random_actions = zip(*self.starts(game, stream, num_episodes), strict=True)
-            episodes = play_episodes(game, act, seeds, self.plan.max_episode_steps, num_random_actions)
+            most = self.plan.max_episode_steps
+            episodes = play_episodes(game, act, seeds, most, num_random_actions, begin)
         finally:
             self.is_playing = False
             game.close()
         if not self._has_said and any(episode.is_cut for episode in episodes):
             self._has_said = True
-            most = self.plan.max_episode_steps
             self.say(f"Episodes of an evaluation were cut after eval.max_episode_steps={most}; their returns count.")
         if mode == EVALUATE:
             self.episodes = episodes

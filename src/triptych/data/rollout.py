@@ -44,18 +44,25 @@ class RolloutDataModule(EnvironmentDataModule):
         num_minibatches: Count = 1,
         **kwargs: Any,
     ) -> None:
-        num_rows = num_envs * rollout_length
+        num_rows, what = self.rows_of(num_envs, rollout_length)
         if num_rows % (num_minibatches * ranks.size()):
             share = f", shared by trainer.devices={ranks.size()}" if ranks.size() > 1 else ""
             raise ConfigurationError(
-                f"algo.num_minibatches={num_minibatches} does not divide a rollout of env.num_envs={num_envs} times "
-                f"algo.rollout_length={rollout_length} = {num_rows} env steps{share}; choose numbers that do."
+                f"algo.num_minibatches={num_minibatches} does not divide {what}{share}; choose numbers that do."
             )
-        turn = Turn(rollout_length, num_rows, num_epochs * num_minibatches)
+        turn = Turn(rollout_length, num_envs * rollout_length, num_epochs * num_minibatches)
         super().__init__(*args, num_envs=num_envs, turn=turn, **kwargs)
         self.discount, self.num_epochs, self.num_minibatches = discount, num_epochs, num_minibatches
+        self._num_own_rows = num_rows // ranks.size()
         self._reward_scaling = RewardScaling(self.num_own_envs, discount) if normalize_rewards else None
         self._generator = torch.Generator().manual_seed(chance_seed(self.seed, "minibatches", ranks.rank()))
+
+    @staticmethod
+    def rows_of(num_envs: int, rollout_length: int) -> tuple[int, str]:
+        """Return how many rows of a rollout the minibatches share, and what they are, in words."""
+        num_rows = num_envs * rollout_length
+        what = f"env.num_envs={num_envs} times algo.rollout_length={rollout_length} = {num_rows} env steps"
+        return num_rows, f"a rollout of {what}"
 
     def needs(self, save_period_frames: int) -> Needs:
         observation_nbytes = math.prod(self.spec.observation_shape) * np.dtype(self.spec.observation_dtype).itemsize
@@ -79,23 +86,30 @@ class RolloutDataModule(EnvironmentDataModule):
         self.clock.turns += 1
         return self._rollout(steps)
 
-    def _before_turn(self) -> tuple[dict[str, Any], torch.Tensor | None]:
+    def _before_turn(self) -> tuple[dict[str, Any], torch.Tensor | None, dict[str, Any] | None]:
         chance = getattr(self.actor, "generator", None)  # of the actions; a plain actor may have none
-        return self.state_dict(), chance(EXPLORE).get_state() if chance is not None else None
+        memory = getattr(self.actor, "hidden_states", None)  # of a recurrent network
+        return (
+            self.state_dict(),
+            chance(EXPLORE).get_state() if chance is not None else None,
+            memory.state_dict() if memory is not None else None,
+        )
 
-    def _turn_back(self, before: tuple[dict[str, Any], torch.Tensor | None]) -> None:
-        """Forget what was played since ``before``: episodes, clocks, what was seen of rewards, and chances."""
-        state, chance = before
+    def _turn_back(self, before: tuple[dict[str, Any], torch.Tensor | None, dict[str, Any] | None]) -> None:
+        """Forget what was played since ``before``: episodes, clocks, what was seen of rewards, chances, memories."""
+        state, chance, memory = before
         assert self._collector is not None
         self._collector.game.close()  # where it stands is of no use: it is made anew when the run goes on
         self._collector = None
         self.load_state_dict(state)
         if chance is not None:
             self.actor.generator(EXPLORE).set_state(chance)  # type: ignore[attr-defined]
+        if memory is not None:
+            self.actor.hidden_states.load_state_dict(memory)  # type: ignore[attr-defined]
         self.ended_episodes = []
 
     def _rollout(self, steps: list[Step]) -> Rollout:
-        observation, action, reward, is_terminal, is_last, _, next_observation, extras = zip(*steps, strict=True)
+        observation, action, reward, is_terminal, is_last, is_first, next_observation, extras = zip(*steps, strict=True)
         return Rollout(
             observation=_stack(observation),
             action=_stack(action),
@@ -106,10 +120,11 @@ class RolloutDataModule(EnvironmentDataModule):
             extras={name: _stack([extra[name] for extra in extras]) for name in extras[0]},  # type: ignore
             rows=self._rows(),
             env_steps=self.clock.env_steps,
+            is_first=_stack(is_first),
         )
 
     def _rows(self) -> torch.Tensor:
-        num_rows = self.clock.turn.env_steps // ranks.size()
+        num_rows = self._num_own_rows
         epochs = [torch.randperm(num_rows, generator=self._generator) for _ in range(self.num_epochs)]
         return torch.cat(epochs).view(self.clock.turn.updates, num_rows // self.num_minibatches)
 
@@ -122,6 +137,19 @@ class RolloutDataModule(EnvironmentDataModule):
         self._generator.set_state(state_dict["generator"].cpu())
         if self._reward_scaling is not None:
             self._reward_scaling.load_state_dict(state_dict["reward_scaling"])
+
+
+class SequenceDataModule(RolloutDataModule):
+    """The same, but each minibatch is of whole sequences: all steps of some environments, in order of time.
+
+    Args:
+        num_minibatches: updates per epoch; they share the environments evenly, in an order drawn anew for each epoch.
+        The rest: see `RolloutDataModule`.
+    """
+
+    @staticmethod
+    def rows_of(num_envs: int, rollout_length: int) -> tuple[int, str]:
+        return num_envs, f"the sequences of a rollout, env.num_envs={num_envs}"
 
 
 def _stack(arrays: Any) -> torch.Tensor:

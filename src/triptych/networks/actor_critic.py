@@ -72,6 +72,32 @@ class GaussianHead(nn.Module):
         )
 
 
+PolicyHead = CategoricalHead | FactoredHead | GaussianHead
+
+
+def make_policy_head(num_features: int, spec: EnvSpec) -> PolicyHead:
+    """Make what turns features into a distribution over the actions of an environment."""
+    if spec.num_actions is not None:
+        return CategoricalHead(num_features, spec.num_actions)
+    if spec.action_sizes:
+        return FactoredHead(num_features, spec)
+    return GaussianHead(num_features, spec)
+
+
+def make_normalization(spec: EnvSpec, is_wanted: bool) -> RunningNormalization | None:
+    """Make what brings vectors to mean 0 and variance 1 as seen so far, where it is wanted.
+
+    Raises:
+        ConfigurationError: images were to be normalised.
+    """
+    if is_wanted and spec.is_image:
+        raise ConfigurationError(
+            f"algo.normalize_observations=true is for vectors, but {spec.name} shows images, whose pixels are "
+            "scaled already; leave it false."
+        )
+    return RunningNormalization(spec.observation_shape) if is_wanted else None
+
+
 class ActorCritic(nn.Module):
     """π(·|s) and V(s): on one torso for images, on one each for vectors.
 
@@ -94,25 +120,14 @@ class ActorCritic(nn.Module):
         network: Network | OwnNetwork | None = None,
     ) -> None:
         super().__init__()
-        if normalize_observations and spec.is_image:
-            raise ConfigurationError(
-                f"algo.normalize_observations=true is for vectors, but {spec.name} shows images, whose pixels are "
-                "scaled already; leave it false."
-            )
-        self.normalization = RunningNormalization(spec.observation_shape) if normalize_observations else None
+        self.normalization = make_normalization(spec, normalize_observations)
         torsos = [
             make_torso(spec, network, vector_sizes=(64, 64), activation=nn.Tanh)
             for _ in range(1 if spec.is_image else 2)
         ]
         self.policy_torso, self.value_torso = torsos[0], torsos[-1]
         num_features = self.policy_torso.num_features
-        self.policy: CategoricalHead | FactoredHead | GaussianHead
-        if spec.num_actions is not None:
-            self.policy = CategoricalHead(num_features, spec.num_actions)
-        elif spec.action_sizes:
-            self.policy = FactoredHead(num_features, spec)
-        else:
-            self.policy = GaussianHead(num_features, spec)
+        self.policy = make_policy_head(num_features, spec)
         self.value = nn.Linear(num_features, 1)
         if not isinstance(self.policy_torso, OwnTorso):
             initialize_orthogonal(self, gain=math.sqrt(2))

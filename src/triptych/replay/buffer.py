@@ -16,14 +16,14 @@ from triptych.files import check_seal, checksum, replacing, seal
 from triptych.replay.accumulator import NStepAccumulator
 from triptych.replay.frame_store import FrameStore
 from triptych.replay.samplers import NewestSampler, PrioritizedSampler, Sampler, UniformSampler
-from triptych.types import ConfigurationError, EnvSpec, Segment, Step, Transition
+from triptych.types import ConfigurationError, EnvSpec, Segment, Step, StoredSequence, Transition
 from triptych.types.bounds import Between, Count, Fraction
 
 
 class Draw(NamedTuple):
     """What was drawn from replay; leading axis B."""
 
-    sample: Transition | Segment
+    sample: Transition | Segment | StoredSequence
     weight: Tensor  # [B] importance weights
     indices: np.ndarray  # [B] where to send their priorities
 
@@ -51,6 +51,7 @@ class FrameReplay:
         num_envs: N.
         capacity_env_steps: steps remembered over all environments.
         reach: steps beyond an observation that belong to what is drawn with it.
+        history: rows before an observation that belong to it too.
         seed: of the draws.
         prioritized: draw in proportion to priority instead of uniformly.
         priority_exponent, importance_exponent_start, importance_anneal_env_steps, divide_importance_by_largest: see
@@ -69,6 +70,7 @@ class FrameReplay:
         capacity_env_steps: Count | None,
         reach: int,
         seed: int,
+        history: int = 0,
         prioritized: bool = False,
         priority_exponent: Fraction = 0.6,
         importance_exponent_start: Fraction = 0.4,
@@ -82,10 +84,10 @@ class FrameReplay:
         if capacity_env_steps is None:
             raise ValueError("A replay needs a capacity; the data module says what null stands for.")
         num_rows = rows_per_env(capacity_env_steps, num_envs)
-        check_holds(capacity_env_steps, num_envs, spec, reach)
+        check_holds(capacity_env_steps, num_envs, spec, reach + history)
         if storage == "disk" and directory is None:
             raise ValueError("storage=disk needs a directory.")
-        self.num_envs, self.rows_per_env = num_envs, num_rows
+        self.num_envs, self.rows_per_env, self.history = num_envs, num_rows, history
         self.store = FrameStore(
             num_envs,
             num_rows,
@@ -127,6 +129,11 @@ class FrameReplay:
         """Return the steps beyond an observation that belong to what is drawn with it, for these keywords."""
         raise NotImplementedError
 
+    @staticmethod
+    def row_nbytes(**replay: Any) -> int:
+        """Return the bytes of what is kept of each row beside its frame and its `fields`, for these keywords."""
+        return 0
+
     def __len__(self) -> int:
         """Count what can be drawn."""
         return self.sampler.num_enabled
@@ -147,8 +154,8 @@ class FrameReplay:
 
     def _append(self, env_index: np.ndarray, frames: np.ndarray) -> None:
         row = self.store.append(env_index, frames)
-        # A stack that used to end up to frame_stack - 1 rows later has lost a frame.
-        lost = (row[:, None] + np.arange(self.store.frame_stack)) % self.rows_per_env
+        # A stack that used to end up to frame_stack - 1 rows later has lost a frame, and what followed its history.
+        lost = (row[:, None] + np.arange(self.store.frame_stack + self.history)) % self.rows_per_env
         self.sampler.disable((env_index[:, None] * self.rows_per_env + lost).ravel())
 
     def _forget_open(self, env_index: np.ndarray | slice) -> None:

@@ -21,6 +21,8 @@ class Sampler(Protocol):
 
     def enable(self, index: np.ndarray) -> None: ...
 
+    def is_enabled(self, index: np.ndarray) -> np.ndarray: ...
+
     def disable(self, index: np.ndarray) -> None: ...
 
     def draw(self, num: int, env_steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -49,6 +51,9 @@ class UniformSampler:
             self._rows_in_use = max(self._rows_in_use, int((index % self._rows_per_env).max()) + 1)
             self.num_enabled += len(index) - int(np.count_nonzero(self._is_enabled[index]))
             self._is_enabled[index] = True
+
+    def is_enabled(self, index: np.ndarray) -> np.ndarray:
+        return self._is_enabled[index]
 
     def disable(self, index: np.ndarray) -> None:
         self.num_enabled -= int(np.count_nonzero(self._is_enabled[index]))
@@ -154,6 +159,9 @@ class PrioritizedSampler:
         if len(index):
             self.num_enabled += len(index) - int(np.count_nonzero(self._tree.get(index)))
             self._tree.set(index, self._max_priority**self.priority_exponent)
+
+    def is_enabled(self, index: np.ndarray) -> np.ndarray:
+        return self._tree.get(index) > 0
 
     def disable(self, index: np.ndarray) -> None:
         self.num_enabled -= int(np.count_nonzero(self._tree.get(index)))

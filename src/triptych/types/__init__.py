@@ -12,8 +12,10 @@ from triptych.types.learning import (
     Minibatch,
     ReplayBatch,
     Rollout,
+    RolloutSequences,
     RolloutSteps,
     Segment,
+    StoredSequence,
     Transition,
 )
 from triptych.types.playing import (
@@ -55,10 +57,12 @@ __all__ = [
     "Received",
     "ReplayBatch",
     "Rollout",
+    "RolloutSequences",
     "RolloutSteps",
     "RunInterrupted",
     "Segment",
     "Step",
+    "StoredSequence",
     "TableModel",
     "Transition",
     "chance_seed",

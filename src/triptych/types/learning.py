@@ -40,7 +40,24 @@ class Segment(NamedTuple):
     is_known: Tensor  # [..., U + 1] bool, a step was played or the episode has terminated before: there is a value
 
 
-Sample = TypeVar("Sample", bound=tuple)  # a `Transition`, a `Segment`, or what another replay yields
+class StoredSequence(NamedTuple):
+    """A stretch of what one environment showed, episodes one after the other, for a network with a memory.
+
+    L = P + U + n rows: P to find the state again, U to learn from, and n more for their targets. A row is a step, or the
+    last observation of an episode, or neither; only of steps there is something to learn.
+    """
+
+    observation: Tensor  # [..., L, *observation_shape]
+    is_first: Tensor  # [..., L] bool, an episode begins with this observation
+    hidden_state: Tensor  # [..., H] float32, before the first row, of the network that played
+    action: Tensor  # [..., U, *action_shape]
+    reward: Tensor  # [..., U] float32, sum of γⁱ rᵢ over the steps of the window that begins there
+    discount: Tensor  # [..., U] float32, γ to the number of its steps, or 0 after termination
+    num_steps: Tensor  # [..., U] int64, of the window, n at most: so many rows on is the observation after it
+    is_known: Tensor  # [..., U] bool, there is such a window
+
+
+Sample = TypeVar("Sample", bound=tuple)  # a `Transition`, a `Segment`, a `StoredSequence`, or what another replay yields
 
 
 class Minibatch(NamedTuple, Generic[Sample]):
@@ -78,6 +95,22 @@ class RolloutSteps(NamedTuple):
         return RolloutSteps(*(field[rows] for field in self[:-1]), extras)  # type: ignore
 
 
+class RolloutSequences(NamedTuple):
+    """The steps of N environments in order of time, with what they led to: what a network with a memory learns from."""
+
+    observation: Tensor  # [T, N, *observation_shape]
+    action: Tensor  # [T, N, *action_shape]
+    target: Tensor  # [T, N] the return, as far as it is known, completed by a value
+    advantage: Tensor  # [T, N] how much better than expected the action was
+    is_first: Tensor  # [T, N] bool, an episode begins with this observation
+    extras: Extras  # each [T, N, ...], as the actor gave them
+
+    def at(self, columns: Tensor) -> RolloutSequences:
+        """Return the sequences of these environments."""
+        extras: Extras = {name: value[:, columns] for name, value in self.extras.items()}  # type: ignore
+        return RolloutSequences(*(field[:, columns] for field in self[:-1]), extras)  # type: ignore
+
+
 class Rollout(NamedTuple):
     """One turn on policy: T vector steps of N environments in order of time, and the clock."""
 
@@ -88,8 +121,11 @@ class Rollout(NamedTuple):
     is_last: Tensor  # [T, N] bool, the episode (or the life) ended with this step: no return crosses it
     next_observation: Tensor  # [T, N, *observation_shape], the true one, never that of the next episode
     extras: Extras  # each [T, N, ...], what the actor wants to find again
-    rows: Tensor  # [K, B] int64, which rows of the flattened [T · N] each update learns from
+    rows: Tensor  # [K, B] int64, which rows of the flattened [T · N], or which environments, each update learns from
     env_steps: int  # agent decisions taken so far, over all environments
+    is_first: Tensor | None = (
+        None  # [T, N] bool, an episode begins with this observation; who needs no memory needs it not
+    )
 
     @property
     def is_cut(self) -> Tensor:
@@ -98,9 +134,7 @@ class Rollout(NamedTuple):
         is_cut[-1:] = True
         return is_cut
 
-    def steps(
-        self, target: Tensor, advantage: Tensor | None = None, is_known: Tensor | None = None
-    ) -> RolloutSteps:
+    def steps(self, target: Tensor, advantage: Tensor | None = None, is_known: Tensor | None = None) -> RolloutSteps:
         """Flatten ``[T, N]`` to ``[T · N]``, with targets, advantages and what is known, each ``[T, N]``."""
         extras: Extras = {name: value.flatten(0, 1) for name, value in self.extras.items()}  # type: ignore
         return RolloutSteps(
@@ -111,6 +145,11 @@ class Rollout(NamedTuple):
             (target.new_ones(target.shape).bool() if is_known is None else is_known).flatten(),
             extras,
         )
+
+    def sequences(self, target: Tensor, advantage: Tensor) -> RolloutSequences:
+        """Keep ``[T, N]`` in order, with targets and advantages, each ``[T, N]``."""
+        assert self.is_first is not None, "a memory must know where episodes begin"
+        return RolloutSequences(self.observation, self.action, target, advantage, self.is_first, self.extras)
 
 
 class EmptyTurn(NamedTuple):

@@ -22,6 +22,7 @@ class Extras(TypedDict, total=False):
     value: Tensor  # [N] float32, of the observation: a critic's, a network's best, or a search's
     log_prob: Tensor  # [N] float32, of the action under the policy that chose it
     action_weights: Tensor  # [N, A] float32, a search's
+    hidden_state: Tensor  # [N, H] float32, a recurrent network's before it saw the observation; 0 at a first one
 
 
 class ActorOutput(NamedTuple):
@@ -54,7 +55,8 @@ class Actor(Protocol):
     """Whoever chooses actions: a random player, a person, a module.
 
     One that has ``evaluation_modes``, the ways in which each evaluation is played, the one that counts first, is told
-    by a second argument how to play: ``act(observation, mode)``.
+    by a second argument how to play: ``act(observation, mode)``. One that has ``begin_episodes(is_first, mode)`` is
+    told before ``act`` which environments ``[N]`` begin an episode.
     """
 
     def act(self, observation: Tensor) -> ActorOutput:

@@ -1,0 +1,70 @@
+"""Actor-critic networks with a memory: a policy and a state value of all that an episode has shown so far."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from triptych.networks.actor_critic import make_normalization, make_policy_head
+from triptych.networks.choice import Network, OwnNetwork, OwnTorso, make_torso
+from triptych.networks.memory import Memory
+from triptych.networks.torsos import initialize_orthogonal
+from triptych.types import EnvSpec
+
+
+class RecurrentActorCritic(nn.Module):
+    """π(·|o₁ … oₜ) and V(o₁ … oₜ): a torso, a memory that policy and value share, and a head for each.
+
+    Args:
+        spec: of the environments.
+        memory_units: see `Memory`.
+        normalize_observations: bring vectors to mean 0 and variance 1 as seen so far (`RunningNormalization`).
+        network: what the user chose of the torso, see `make_torso`.
+
+    Raises:
+        ConfigurationError: images were to be normalised.
+    """
+
+    def __init__(
+        self,
+        spec: EnvSpec,
+        *,
+        memory_units: int,
+        normalize_observations: bool = False,
+        network: Network | OwnNetwork | None = None,
+    ) -> None:
+        super().__init__()
+        self.normalization = make_normalization(spec, normalize_observations)
+        self.torso = make_torso(spec, network, vector_sizes=(128,), activation=nn.Tanh)
+        self.memory = Memory(self.torso.num_features, memory_units)
+        self.policy = make_policy_head(memory_units, spec)
+        self.value = nn.Linear(memory_units, 1)
+        if not isinstance(self.torso, OwnTorso):
+            initialize_orthogonal(self.torso, gain=math.sqrt(2))
+        initialize_orthogonal(self.policy, gain=0.01)  # almost uniform at the start
+        initialize_orthogonal(self.value, gain=1.0)
+
+    def forward(
+        self,
+        observation: Float[Tensor, "T N ..."] | Tensor,
+        state: Float[Tensor, "N S"],
+        is_first: Bool[Tensor, "T N"],
+    ) -> tuple[Distribution, Float[Tensor, " T*N"], Float[Tensor, "N S"]]:
+        """Return the policies and the values ``[T · N]``, and the state after the last observation."""
+        flat = observation.flatten(0, 1)
+        if self.normalization is not None:
+            flat = self.normalization(flat)
+        features = self.torso(flat).unflatten(0, observation.shape[:2])
+        summary, state = self.memory(features, state, is_first)
+        summary = summary.flatten(0, 1)
+        with torch.autocast(observation.device.type, enabled=False):
+            return self.policy(summary), self.value(summary).squeeze(-1), state
+
+    def observe(self, observation: Float[Tensor, "T N ..."] | Tensor) -> None:
+        """Count a rollout's observations into the running statistics, where they are used."""
+        if self.normalization is not None and len(observation):
+            self.normalization.update(observation.flatten(0, 1))

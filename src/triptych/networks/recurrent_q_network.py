@@ -1,0 +1,55 @@
+"""Q-networks with a memory: one value for each action, of all that an episode has shown so far."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from triptych.networks.choice import Network, OwnNetwork, OwnTorso, make_torso
+from triptych.networks.memory import Memory
+from triptych.networks.q_network import DuelingHead, LinearHead
+from triptych.networks.torsos import initialize_orthogonal
+from triptych.types import EnvSpec
+
+
+class RecurrentQNetwork(nn.Module):
+    """A torso for the observation, a memory, and a head for the actions.
+
+    Args:
+        spec: of the environments; actions must be discrete.
+        memory_units: see `Memory`.
+        dueling: the head adds a state value and action advantages.
+        network: what the user chose of the torso, see `make_torso`.
+    """
+
+    def __init__(
+        self,
+        spec: EnvSpec,
+        *,
+        memory_units: int,
+        dueling: bool = False,
+        network: Network | OwnNetwork | None = None,
+    ) -> None:
+        super().__init__()
+        assert spec.num_actions is not None
+        self.torso = make_torso(spec, network, vector_sizes=(128,))
+        self.memory = Memory(self.torso.num_features, memory_units)
+        self.head = (DuelingHead if dueling else LinearHead)(memory_units, spec.num_actions)
+        if spec.is_image and not isinstance(self.torso, OwnTorso):
+            initialize_orthogonal(self.torso, gain=math.sqrt(2))
+
+    def forward(
+        self,
+        observation: Float[Tensor, "T N ..."] | Tensor,
+        state: Float[Tensor, "N S"],
+        is_first: Bool[Tensor, "T N"],
+    ) -> tuple[Float[Tensor, "T N A"], Float[Tensor, "N S"]]:
+        """Return Q(o₁ … oₜ, ·), from a head in single precision, and the state after the last observation."""
+        leading = observation.shape[:2]
+        features = self.torso(observation.flatten(0, 1)).unflatten(0, leading)
+        summary, state = self.memory(features, state, is_first)
+        with torch.autocast(observation.device.type, enabled=False):
+            return self.head(summary.flatten(0, 1)).squeeze(-1).unflatten(0, leading), state
