@@ -57,3 +57,13 @@ def epsilon_greedy(q_values: Float[Tensor, "N A"], epsilon: float, generator: to
     is_random = torch.rand(num_envs, generator=generator) < epsilon
     random = torch.randint(num_actions, (num_envs,), generator=generator)
     return torch.where(is_random.to(greedy.device), random.to(greedy.device), greedy)
+
+
+def majority_vote(q_values: Float[Tensor, "N A K"]) -> Float[Tensor, "N A"]:
+    """Return for how many of the K heads each action is the best (Osband et al. 2016, appendix D); ties by their mean.
+
+    The mean of the heads' values is squeezed below one vote.
+    """
+    num_actions = q_values.shape[1]
+    votes = torch.nn.functional.one_hot(q_values.argmax(dim=1), num_actions).sum(dim=1).float()  # [N, A]
+    return votes + 0.25 * (1 + q_values.mean(dim=-1).tanh())
