@@ -106,7 +106,8 @@ class BootstrappedDQN(Algorithm):
             target = reward[:, None] + discount[:, None] * next_value
         q_values = self.online_network(observation)  # [B, A, K]
         td_error = target - q_values[batch, action]  # [B, K]
-        loss = (minibatch.weight * self.td_losses(td_error).mean(dim=-1)).mean()
+        losses = self.td_losses(td_error.flatten()).view_as(td_error)
+        loss = (minibatch.weight * losses.mean(dim=-1)).mean()
         spread = q_values.detach().std(dim=-1, correction=0).mean()  # of the heads: how unsure they are
         metrics: dict[str, Tensor | float] = {
             "q_value_mean": q_values.detach().mean(),

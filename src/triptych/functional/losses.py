@@ -6,14 +6,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def huber(td_error: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+def huber(td_error: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
     """Return ½δ² for \\|δ\\| ≤ 1, else \\|δ\\| - ½: its gradient is the clipped error of Mnih et al. 2015, Methods."""
     magnitude = td_error.abs()
     quadratic = magnitude.clamp(max=1.0)
     return quadratic * (magnitude - 0.5 * quadratic)
 
 
-def half_squared(td_error: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+def half_squared(td_error: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
     """Return ½δ²."""
     return 0.5 * td_error.square()
 
