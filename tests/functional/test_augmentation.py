@@ -1,6 +1,6 @@
 import torch
 
-from triptych.functional.augmentation import random_intensity, random_shift
+from triptych.functional.augmentation import augment, random_intensity, random_shift
 
 
 def make_images(count=50):
@@ -48,3 +48,15 @@ def test_intensity_scales_a_whole_image_within_its_limits():
         assert (scaled.float() - expected).abs().max() < 3
         factors.add(round(float(ratio), 3))
     assert len(factors) > 20
+
+
+def test_augmenting_shifts_and_changes_the_intensity_of_each_image():
+    images = torch.full((64, 2, 84, 84), 100, dtype=torch.uint8)
+    images[:, :, 40, 40] = 200
+    changed = augment(images, torch.Generator().manual_seed(0))
+    assert changed.dtype == torch.uint8
+    brightest = [image[0].argmax().item() for image in changed]
+    rows, columns = {index // 84 for index in brightest}, {index % 84 for index in brightest}
+    assert rows == columns == set(range(36, 45))  # 4 pixels in each direction
+    assert len({int(image[0, 0, 0]) for image in changed}) > 5
+    assert bool((changed[:, 0] == changed[:, 1]).all())

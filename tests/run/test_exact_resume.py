@@ -24,6 +24,8 @@ RUNS = {
     "c51": ["algo=c51", *ON_CARTPOLE, *LATE],
     "qr_dqn": ["algo=qr_dqn", *ON_CARTPOLE, *LATE],
     "iqn": ["algo=iqn", *ON_CARTPOLE, *LATE, "algo.munchausen=true"],
+    "spr": ["algo=spr", "env=catch", *PERIODS, *LATE, "algo.batch_size=8", "algo.env_steps_per_update=8",
+            "total_frames=700"],
     "bootstrapped_dqn": ["algo=bootstrapped_dqn", *ON_CARTPOLE, *LATE],
     "rainbow": ["algo=rainbow", *ON_CARTPOLE, *LATE],
     "r2d2": ["algo=r2d2", *ON_CARTPOLE, *LATE, "algo.batch_size=4", "algo.burn_in_steps=5", "algo.sequence_steps=8",

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
+from triptych.functional.augmentation import augment
 from triptych.functional.losses import cross_entropy
 from triptych.functional.q_learning import epsilon_greedy
 from triptych.functional.schedules import linear_schedule
@@ -46,6 +47,7 @@ class C51(Algorithm):
         eval_epsilon: exploration in evaluation.
         weight_average_decay: per update, of the average of the weights that plays evaluations.
         noisy: the linear layers have learned noise, drawn anew for every step and every update.
+        augmentation: shift images and change their intensity when they are learned from.
         network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
     """
@@ -67,11 +69,13 @@ class C51(Algorithm):
         eval_epsilon: Fraction,
         weight_average_decay: Fraction,
         noisy: bool = False,
+        augmentation: bool = False,
         network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
         self.double_q = double_q
+        self.augmentation = augmentation and spec.is_image
         self.target_update_period_updates = target_update_period_updates
         self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
         self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
@@ -98,6 +102,10 @@ class C51(Algorithm):
         batch = torch.arange(len(action), device=action.device)
         for network in (self.online_network, self.target_network):
             draw_noise(network, self.learning_generator)
+        if self.augmentation:
+            observation, next_observation = (
+                augment(images, self.learning_generator) for images in (observation, next_observation)
+            )
         with torch.no_grad():
             next_logits = self.target_network(next_observation)  # [B, A, S]
             selector = self.online_network(next_observation) if self.double_q else next_logits

@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
+from triptych.functional.augmentation import augment
 from triptych.functional.losses import half_squared, huber
 from triptych.functional.q_learning import epsilon_greedy, munchausen_bonus, q_learning_target, select, soft_value
 from triptych.functional.schedules import linear_schedule
@@ -66,6 +67,7 @@ class DQN(Algorithm):
         eval_epsilon: exploration in evaluation.
         weight_average_decay: per update, of the average of the weights that plays evaluations.
         noisy: the linear layers have learned noise, drawn anew for every step and every update.
+        augmentation: shift images and change their intensity when they are learned from.
         munchausen: the reward is raised by the policy's own log-probability, and the value of the next state is soft.
         munchausen_scale, munchausen_temperature: α and τ of that.
         network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
@@ -90,6 +92,7 @@ class DQN(Algorithm):
         eval_epsilon: Fraction,
         weight_average_decay: Fraction,
         noisy: bool = False,
+        augmentation: bool = False,
         munchausen: bool = False,
         munchausen_scale: Fraction = 0.9,
         munchausen_temperature: Positive = 0.03,
@@ -105,6 +108,7 @@ class DQN(Algorithm):
         self.double_q, self.td_losses = double_q, LOSSES[td_loss]
         self.munchausen, self.munchausen_scale = munchausen, munchausen_scale
         self.munchausen_temperature = munchausen_temperature
+        self.augmentation = augmentation and spec.is_image
         self.target_update_period_updates = target_update_period_updates if target_network else 1
         self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
         self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
@@ -129,6 +133,10 @@ class DQN(Algorithm):
         observation, action, reward, discount, next_observation = minibatch.sample
         for network in (self.online_network, self.target_network):
             draw_noise(network, self.learning_generator)
+        if self.augmentation:
+            observation, next_observation = (
+                augment(images, self.learning_generator) for images in (observation, next_observation)
+            )
         with torch.no_grad():
             next_q_values = self.target_network(next_observation)  # [B, A]
             if self.munchausen:

@@ -20,6 +20,12 @@ def random_shift(images: UInt8[Tensor, "B C H W"], num_pixels: int, generator: t
     return padded[batch[:, None, None, None], channels[:, None, None], rows[:, None, :, None], columns[:, None, None]]
 
 
+def augment(images: UInt8[Tensor, "B C H W"], generator: torch.Generator) -> Tensor:
+    """Shift each image, by 4 of 84 pixels at most, and change its intensity (Schwarzer et al. 2021, appendix C)."""
+    shifted = random_shift(images, round(4 / 84 * images.shape[-1]), generator)
+    return random_intensity(shifted, 0.05, generator)
+
+
 def random_intensity(images: UInt8[Tensor, "B C H W"], scale: float, generator: torch.Generator) -> Tensor:
     """Multiply each image by 1 + ``scale`` · ε, ε from a normal clipped to ±2 (Schwarzer et al. 2021, SPR)."""
     noise = torch.randn((len(images), 1, 1, 1), generator=generator).clamp_(-2, 2).to(images.device)

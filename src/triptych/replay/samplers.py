@@ -104,6 +104,9 @@ class NewestSampler:
         kept = self._index[~np.isin(self._index, index)]
         self._index = np.concatenate([kept, index])[-self.num_newest :]
 
+    def is_enabled(self, index: np.ndarray) -> np.ndarray:
+        return np.isin(index, self._index)
+
     def disable(self, index: np.ndarray) -> None:
         self._index = self._index[~np.isin(self._index, index)]
 
