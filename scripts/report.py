@@ -3,6 +3,7 @@
 python scripts/report.py outputs/                                  a table per protocol
 python scripts/report.py outputs/ --curves docs/algorithms/curves  one PNG per env and protocol
 python scripts/report.py outputs/ --html report/                   a page, tables and a picture in a folder
+python scripts/report.py outputs/ --html report/ --metric train/q_value_largest    the same with more charts
 python scripts/report.py outputs/ --collect docs/results           copy what can be committed
 """
 
@@ -35,9 +36,9 @@ def write_curves(runs: list[Run], directory: Path) -> None:
         print(f"Curves: {path}")
 
 
-def write_page(runs: list[Run], notes: list[str], directory: Path) -> None:
+def write_page(runs: list[Run], notes: list[str], directory: Path, metrics: list[str]) -> None:
     """Write the page and what lies beside it."""
-    written = write_report(runs, notes, directory)
+    written = write_report(runs, notes, directory, metrics)
     print(f"Page: {written[0]}; beside it {', '.join(path.name for path in written[1:])}")
     if importlib.util.find_spec("matplotlib") is None:
         print(f"There is no {CURVES} without matplotlib: pip install 'triptych[plots]'.")
@@ -49,6 +50,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("folders", type=Path, nargs="+", help="runs are looked for at any depth")
     parser.add_argument("--curves", type=Path, metavar="DIR", help="write one PNG per env and protocol")
     parser.add_argument("--html", type=Path, metavar="DIR", help="write index.html, report.md, CSV files, a PNG")
+    parser.add_argument(
+        "--metric", nargs="+", default=[], metavar="NAME", help="more charts for --html, such as train/q_value_mean"
+    )
     parser.add_argument("--collect", type=Path, metavar="DIR", help="copy summary, metrics and config of each run")
     options = parser.parse_args(arguments)
     for folder in options.folders:
@@ -73,7 +77,10 @@ def main(arguments: list[str]) -> int:
         if options.curves is not None:
             write_curves(runs, options.curves)
         if options.html is not None:
-            write_page(runs, notes, options.html)
+            unknown = [name for name in options.metric if not any(run.curve(name)[0] for run in runs)]
+            if unknown:
+                raise ValueError(f"--metric {unknown[0]} is a column of no run's metrics.csv; look there for its name")
+            write_page(runs, notes, options.html, options.metric)
         if options.collect is not None:
             for copy in collect_runs(runs, options.collect):
                 print(f"Collected: {copy}")

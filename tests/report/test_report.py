@@ -174,3 +174,16 @@ def test_reads_what_train_writes(tmp_path: Path) -> None:
     assert run.human_normalized_score is None
     assert run.curve("collect/return_mean")[0]
     assert run.curve("eval/return_mean")[0] == [2000]
+
+
+def test_a_page_shows_other_metrics_and_refuses_one_that_no_run_has(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "one")
+    name = "collect/return_mean"
+    found = report(tmp_path / "runs", "--html", tmp_path / "page", "--metric", name)
+    assert found.returncode == 0, found.stderr
+    assert f"pong: {name}" in (tmp_path / "page" / "index.html").read_text()
+    found = report(tmp_path / "runs", "--html", tmp_path / "other", "--metric", "train/unheard_of")
+    assert found.returncode == 2
+    assert found.stderr.count("\n") == 1
+    assert "--metric train/unheard_of is a column of no run" in found.stderr
+    assert not (tmp_path / "other").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.files import read_json
-from triptych.report.comparison import FRAMES, RETURN, SECONDS, Entry, read_evaluations
+from triptych.report.comparison import FRAMES, RETURN, SECONDS, Entry, read_curve
 from triptych.report.runs import Run
 
 MAX_TEXT = 20_000  # characters of a configuration
@@ -51,7 +51,7 @@ def make_card(run: Run) -> Card:
     for name in ("hardware", "versions"):
         if isinstance(summary.get(name), dict):
             facts[name] = _line(", ".join(f"{key} {value}" for key, value in summary[name].items()))
-    points = [(row[FRAMES], row[SECONDS], row[RETURN]) for row in read_evaluations(run).tolist()]
+    points = [(row[FRAMES], row[SECONDS], row[RETURN]) for row in read_curve(run).tolist()]
     return Card(run, facts, _config(run.folder / "config.yaml"), _videos(run.folder), points)
 
 

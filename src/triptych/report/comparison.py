@@ -79,15 +79,19 @@ class Entry:
     @cached_property
     def evaluations(self) -> list[np.ndarray]:
         """The evaluations of each run that has any: rows of frames, seconds and mean return, ``[P, 3]``."""
-        return [rows for rows in map(read_evaluations, self.runs) if len(rows)]
+        return self.curves_of()
+
+    def curves_of(self, metric: str = "eval/return_mean") -> list[np.ndarray]:
+        """A metric of each run that has it: rows of frames, seconds and its value, ``[P, 3]``."""
+        return [rows for rows in (read_curve(run, metric) for run in self.runs) if len(rows)]
 
 
-def read_evaluations(run: Run) -> np.ndarray:
-    """Read the evaluations during a run, ``[P, 3]``, in the order of frames; rows without numbers are left out."""
+def read_curve(run: Run, metric: str = "eval/return_mean") -> np.ndarray:
+    """Read a metric of a run, ``[P, 3]``, in the order of frames; rows without numbers are left out."""
     rows = {}
     for row in read_metrics(run.folder):
         with contextlib.suppress(KeyError, ValueError):
-            values = [float(row[name]) for name in ("frames", "wall_time_s", "eval/return_mean")]
+            values = [float(row[name]) for name in ("frames", "wall_time_s", metric)]
             if all(abs(value) < 1e100 for value in values):  # also false for what is not a number
                 rows[values[FRAMES]] = values
     return np.array([rows[frames] for frames in sorted(rows)], dtype=float).reshape(-1, 3)

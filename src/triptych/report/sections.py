@@ -55,8 +55,12 @@ def overview(entries: Sequence[Entry], notes: Sequence[str], errors: Mapping[Pat
     return sections
 
 
-def protocol_sections(entries: Sequence[Entry]) -> list[Section]:
-    """Write the sections of each protocol; no table and no chart holds two of them."""
+def protocol_sections(entries: Sequence[Entry], metrics: Sequence[str] = ()) -> list[Section]:
+    """Write the sections of each protocol; no table and no chart holds two of them.
+
+    Args:
+        metrics: columns of ``metrics.csv`` that get charts of their own beside the returns.
+    """
     sections = []
     by_protocol = sorted(entries, key=lambda entry: entry.protocol)
     for protocol, members in itertools.groupby(by_protocol, key=lambda entry: entry.protocol):
@@ -64,7 +68,7 @@ def protocol_sections(entries: Sequence[Entry]) -> list[Section]:
         title = "No protocol (off Atari)" if protocol == "none" else f"Protocol {protocol}"
         sections.append(Section(2, title, [*normalized_blocks(own), *improvement_blocks(own)]))
         for env, group in itertools.groupby(sorted(own, key=lambda entry: entry.env), key=lambda entry: entry.env):
-            sections.append(Section(3, f"{env}, protocol {protocol}", env_blocks(list(group)), env))
+            sections.append(Section(3, f"{env}, protocol {protocol}", env_blocks(list(group), metrics), env))
     return sections
 
 
@@ -120,10 +124,11 @@ def improvement_blocks(entries: Sequence[Entry]) -> list[Block]:
     return [Table(caption, ("pair", "probability", "environments"), rows)] if rows else []
 
 
-def env_blocks(entries: Sequence[Entry]) -> list[Block]:
+def env_blocks(entries: Sequence[Entry], metrics: Sequence[str]) -> list[Block]:
     """Write curves and tables of one env under one protocol."""
     runs = [run for entry in entries for run in entry.runs]
-    blocks: list[Block] = [*curve_blocks(entries), score_table(entries), efficiency_table(entries)]
+    blocks: list[Block] = [*curve_blocks(entries), *metric_blocks(entries, metrics)]
+    blocks += [score_table(entries), efficiency_table(entries)]
     published = scores_beside(runs)
     if published:
         blocks.append(published_table(published, runs))
@@ -158,12 +163,24 @@ def curve_blocks(entries: Sequence[Entry]) -> list[Block]:
     return blocks
 
 
-def series_of(entry: Entry, column: int) -> Series:
-    """Make an entry's curve; where its seeds are several, they are drawn thin below their mean."""
-    seeds = len(entry.evaluations)
+def metric_blocks(entries: Sequence[Entry], metrics: Sequence[str]) -> list[Block]:
+    """Draw other metrics against frames, each in a chart of its own."""
+    charts = []
+    for metric in metrics:
+        drawn = [entry for entry in entries if entry.curves_of(metric)]
+        if drawn:
+            series = [series_of(entry, FRAMES, metric) for entry in drawn]
+            charts.append(Chart(f"{drawn[0].env}: {metric}", "frames", metric, series))
+    return [Charts(charts)] if charts else []
+
+
+def series_of(entry: Entry, column: int, metric: str | None = None) -> Series:
+    """Make an entry's curve of its evaluations, or of a metric; several seeds are drawn thin below their mean."""
+    curves = entry.evaluations if metric is None else entry.curves_of(metric)
+    seeds = len(curves)
     label = f"{entry.algo}, " + ("one seed" if seeds == 1 else f"mean of {seeds} seeds, {COVERAGE} interval")
-    thin = [[(row[column], row[RETURN]) for row in curve] for curve in entry.evaluations]
-    return Series(entry.algo, label, comparison.band(entry.evaluations, column) if seeds > 1 else None, thin)
+    thin = [[(row[column], row[RETURN]) for row in curve] for curve in curves]
+    return Series(entry.algo, label, comparison.band(curves, column) if seeds > 1 else None, thin)
 
 
 def reference_lines(entries: Sequence[Entry]) -> list[tuple[str, float]]:

@@ -25,18 +25,21 @@ MAX_PIXELS = 60_000  # of the picture's height; matplotlib draws no more than 2*
 PAGE, TABLES, SCORES, RUNS, CURVES = "index.html", "report.md", "scores.csv", "runs.csv", "curves.png"
 
 
-def write_report(runs: Sequence[Run], notes: Sequence[str], directory: Path) -> list[Path]:
+def write_report(
+    runs: Sequence[Run], notes: Sequence[str], directory: Path, metrics: Sequence[str] = ()
+) -> list[Path]:
     """Write a report of these runs; return its files, the page first.
 
     The picture of the curves needs matplotlib and is left out without it.
 
     Args:
         notes: a sentence about each folder that was left out.
+        metrics: columns of ``metrics.csv`` that get charts of their own beside the returns.
     """
     entries = make_entries(runs)
     cards = make_cards(entries)
     errors = {card.run.folder: card.facts["error"] for card in cards if "error" in card.facts}
-    sections = [*overview(entries, notes, errors), *protocol_sections(entries)]
+    sections = [*overview(entries, notes, errors), *protocol_sections(entries, metrics)]
     has_picture = draw_picture(sections, directory / CURVES)
     beside = [TABLES, SCORES, RUNS, *([CURVES] if has_picture else [])]
     texts = {
