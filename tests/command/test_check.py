@@ -228,6 +228,14 @@ BUILD_CASES = {
         ],
         ["algo.num_minibatches=2", "shared by trainer.devices=2"],
     ),
+    "a table for two processes": (
+        ["algo=q_learning", "env=maze", "trainer=ddp_sim"],
+        ["trainer.devices=2", "learns in one process", "trainer.devices=1"],
+    ),
+    "a table of pictures": (
+        ["algo=q_learning", "env=pong"],
+        ["a row for each state", "env=pong shows pictures of shape [4, 84, 84]", "env=frozen_lake", "algo=dqn"],
+    ),
     "replay too small for a segment": (
         ["algo=muzero", "env=cartpole", "algo.replay.capacity_env_steps=200"],
         ["algo.replay.capacity_env_steps=200", "in all"],
