@@ -15,7 +15,7 @@ GOLDEN = ROOT / "tests" / "golden_runs.json"
 COLUMNS_OF_TIME = {"wall_time_s", "train/frames_per_second"}
 PLANNER = ["algo.num_simulations=4", "algo.batch_size=8", "total_frames=600"]  # else they take long
 SMALL = {"muzero": PLANNER, "efficientzero": PLANNER}
-ENVS = {"q_learning": "frozen_lake", "dyna": "maze"}  # of those that cannot play from pixels
+ENVS = {"q_learning": "frozen_lake", "dyna": "frozen_lake"}  # of those that cannot play from pixels
 
 
 def run(folder, *arguments):
