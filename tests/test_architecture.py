@@ -44,7 +44,7 @@ def may_import(room: str) -> set[str]:
 
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py"), ROOT / "train.py"])
 
-WHAT_THEY_SHARE = ("__init__", "base", "hidden_states", "metric_means")
+WHAT_THEY_SHARE = ("__init__", "base", "hidden_states", "metric_means", "tables")
 ALGORITHMS = sorted(path for path in (PACKAGE / "algos").glob("*.py") if path.stem not in WHAT_THEY_SHARE)
 
 
@@ -147,5 +147,5 @@ def test_algorithm_files_keep_one_order():
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.ClassDef):
                 methods = [item.name for item in node.body if isinstance(item, ast.FunctionDef)]
-                main = [name for name in methods if name in ("__init__", "act", "loss")]
-                assert main == ["__init__", "act", "loss"], name_of(path)
+                main = [name for name in methods if name in ("__init__", "act", "loss", "learn")]
+                assert main in (["__init__", "act", "loss"], ["__init__", "act", "learn"]), name_of(path)

@@ -63,3 +63,20 @@ def test_a_memory_knows_at_the_end_what_was_shown_at_the_beginning(algo, without
     arguments = [f"env.id=tests.memory_env:{env}", *CUE, *settings]
     assert final_return(tmp_path / "memory", f"algo={algo}", *arguments, *SHORT_MEMORY[algo]) >= 0.95
     assert final_return(tmp_path / "none", f"algo={without}", *arguments) <= 0.5  # 0 on average, of a guess
+@pytest.mark.learning
+def test_a_table_learns_frozen_lake_and_its_error_falls(tmp_path):
+    folder = tmp_path / "run"
+    arguments = ["algo=q_learning", "env=frozen_lake", "total_frames=200000", "eval.period_frames=100000"]
+    assert final_return(folder, *arguments, "eval.final_episodes=500") >= 0.6  # chance is 0.02, the optimum 0.74
+    errors = [float(row["train/max_abs_error"]) for row in rows(folder) if row["train/max_abs_error"]]
+    assert errors[-1] < 0.08
+    assert errors[-1] < errors[0] / 2
+
+
+@pytest.mark.learning
+def test_planning_finds_the_shortest_way_in_a_fraction_of_the_real_steps(tmp_path):
+    steps = {}
+    for algo in ("q_learning", "dyna"):
+        assert final_return(tmp_path / algo, f"algo={algo}", "env=maze") == 1  # within the 14 steps of tuned numbers
+        steps[algo] = summary(tmp_path / algo)["env_steps"]
+    assert steps["dyna"] < steps["q_learning"] / 3

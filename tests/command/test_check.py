@@ -240,6 +240,14 @@ BUILD_CASES = {
         ["env=catch", "algo.double_q=true", "algo.munchausen=true"],
         ["algo.double_q=true", "algo.munchausen=true", "leave one out"],
     ),
+    "a table for two processes": (
+        ["algo=q_learning", "env=maze", "trainer=ddp_sim"],
+        ["trainer.devices=2", "learns in one process", "trainer.devices=1"],
+    ),
+    "a table of pictures": (
+        ["algo=q_learning", "env=pong"],
+        ["a row for each state", "env=pong shows pictures of shape [4, 84, 84]", "env=frozen_lake", "algo=dqn"],
+    ),
     "replay too small for a segment": (
         ["algo=muzero", "env=cartpole", "algo.replay.capacity_env_steps=200"],
         ["algo.replay.capacity_env_steps=200", "in all"],

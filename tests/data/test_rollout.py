@@ -57,6 +57,10 @@ def scripted(num_envs):
     return ScriptedGame(random_script, num_envs, frame_stack=2, may_be_cut=True)
 
 
+def again(num_envs):
+    return ScriptedGame(random_script, num_envs, frame_stack=2, may_be_cut=True, shows_seed=True)
+
+
 def fit(actor, data, tmp_path):
     trainer = pl.Trainer(
         accelerator="cpu", max_epochs=-1, callbacks=[Finish(10**9, None)], logger=False, default_root_dir=tmp_path,
@@ -194,6 +198,30 @@ def test_a_run_goes_on_from_what_was_saved(tmp_path):
     assert [rollout.env_steps for rollout in rollouts] == [36, 48, 60]
     whole = train(tmp_path, num_minibatches=2)[0]
     assert [r.rows.tolist() for r in [*first, *rollouts]] == [r.rows.tolist() for r in whole]
+
+
+class StopAt(Actor):
+    """Asks the run to stop after its second turn."""
+
+    def training_step(self, batch, batch_index):
+        super().training_step(batch, batch_index)
+        self.trainer.datamodule.is_stopping = len(self.rollouts) == 2
+
+
+@pytest.mark.parametrize("rollout_length", [1, 4])
+def test_a_run_that_is_stopped_before_a_rollout_goes_on_with_it(rollout_length, tmp_path):
+    settings = {"rollout_length": rollout_length, "total_frames": 2 * 3 * rollout_length * 5}
+    whole = train(tmp_path, again, **settings)[0]
+    actor = StopAt()
+    before = make_data(actor, again, tmp_path, **settings)
+    with pytest.raises(RunInterrupted):
+        fit(actor, before, tmp_path)
+    state = before.state_dict()
+    after = make_data(Actor(), again, tmp_path, **settings)
+    after.load_state_dict(state)
+    rollouts = [*actor.rollouts, *fit(after.actor, after, tmp_path)]
+    assert [rollout.env_steps for rollout in rollouts] == [rollout.env_steps for rollout in whole]
+    assert all(torch.equal(one.observation, other.observation) for one, other in zip(rollouts, whole, strict=True))
 
 
 def test_an_owed_evaluation_is_played_in_an_empty_turn(tmp_path):

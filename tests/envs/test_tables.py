@@ -38,7 +38,9 @@ def test_the_model_is_what_is_played(env):
         state = world.reset()[0] if terminated or truncated else next_state
 
 
-@pytest.mark.parametrize(("env", "reachable", "terminal"), [("cliff_walking", 38, 1), ("taxi", 404, 4), ("maze", 47, 1)])
+@pytest.mark.parametrize(
+    ("env", "reachable", "terminal"), [("cliff_walking", 38, 1), ("taxi", 404, 4), ("maze", 47, 1)]
+)
 def test_walls_and_places_beyond_the_rules_are_not_reachable(env, reachable, terminal):
     model = table_model(gymnasium.make(config(env).id))
     assert (model.is_reachable.sum(), model.is_terminal.sum()) == (reachable, terminal)

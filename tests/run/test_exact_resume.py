@@ -38,6 +38,8 @@ RUNS = {
     "recurrent_ppo": ["algo=recurrent_ppo", *ON_CARTPOLE, *NORMALIZED, "env.num_envs=4", "algo.rollout_length=16",
                       "algo.num_minibatches=2", "algo.memory_units=16"],
     "pqn": ["algo=pqn", *ON_CARTPOLE, "algo.rollout_length=8", "algo.num_minibatches=4"],
+    "q_learning": ["algo=q_learning", "env=frozen_lake", *PERIODS, "env.num_envs=4", "total_frames=1000"],
+    "dyna": ["algo=dyna", "env=frozen_lake", *PERIODS, "env.num_envs=4", "algo.planning_steps=5", "total_frames=1000"],
     "muzero": ["algo=muzero", *ON_CARTPOLE, *SMALL_PLANNER, "algo.num_observations=11", "algo.n_step=5"],
     "efficientzero": ["algo=efficientzero", *ON_CARTPOLE, *SMALL_PLANNER],
     "pong": ["algo=dqn", *PONG, *PONG_PERIODS, *OFF_POLICY],

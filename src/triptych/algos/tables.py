@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from triptych.algos.base import Algorithm, Batch
 from triptych.functional.tables import value_iteration
@@ -37,12 +38,14 @@ class TableAlgorithm(Algorithm):
         seed: see `Algorithm`.
 
     Attributes:
-        q_values: ``[S, A]``.
-        num_updates: ``[S, A]``, of each value.
+        q_values: ``[S, A]`` float32.
+        num_updates: ``[S, A]`` int64, of each value.
         optimal_q_values: ``[S, A]``, by value iteration on the environment's own model; ``None`` where it has none.
     """
 
     learns_in_one_process = True
+    q_values: Tensor
+    num_updates: Tensor
 
     def __init__(self, spec: EnvSpec, *, discount: float, seed: Seed) -> None:
         # The base's optimizer is never made.
@@ -53,8 +56,8 @@ class TableAlgorithm(Algorithm):
         self.discount, model = discount, spec.model
         self.optimal_q_values: np.ndarray | None = None
         if model is not None:
-            arrays = map(torch.from_numpy, (model.transition, model.reward, model.is_terminal))
-            self.optimal_q_values = value_iteration(*arrays, discount).numpy()
+            transition, reward, is_terminal = map(torch.from_numpy, (model.transition, model.reward, model.is_terminal))
+            self.optimal_q_values = value_iteration(transition, reward, is_terminal, discount).numpy()
 
     @classmethod
     def check(cls, spec: EnvSpec) -> None:

@@ -95,7 +95,7 @@ def draw_map(axes, cells: ValueMap) -> None:
         axes.text(column, row + 0.4, f"{value:.2f}", ha="center", va="bottom", fontsize=7, color=colour)
         if cells.greedy[row, column].all():  # nothing is known there, or nothing matters
             continue
-        for action in np.flatnonzero(cells.greedy[row, column]):
+        for action in np.flatnonzero(cells.greedy[row, column]).tolist():
             down, right = (ARROW * step for step in cells.moves[action])
             axes.annotate(
                 "", (column + right, row - 0.08 + down), (column, row - 0.08),
