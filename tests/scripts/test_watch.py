@@ -136,6 +136,12 @@ def test_a_training_episode_is_shown_as_it_was_played(learner, tmp_path):
     assert (folder / "watch" / "episode-2-1.mp4").exists()
 
 
+def test_before_the_first_evaluation_the_last_checkpoint_plays(learner, tmp_path):
+    folder = copy(learner, tmp_path)
+    (folder / "checkpoints" / "best.ckpt").unlink()
+    assert "last.ckpt" in watched(folder)["facts"][0]
+
+
 def test_games_of_the_evaluation_stream_differ_and_are_the_same_again(learner, tmp_path):
     def frames(number):
         folder = copy(learner, tmp_path / str(len(list(tmp_path.iterdir()))))

@@ -109,7 +109,7 @@ function axes(g, width, height, low, high, xs, hasLabels = true) {
   const x = (t) => PAD.left + (t - xs[0]) / Math.max(xs[1] - xs[0], 1e-9) * (width - PAD.left - PAD.right);
   const y = (v) => height - PAD.bottom - (v - low) / (high - low) * (height - PAD.top - PAD.bottom);
   g.strokeStyle = colour("--line"); g.fillStyle = colour("--quiet"); g.lineWidth = 1;
-  const up = ticks(low, high, height < 130 ? 2 : 4);
+  const up = ticks(low, high, height < 130 ? 3 : 4);
   for (const v of up) {
     g.beginPath(); g.moveTo(PAD.left, y(v)); g.lineTo(width - PAD.right, y(v)); g.stroke();
     g.textAlign = "right"; g.textBaseline = "middle";
@@ -129,7 +129,7 @@ function ticks(low, high, count) {
   for (let v = Math.ceil(low / step - 1e-9) * step; v <= high + 1e-9 * step; v += step) found.push(Math.abs(v) < step / 1e6 ? 0 : v);
   return found;
 }
-const digits = (places) => places.length < 2 ? 1 : Math.max(0, -Math.floor(Math.log10(places[1] - places[0]) + 1e-9));
+const digits = (places) => places.length < 2 ? (Number.isInteger(places[0]) ? 0 : 2) : Math.max(0, -Math.floor(Math.log10(places[1] - places[0]) + 1e-9));
 function rangeOf(series) {
   let low = Infinity, high = -Infinity;
   for (const numbers of series) for (const v of numbers) if (v !== null) { low = Math.min(low, v); high = Math.max(high, v); }
