@@ -37,7 +37,10 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         help="which game: n of the evaluation stream (default: 0), or ENV_INDEX/EPISODE_INDEX of episodes.csv, as it "
         "was played in training",
     )
-    parser.add_argument("--checkpoint", help="best (default), last (default with --live) or the path of a .ckpt file")
+    parser.add_argument(
+        "--checkpoint",
+        help="best (default), last (default with --live, and where there is no best yet) or the path of a .ckpt file",
+    )
     parser.add_argument("--max-steps", type=int, default=2000, help="env steps that are shown (default: 2000)")
     parser.add_argument("--live", action="store_true", help="follow a run that is training, until it ends or Ctrl-C")
     parser.add_argument(
@@ -99,7 +102,8 @@ def watch(options: argparse.Namespace, scratch: Path) -> None:
     Raises:
         ConfigurationError: the folder, its config, its checkpoint, the episode or the step cannot be used.
     """
-    checkpoint = options.checkpoint or ("last" if options.live else "best")
+    has_best = (options.run_folder / "checkpoints" / "best.ckpt").is_file()  # there is one after the first evaluation
+    checkpoint = options.checkpoint or ("best" if has_best and not options.live else "last")
     asked = Asked(options.run_folder, options.episode, checkpoint, options.max_steps, options.trust)
     if options.live:
         follow(asked, scratch, lambda line: print(line, flush=True))

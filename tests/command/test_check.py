@@ -359,3 +359,14 @@ def test_nonsense_for_any_number_or_flag_is_refused_by_its_key():
             OmegaConf.update(changed, key, "nonsense")
             with pytest.raises(ConfigurationError, match=f"^{key}=nonsense is not allowed: it takes "):
                 check_job(changed)
+
+
+@pytest.mark.parametrize("arguments", [["env=pong"], ["env=pong", "algo=muzero", "protocol=machado"], ["env=catch"]])
+def test_the_configuration_in_a_folder_of_a_run_is_checked_as_the_command_line_was(arguments):
+    """There values stand in the place of interpolations, and what reads a setting of the protocol is not seen."""
+    (job,) = compose_jobs(arguments, CONF)
+    resolved = OmegaConf.create(OmegaConf.to_container(job.cfg, resolve=True))
+    check_job(resolved)
+    OmegaConf.update(resolved, "protocol.nonsense", 1, force_add=True)
+    with pytest.raises(ConfigurationError, match=r"protocol\.nonsense is not a key of protocol"):
+        check_job(resolved)

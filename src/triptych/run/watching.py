@@ -67,10 +67,12 @@ class Watch:
         """Play the game, or a training episode again, in a game of one environment; ``max_steps`` at most."""
         self.module.on_test_start()
         episode = self.trained
+        self.num_random_actions = 0
         if episode is None:
             evaluator = self.experiment.data.evaluator
             start = evaluator.starts(game, EVALUATE_STREAM, self.asked.name.episode_index + 1)[-1]
             most = min(max_steps, evaluator.plan.max_episode_steps)
+            self.num_random_actions = start.num_random_actions
             episode = play(game, self._act, start.seed, start.num_random_actions, most)
         return record(game, episode, max_steps)
 
@@ -89,7 +91,8 @@ class Watch:
         weights = f"{self.checkpoint.name} of {self.module.env_steps * self.spec.frame_skip:,} frames"
         shown = f"return {total:g} in {steps:,} steps" + ("" if recording.is_over else ", then cut")
         if self.trained is None:
-            return [f"{self.algo} plays with {weights}", shown]
+            opening = f", after {self.num_random_actions} random actions" if self.num_random_actions else ""
+            return [f"{self.algo} plays with {weights}{opening}", shown]
         played = f"as {self.algo} played it while learning, up to frame {episode.frames:,}"
         return [played, f"values and policies of {weights}", shown]
 

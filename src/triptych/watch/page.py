@@ -35,6 +35,7 @@ POLICY = (
 )
 MAX_FRAME_NBYTES = 4_000_000  # of all frames of a page
 MAX_SHEETS = 300  # steps of which a page has activations
+SMALL_SHEET = 4000  # numbers, up to which activations may be packed without loss
 PROBED = 12  # frames that say how large the others will be, and whether they show what the network sees
 
 
@@ -143,7 +144,7 @@ def _seen(spec: EnvSpec, recording: Recording, thoughts: Thoughts, frames: Itera
 
 def _first_layer(thoughts: Thoughts) -> dict[str, Any]:
     sheets = {
-        step: data_uri(packed(activation_sheet(maps), quality=SHEET_QUALITY, try_lossless=False))
+        step: data_uri(packed(activation_sheet(maps), quality=SHEET_QUALITY, try_lossless=maps.size < SMALL_SHEET))
         for step, maps in thoughts.activations.items()
     }
     filters = None if thoughts.filters is None else data_uri(packed(filter_sheet(thoughts.filters)))

@@ -28,6 +28,8 @@ function paint(canvas, uris, step, isDim) {
     const [below, above] = images, g = canvas.getContext("2d");
     if (canvas.width !== below.naturalWidth || canvas.height !== below.naturalHeight) {
       canvas.width = below.naturalWidth; canvas.height = below.naturalHeight;
+      const ratio = canvas.width / canvas.height;
+      canvas.style.width = `min(100%, ${44 * ratio}rem, ${72 * ratio}vh)`;
     }
     g.globalCompositeOperation = "source-over"; g.imageSmoothingEnabled = true;
     g.drawImage(below, 0, 0);
@@ -103,19 +105,21 @@ function fit(canvas) {
   return { g, width, height };
 }
 const PAD = { left: 52, right: 10, top: 8, bottom: 20 };
-function axes(g, width, height, low, high, xs, formatX) {
+function axes(g, width, height, low, high, xs, hasLabels = true) {
   const x = (t) => PAD.left + (t - xs[0]) / Math.max(xs[1] - xs[0], 1e-9) * (width - PAD.left - PAD.right);
   const y = (v) => height - PAD.bottom - (v - low) / (high - low) * (height - PAD.top - PAD.bottom);
   g.strokeStyle = colour("--line"); g.fillStyle = colour("--quiet"); g.lineWidth = 1;
-  for (const v of ticks(low, high, height < 130 ? 2 : 4)) {
+  const up = ticks(low, high, height < 130 ? 3 : 4);
+  for (const v of up) {
     g.beginPath(); g.moveTo(PAD.left, y(v)); g.lineTo(width - PAD.right, y(v)); g.stroke();
-    g.textAlign = "right"; g.textBaseline = "middle"; g.fillText(whole(v), PAD.left - 6, y(v));
+    g.textAlign = "right"; g.textBaseline = "middle";
+    if (hasLabels) g.fillText(v.toFixed(digits(up)), PAD.left - 6, y(v));
   }
   g.textBaseline = "top";
   const along = ticks(xs[0], xs[1], width < 500 ? 4 : 8).filter((t) => x(t) <= width - PAD.right + 1);
   for (const t of along) {
     g.textAlign = x(t) > width - 30 ? "right" : "center";
-    g.fillText(formatX(t), x(t), height - PAD.bottom + 4);
+    g.fillText(t.toFixed(digits(along)), x(t), height - PAD.bottom + 4);
   }
   return { x, y };
 }
@@ -125,11 +129,12 @@ function ticks(low, high, count) {
   for (let v = Math.ceil(low / step - 1e-9) * step; v <= high + 1e-9 * step; v += step) found.push(Math.abs(v) < step / 1e6 ? 0 : v);
   return found;
 }
+const digits = (places) => places.length < 2 ? (Number.isInteger(places[0]) ? 0 : 2) : Math.max(0, -Math.floor(Math.log10(places[1] - places[0]) + 1e-9));
 function rangeOf(series) {
   let low = Infinity, high = -Infinity;
   for (const numbers of series) for (const v of numbers) if (v !== null) { low = Math.min(low, v); high = Math.max(high, v); }
   if (!(low <= high)) return [0, 1];
-  const margin = Math.max((high - low) * 0.06, 1e-3 * Math.max(1, Math.abs(high)));
+  const margin = high - low > 1e-6 * Math.max(1, Math.abs(high)) ? (high - low) * 0.06 : Math.max(0.5, Math.abs(high) / 2);
   return [low - margin, high + margin];
 }
 function line(g, numbers, x, y, name, width, isStairs) {
@@ -146,13 +151,11 @@ function line(g, numbers, x, y, name, width, isStairs) {
 function chart(id, series, isStairs) {
   const canvas = by(id).querySelector("canvas"), { g, width, height } = fit(canvas);
   const [low, high] = rangeOf(series.map((one) => one.numbers));
-  const { x, y } = axes(g, width, height, low, high, [0, T], whole);
-  D.rewards.forEach((reward, t) => {
+  const { x, y } = axes(g, width, height, low, high, [0, T]);
+  if (!isDense) D.rewards.forEach((reward, t) => {
     if (!reward || (Math.abs(reward) < 1e-9)) return;
     g.fillStyle = colour(reward > 0 ? "--good" : "--bad");
-    g.globalAlpha = isDense ? 0.35 : 1;
     isStairs ? g.fillRect(x(t + 1) - 1, height - PAD.bottom - 8, 2, 8) : g.fillRect(x(t + 1) - 0.5, PAD.top, 1, height - PAD.top - PAD.bottom);
-    g.globalAlpha = 1;
   });
   series.forEach((one, index) => line(g, one.numbers, x, y, `--c${index}`, T > 600 ? 1.3 : 2, isStairs));
   g.fillStyle = colour("--ink"); g.fillRect(x(now) - 0.75, PAD.top - 4, 1.5, height - PAD.top - PAD.bottom + 8);
@@ -179,8 +182,7 @@ function showDistribution(step) {
   if (!bytes) return;
   const points = D.distribution.points, S = points.length, A = D.actions.length;
   const { g, width, height } = fit(by("distribution").querySelector("canvas"));
-  const { x, y } = axes(g, width, height, 0, 270, [points[0], points[S - 1]], whole);
-  g.clearRect(0, 0, PAD.left - 1, height - PAD.bottom);
+  const { x, y } = axes(g, width, height, 0, 270, [points[0], points[S - 1]], false);
   if (step >= T) return;
   const q = D.bars.find((bar) => !bar.isShare), best = q ? q.numbers[step].indexOf(Math.max(...q.numbers[step])) : 0;
   for (let action = 0; action < A; action++) {
@@ -257,7 +259,9 @@ by("filters").hidden = D.filters === null;
 if (D.filters !== null) by("filters").querySelector("img").src = D.filters;
 by("value").querySelector("figcaption").append(...D.curves.flatMap((one, index) => {
   const name = make("b", "", one.name); name.style.color = `var(--c${index})`; return [name, " "];
-}), "at each step; vertical lines are rewards, ", Object.assign(make("span", "good", "won"), {}), " and ", make("span", "bad", "lost"));
+}), "at each step, in what the algorithm learns from: discounted rewards, clipped or scaled where the run does so");
+if (!isDense) by("value").querySelector("figcaption").append("; lines are rewards ", make("span", "good", "won"), " and ", make("span", "bad", "lost"));
+if (isDense) by("return").querySelector("figcaption").textContent = "Return so far";
 scrubOn("value"); scrubOn("return");
 document.addEventListener("keydown", (event) => {
   if (event.target.tagName === "SELECT" || event.ctrlKey || event.metaKey || event.altKey) return;
