@@ -70,6 +70,7 @@ def play_and_search(experiment: Experiment, options: argparse.Namespace, seed: i
     try:
         observation, _ = game.reset(np.array([seed]), np.array([True]))
         for step in range(options.step):
+            module.begin_episodes(torch.tensor([step == 0]), EVALUATE)
             action = module.act(torch.from_numpy(observation), EVALUATE).action.numpy()
             game.send(action)
             actions.append(action[0])

@@ -8,7 +8,7 @@ from triptych.algos.r2d2 import R2D2
 from triptych.collect.collector import Collector
 from triptych.functional.supports import compress, expand
 from triptych.replay.sequences import SequenceBuffer
-from triptych.types import EVALUATE, EnvSpec, Minibatch, StoredSequence
+from triptych.types import EVALUATE, ConfigurationError, EnvSpec, Minibatch, StoredSequence
 
 SPEC = EnvSpec("vector", "none", (5,), "float32", num_actions=3)
 P, U, N, B = 3, 5, 2, 4
@@ -128,6 +128,11 @@ def test_stored_state_and_burn_in_find_the_values_of_playing_again(is_image):
         )
         states += bool(sample.hidden_state[sequence].any())
     assert states > 20
+
+
+def test_it_is_for_discrete_actions():
+    with pytest.raises(ConfigurationError, match=r"R2D2 chooses among discrete actions"):
+        R2D2.check(EnvSpec("control", "none", (5,), "float32", None, (2,), (-1.0, -2.0), (1.0, 2.0)))
 
 
 def test_evaluation_remembers_by_the_network_that_plays_it():

@@ -11,7 +11,7 @@ Differences from the paper:
  1. One process plays 16 games and learns; the paper has 256 actors, each with an epsilon of its own.
  2. A sequence may begin at any step and go over the end of an episode, where states begin anew (paper: sequences of 80
     steps begin at every 40th and end with the episode). Burn-in is 20 steps, and 40 are learned from (paper: 40, 80).
- 3. The network is not shown the last action and reward, and on Atari sees four frames (paper: one).
+ 3. The network is not shown the last action and reward.
  4. The memory has 256 units (paper: 512), and a batch 16 sequences (paper: 64).
  5. The target network moves every 250 updates (paper: 2500); the gradient norm is clipped as in DQN.
  6. Atari's rewards are clipped where the protocol says so (paper: never).
