@@ -92,8 +92,11 @@ def play(experiment: Experiment, weights: Mapping[str, Any], epsilon: float, num
     def act(observation: Any) -> Any:
         return experiment.data.act(observation, mode=EVALUATE)
 
+    def begin(is_first: Any) -> None:
+        experiment.data.begin_episodes(is_first, EVALUATE)
+
     most = experiment.data.plan.max_episode_steps
-    episodes = play_episodes(game, act, seeds_of(spec, game, num_games), most)
+    episodes = play_episodes(game, act, seeds_of(spec, game, num_games), most, begin_episodes=begin)
     return [episode.episode_return for episode in episodes]
 
 

@@ -8,7 +8,7 @@ from triptych.algos.r2d2 import R2D2
 from triptych.collect.collector import Collector
 from triptych.functional.supports import compress, expand
 from triptych.replay.sequences import SequenceBuffer
-from triptych.types import EVALUATE, EnvSpec, Minibatch, StoredSequence
+from triptych.types import EVALUATE, ConfigurationError, EnvSpec, Minibatch, StoredSequence
 
 SPEC = EnvSpec("vector", "none", (5,), "float32", num_actions=3)
 P, U, N, B = 3, 5, 2, 4
@@ -48,9 +48,8 @@ def one_by_one(network, sample, sequence):
     for row in range(P + U + N):
         if sample.is_first[sequence, row]:
             state = torch.zeros_like(state)
-        nowhere = torch.zeros(1, 1, dtype=torch.bool)
-        q_values, state = network(sample.observation[[sequence], row][None], state, nowhere)
-        values.append(q_values[0, 0])
+        q_values, state = network.step(sample.observation[[sequence], row], state)
+        values.append(q_values[0])
     return torch.stack(values)
 
 
@@ -107,12 +106,14 @@ def test_stored_state_and_burn_in_find_the_values_of_playing_again(is_image):
     def act(observation):
         seen = torch.from_numpy(observation).clone()
         action, extras = module.act(seen)
-        nowhere = torch.zeros(1, len(seen), dtype=torch.bool)
-        values, _ = module.online_network(seen[None], extras["hidden_state"], nowhere)
-        played.update({key(one): value for one, value in zip(seen, values[0], strict=True)})
+        values, _ = module.online_network.step(seen, extras["hidden_state"])
+        played.update({key(one): value for one, value in zip(seen, values, strict=True)})
         return action.numpy(), {"hidden_state": extras["hidden_state"].numpy()}
 
-    collector = Collector(game, act, 0, begin_episodes=lambda is_first: module.begin_episodes(torch.from_numpy(is_first)))
+    def begin(is_first):
+        module.begin_episodes(torch.from_numpy(is_first))
+
+    collector = Collector(game, act, 0, begin_episodes=begin)
     buffer = SequenceBuffer(
         game.spec, 3, capacity_env_steps=150, burn_in_steps=P, sequence_steps=U, n_step=N, discount=0.9, seed=0,
         state_size=module.hidden_states.size,
@@ -129,6 +130,11 @@ def test_stored_state_and_burn_in_find_the_values_of_playing_again(is_image):
     assert states > 20
 
 
+def test_it_is_for_discrete_actions():
+    with pytest.raises(ConfigurationError, match=r"R2D2 chooses among discrete actions"):
+        R2D2.check(EnvSpec("control", "none", (5,), "float32", None, (2,), (-1.0, -2.0), (1.0, 2.0)))
+
+
 def test_evaluation_remembers_by_the_network_that_plays_it():
     module = r2d2()
     with torch.no_grad():
@@ -141,7 +147,7 @@ def test_evaluation_remembers_by_the_network_that_plays_it():
         module.act(observation[time])
         action, extras = module.act(observation[time], EVALUATE)
     nowhere = torch.zeros(4, 6, dtype=torch.bool)
-    values, _ = module.average_network(observation, torch.zeros(6, 12), nowhere)
+    values = module.average_network(observation, torch.zeros(6, 12), nowhere)
     assert action.tolist() == values[-1].argmax(dim=-1).tolist()
     other = r2d2()
     other.load_state_dict(module.state_dict())

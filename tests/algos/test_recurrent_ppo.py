@@ -70,7 +70,7 @@ def test_the_parameters_that_played_give_the_probabilities_and_values_of_playing
             minibatch = steps.at(columns)
             output = module.loss(minibatch)
             assert float(output.metrics["approximate_kl"]) == pytest.approx(0, abs=1e-6)
-            _, value, _ = module.network(minibatch.observation, minibatch.extras["hidden_state"][0], minibatch.is_first)
+            _, value = module.network(minibatch.observation, minibatch.extras["hidden_state"][0], minibatch.is_first)
             torch.testing.assert_close(value, minibatch.extras["value"].flatten())
 
 
@@ -113,8 +113,8 @@ def test_an_episode_is_learned_from_as_if_nothing_had_come_before():
     other[:4] = observations(SPEC, 4, 2, seed=9)
     state = minibatch.extras["hidden_state"][0]
     with torch.no_grad():
-        _, one, _ = module.network(minibatch.observation, state, is_first)
-        _, two, _ = module.network(other, state + 1.0, is_first)
+        _, one = module.network(minibatch.observation, state, is_first)
+        _, two = module.network(other, state + 1.0, is_first)
     torch.testing.assert_close(one[8:], two[8:])
     assert (one[:8] != two[:8]).any()
 

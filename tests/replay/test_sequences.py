@@ -1,5 +1,7 @@
 """Sequences from replay are what the environments showed, with the states of whoever played."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -78,15 +80,16 @@ def test_sequences_are_what_happened(frame_stack, num_vector_steps, prioritized)
 def test_rows_are_in_order_and_a_first_one_is_marked(num_vector_steps):
     buffer, _ = fill(num_vector_steps)
     sample = buffer.sample(200, 0).sample
-    for observation, is_first, hidden_state in zip(sample.observation, sample.is_first, sample.hidden_state, strict=True):
+    for observation, is_first, state in zip(sample.observation, sample.is_first, sample.hidden_state, strict=True):
         labels = [label(one) for one in observation]
         assert [bool(first) for first in is_first] == [one.time == 0 for one in labels]
-        for one, other in zip(labels[:-1], labels[1:], strict=True):
-            follows = other in (one._replace(time=one.time + 1), one._replace(episode_index=one.episode_index + 1, time=0))
-            assert follows or other == one  # before the first row, or after the newest
+        for one, other in itertools.pairwise(labels):
+            later = one._replace(time=one.time + 1)
+            next_episode = one._replace(episode_index=one.episode_index + 1, time=0)
+            assert other in (later, next_episode, one)  # itself before the first row, and after the newest
         begins = labels[: labels.index(labels[P]) + 1]  # to the first row that is learned
         if not any(one.time == 0 for one in begins[1:]):  # which no new episode keeps from the state at the beginning
-            assert hidden_state.tolist() == state_of(labels[0]).tolist()
+            assert state.tolist() == state_of(labels[0]).tolist()
 
 
 def test_what_is_saved_is_drawn_again(tmp_path):
@@ -105,7 +108,8 @@ def test_a_replay_that_cannot_hold_the_burn_in_is_refused():
 
 def test_the_bytes_of_the_states_count():
     buffer, _ = fill(10)
-    assert buffer.arrays["hidden_state"].nbytes == len(buffer.arrays["reward"]) * SequenceBuffer.row_nbytes(state_size=3)
+    row_nbytes = SequenceBuffer.row_nbytes(state_size=3)
+    assert buffer.arrays["hidden_state"].nbytes == len(buffer.arrays["reward"]) * row_nbytes
 
 
 def test_unwritten_rows_are_never_shown():

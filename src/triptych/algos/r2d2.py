@@ -11,7 +11,7 @@ Differences from the paper:
  1. One process plays 16 games and learns; the paper has 256 actors, each with an epsilon of its own.
  2. A sequence may begin at any step and go over the end of an episode, where states begin anew (paper: sequences of 80
     steps begin at every 40th and end with the episode). Burn-in is 20 steps, and 40 are learned from (paper: 40, 80).
- 3. The network is not shown the last action and reward, and on Atari sees four frames (paper: one).
+ 3. The network is not shown the last action and reward.
  4. The memory has 256 units (paper: 512), and a batch 16 sequences (paper: 64).
  5. The target network moves every 250 updates (paper: 2500); the gradient norm is clipped as in DQN.
  6. Atari's rewards are clipped where the protocol says so (paper: never).
@@ -101,13 +101,12 @@ class R2D2(Algorithm):
         self.hidden_states.begin_episodes(is_first, mode)
 
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
-        network = self.online_network if mode == EXPLORE else self.average_network
+        network: Any = self.online_network if mode == EXPLORE else self.average_network.network
         state = self.hidden_states.of(mode, len(observation), observation.device)  # [N, H]
-        nowhere = torch.zeros(1, len(observation), dtype=torch.bool, device=observation.device)
-        q_values, next_state = network(observation[None], state, nowhere)  # [1, N, A]
+        q_values, next_state = network.step(observation, state)  # [N, A]
         self.hidden_states.keep(mode, next_state)
         epsilon = self.epsilon if mode == EXPLORE else self.eval_epsilon
-        action = epsilon_greedy(q_values.squeeze(0), epsilon, self.generator(mode))
+        action = epsilon_greedy(q_values, epsilon, self.generator(mode))
         return ActorOutput(action, {"hidden_state": state})
 
     def loss(self, minibatch: Minibatch[StoredSequence]) -> LossOutput | None:
@@ -130,7 +129,7 @@ class R2D2(Algorithm):
         sizes = td_error.detach().abs()
         eta = self.priority_max_fraction
         priorities = eta * sizes.amax(dim=0) + (1 - eta) * sizes.sum(dim=0) / num_known
-        metrics = {"q_value_mean": q_values.detach().mean(), "epsilon": self.epsilon}
+        metrics: dict[str, Tensor | float] = {"q_value_mean": q_values.detach().mean(), "epsilon": self.epsilon}
         return LossOutput(loss, metrics, priorities=priorities)
 
     def after_update(self) -> None:
@@ -153,5 +152,5 @@ class R2D2(Algorithm):
         state, start = sample.hidden_state, self.burn_in_steps
         if start:
             with torch.no_grad():
-                _, state = network(observation[:start], state, is_first[:start])
-        return network(observation[start:], state, is_first[start:])[0]
+                state = network.last_state(observation[:start], state, is_first[:start])
+        return network(observation[start:], state, is_first[start:])

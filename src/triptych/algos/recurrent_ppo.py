@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from triptych import ranks
@@ -82,7 +81,7 @@ class RecurrentPPO(Algorithm):
 
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
         state = self.hidden_states.of(mode, len(observation), observation.device)  # [N, H]
-        policy, value, next_state = self._step(observation, state)
+        policy, value, next_state = self.network.step(observation, state)
         self.hidden_states.keep(mode, next_state)
         is_greedy = self.eval_greedy and mode != EXPLORE
         action = policy.mode if is_greedy else sample(policy, self.generator(mode))
@@ -92,8 +91,8 @@ class RecurrentPPO(Algorithm):
         value = rollout.extras["value"]  # [T, N]
         is_cut = rollout.is_cut
         # What was remembered after the step, which the next row does not say where another episode begins.
-        _, _, next_state = self._step(rollout.observation[is_cut], rollout.extras["hidden_state"][is_cut])
-        _, bootstrap_value, _ = self._step(rollout.next_observation[is_cut], next_state)
+        _, _, next_state = self.network.step(rollout.observation[is_cut], rollout.extras["hidden_state"][is_cut])
+        _, bootstrap_value, _ = self.network.step(rollout.next_observation[is_cut], next_state)
         next_value = successor_values(value, is_cut, bootstrap_value)
         advantage, returns = generalized_advantages(
             rollout.reward, rollout.discount, value, next_value, is_cut, self.gae_lambda
@@ -102,7 +101,7 @@ class RecurrentPPO(Algorithm):
 
     def loss(self, minibatch: RolloutSequences) -> LossOutput:
         extras = minibatch.extras
-        policy, value, _ = self.network(minibatch.observation, extras["hidden_state"][0], minibatch.is_first)
+        policy, value = self.network(minibatch.observation, extras["hidden_state"][0], minibatch.is_first)
         log_ratio = policy.log_prob(minibatch.action.flatten(0, 1)) - extras["log_prob"].flatten()  # [T · N]
         target, advantage = minibatch.target.flatten(), minibatch.advantage.flatten()
         advantage = standardize(advantage, ranks.concatenate(advantage))
@@ -132,8 +131,3 @@ class RecurrentPPO(Algorithm):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         super().set_extra_state(state)
         self.hidden_states.load_state_dict(state["hidden_states"])
-
-    def _step(self, observation: Tensor, state: Tensor) -> tuple[Any, Tensor, Tensor]:
-        """Return policies, values and next states of single observations ``[N, ...]``, in states ``[N, H]``."""
-        nowhere = torch.zeros(1, len(observation), dtype=torch.bool, device=observation.device)
-        return self.network(observation[None], state, nowhere)

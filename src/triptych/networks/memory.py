@@ -32,16 +32,55 @@ class Memory(nn.Module):
 
     def forward(
         self, features: Float[Tensor, "T N F"], state: Float[Tensor, "N S"], is_first: Bool[Tensor, "T N"]
-    ) -> tuple[Float[Tensor, "T N H"], Float[Tensor, "N S"]]:
-        """Return the summary after each observation and the state after the last; a first one meets a state of 0."""
-        starts = is_first.any(dim=1).nonzero().flatten().tolist()
-        borders = sorted({0, *starts, len(features)})
-        summaries = []
+    ) -> Float[Tensor, "T N H"]:
+        """Return the summary after each observation; a first one meets a state of 0.
+
+        Episodes have nothing to do with each other, so those of about the same length are read side by side.
+        """
+        num_steps, num_envs = is_first.shape
+        begins = is_first.T.clone()  # [N, T]
+        begins[:, 0] = True
+        (begin,) = begins.flatten().nonzero(as_tuple=True)  # where in [N · T] each stretch of one episode begins
+        length = begin.diff(append=begin.new_tensor([begins.numel()]))
+        states = state.new_zeros(len(begin), self.state_size)
+        goes_on = ~is_first[0]  # the first stretch of an environment may have begun before
+        states[(begin % num_steps == 0).nonzero().flatten()[goes_on]] = state[goes_on]
+
+        flat = features.transpose(0, 1).flatten(0, 1).float()  # [N · T, F]
+        size = length.float().log2().ceil()  # each group is padded to at most twice its steps
+        summaries, places = [], []
+        for one in size.unique().tolist():
+            (group,) = (size == one).nonzero(as_tuple=True)
+            time = torch.arange(int(length[group].max()), device=flat.device)[:, None]
+            place = begin[group] + time  # [longest, G]
+            is_step = time < length[group]
+            summary, _ = self._run(flat[place.clamp(max=len(flat) - 1)], states[group])
+            summaries.append(summary[is_step])
+            places.append(place[is_step])
+        in_order = torch.cat(summaries)[torch.cat(places).argsort()]
+        return in_order.view(num_envs, num_steps, -1).transpose(0, 1)
+
+    def step(
+        self, features: Float[Tensor, "N F"], state: Float[Tensor, "N S"]
+    ) -> tuple[Float[Tensor, "N H"], Float[Tensor, "N S"]]:
+        """Return the summary after one observation, and the state."""
+        summary, state = self._run(features[None].float(), state)
+        return summary[0], state
+
+    def last_state(
+        self, features: Float[Tensor, "T N F"], state: Float[Tensor, "N S"], is_first: Bool[Tensor, "T N"]
+    ) -> Float[Tensor, "N S"]:
+        """Return the state after the last observation; only the last episode of each environment is read."""
+        times = torch.arange(len(is_first), device=is_first.device)[:, None]
+        last_begin = torch.where(is_first, times, -1).amax(dim=0)  # [N], -1 where it has begun before
+        borders = sorted({0, *last_begin.clamp(min=0).tolist(), len(is_first)})
+        for start, end in itertools.pairwise(borders):
+            state = state.masked_fill((last_begin == start)[:, None], 0.0)
+            _, state = self._run(features[start:end].float(), state)
+        return state
+
+    def _run(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(features.device.type, enabled=False):
-            for start, end in itertools.pairwise(borders):  # in between, no episode begins
-                state = state.masked_fill(is_first[start][:, None], 0.0)
-                output, cell = (part.contiguous()[None] for part in state.chunk(2, dim=1))
-                summary, (output, cell) = self.lstm(features[start:end].float(), (output, cell))
-                state = torch.cat([output[0], cell[0]], dim=1)
-                summaries.append(summary)
-        return torch.cat(summaries), state
+            output, cell = (part.contiguous()[None] for part in state.chunk(2, dim=1))
+            summary, (output, cell) = self.lstm(features, (output, cell))
+            return summary, torch.cat([output[0], cell[0]], dim=1)

@@ -53,16 +53,24 @@ class RecurrentActorCritic(nn.Module):
         observation: Float[Tensor, "T N ..."] | Tensor,
         state: Float[Tensor, "N S"],
         is_first: Bool[Tensor, "T N"],
-    ) -> tuple[Distribution, Float[Tensor, " T*N"], Float[Tensor, "N S"]]:
-        """Return the policies and the values ``[T · N]``, and the state after the last observation."""
-        flat = observation.flatten(0, 1)
-        if self.normalization is not None:
-            flat = self.normalization(flat)
-        features = self.torso(flat).unflatten(0, observation.shape[:2])
-        summary, state = self.memory(features, state, is_first)
-        summary = summary.flatten(0, 1)
-        with torch.autocast(observation.device.type, enabled=False):
-            return self.policy(summary), self.value(summary).squeeze(-1), state
+    ) -> tuple[Distribution, Float[Tensor, " T*N"]]:
+        """Return the policies and the values ``[T · N]`` of sequences that begin in these states."""
+        features = self._features(observation.flatten(0, 1)).unflatten(0, observation.shape[:2])
+        return self._heads(self.memory(features, state, is_first).flatten(0, 1))
+
+    def step(
+        self, observation: Float[Tensor, "N ..."] | Tensor, state: Float[Tensor, "N S"]
+    ) -> tuple[Distribution, Float[Tensor, " N"], Float[Tensor, "N S"]]:
+        """Return the policies, the values and the next states of single observations."""
+        summary, state = self.memory.step(self._features(observation), state)
+        return *self._heads(summary), state
+
+    def _features(self, observation: Tensor) -> Tensor:
+        return self.torso(observation if self.normalization is None else self.normalization(observation))
+
+    def _heads(self, summary: Tensor) -> tuple[Distribution, Tensor]:
+        with torch.autocast(summary.device.type, enabled=False):
+            return self.policy(summary), self.value(summary).squeeze(-1)
 
     def observe(self, observation: Float[Tensor, "T N ..."] | Tensor) -> None:
         """Count a rollout's observations into the running statistics, where they are used."""

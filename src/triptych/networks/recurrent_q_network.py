@@ -46,10 +46,30 @@ class RecurrentQNetwork(nn.Module):
         observation: Float[Tensor, "T N ..."] | Tensor,
         state: Float[Tensor, "N S"],
         is_first: Bool[Tensor, "T N"],
-    ) -> tuple[Float[Tensor, "T N A"], Float[Tensor, "N S"]]:
-        """Return Q(o₁ … oₜ, ·), from a head in single precision, and the state after the last observation."""
-        leading = observation.shape[:2]
-        features = self.torso(observation.flatten(0, 1)).unflatten(0, leading)
-        summary, state = self.memory(features, state, is_first)
-        with torch.autocast(observation.device.type, enabled=False):
-            return self.head(summary.flatten(0, 1)).squeeze(-1).unflatten(0, leading), state
+    ) -> Float[Tensor, "T N A"]:
+        """Return Q(o₁ … oₜ, ·) of sequences that begin in these states, from a head in single precision."""
+        summary = self.memory(self._features(observation), state, is_first)
+        return self._head(summary.flatten(0, 1)).unflatten(0, observation.shape[:2])
+
+    def step(
+        self, observation: Float[Tensor, "N ..."] | Tensor, state: Float[Tensor, "N S"]
+    ) -> tuple[Float[Tensor, "N A"], Float[Tensor, "N S"]]:
+        """Return the values and the next states of single observations."""
+        summary, state = self.memory.step(self.torso(observation), state)
+        return self._head(summary), state
+
+    def last_state(
+        self,
+        observation: Float[Tensor, "T N ..."] | Tensor,
+        state: Float[Tensor, "N S"],
+        is_first: Bool[Tensor, "T N"],
+    ) -> Float[Tensor, "N S"]:
+        """Return the state after the last observation."""
+        return self.memory.last_state(self._features(observation), state, is_first)
+
+    def _features(self, observation: Tensor) -> Tensor:
+        return self.torso(observation.flatten(0, 1)).unflatten(0, observation.shape[:2])
+
+    def _head(self, summary: Tensor) -> Tensor:
+        with torch.autocast(summary.device.type, enabled=False):
+            return self.head(summary).squeeze(-1)

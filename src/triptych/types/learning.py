@@ -43,7 +43,7 @@ class Segment(NamedTuple):
 class StoredSequence(NamedTuple):
     """A stretch of what one environment showed, episodes one after the other, for a network with a memory.
 
-    L = P + U + n rows: P to find the state again, U to learn from, and n more for their targets. A row is a step, or the
+    L = P + U + n rows: P to find the state again, U to learn from, and n more for their targets. A row is a step, the
     last observation of an episode, or neither; only of steps there is something to learn.
     """
 
@@ -57,7 +57,7 @@ class StoredSequence(NamedTuple):
     is_known: Tensor  # [..., U] bool, there is such a window
 
 
-Sample = TypeVar("Sample", bound=tuple)  # a `Transition`, a `Segment`, a `StoredSequence`, or what another replay yields
+Sample = TypeVar("Sample", bound=tuple)  # such as a `Transition`, a `Segment` or a `StoredSequence`
 
 
 class Minibatch(NamedTuple, Generic[Sample]):
