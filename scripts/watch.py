@@ -118,55 +118,6 @@ def watch(options: argparse.Namespace, scratch: Path) -> None:
     print(f"{shown.game.title}: {', '.join(shown.game.facts)}.")
     for suffix, what in ((".html", "page"), (".mp4", "video"), *([(".gif", "GIF")] if options.gif else [])):
         print(f"The {what} is in {found.path(suffix)}.")
-    module = experiment.module.cpu().eval()
-    plan = getattr(module, "plan", None)
-    if plan is None:
-        raise ConfigurationError(f"{type(module).__name__} plans nothing; give the folder of a run with algo=muzero.")
-    module.on_test_start()
-    game = experiment.data.make_game(1)
-    actions = []
-    try:
-        observation, _ = game.reset(np.array([seed]), np.array([True]))
-        for step in range(options.step):
-            module.begin_episodes(torch.tensor([step == 0]), EVALUATE)
-            action = module.act(torch.from_numpy(observation), EVALUATE).action.numpy()
-            game.send(action)
-            actions.append(action[0])
-            received = game.receive()
-            if received.terminated[0] or received.truncated[0]:
-                raise ConfigurationError(f"--step {options.step} is beyond the end: this game has {step + 1} steps.")
-            observation = received.observation
-        output = plan(torch.from_numpy(observation), options.num_simulations or module.num_simulations, EVALUATE)
-        frame, _ = deque(game.replay(seed, actions), maxlen=1)[0]
-    finally:
-        game.close()
-    tree = output.search_tree
-    picture = TreePicture(
-        parents=tree.parents[0].numpy(),
-        actions=tree.action_from_parent[0].numpy(),
-        visits=tree.node_visits[0].numpy(),
-        values=tree.node_values[0].numpy(),
-        chosen_action=int(output.action[0]),
-        action_weights=output.action_weights[0].numpy(),
-    )
-    return picture, frame
-
-
-def watch(options: argparse.Namespace) -> None:
-    """Draw the picture and say where it is.
-
-    Raises:
-        ConfigurationError: the folder, its config, its checkpoint or the step cannot be used.
-    """
-    cfg = load_config(options.run_folder, is_trusted=options.trust)
-    _, state_dict = load_checkpoint(options.run_folder, options.checkpoint)
-    seed = episode_seed(cfg.seed, EVALUATE_STREAM, options.episode)
-    with tempfile.TemporaryDirectory() as scratch:
-        experiment = prepare(cfg, state_dict, Path(scratch), num_episodes=1)
-        picture, frame = play_and_search(experiment, options, seed)
-    path = options.out or options.run_folder / f"tree-{options.step}.png"
-    draw_tree(path, picture, frame, f"{experiment.spec.name}, step {options.step}")
-    print(f"The tree is in {path}.")
 
 
 def main(arguments: list[str]) -> int:

@@ -3,7 +3,16 @@
 import pytest
 import torch
 
-from tests.algos import test_c51, test_dqn, test_muzero
+from tests.algos import (
+    test_bootstrapped_dqn,
+    test_c51,
+    test_dqn,
+    test_iqn,
+    test_muzero,
+    test_qr_dqn,
+    test_r2d2,
+    test_recurrent_ppo,
+)
 from tests.algos.test_on_policy import CONTROL, SPEC, a2c, ppo, pqn, reinforce
 from triptych.algos.base import Algorithm
 from triptych.types import EVALUATE, EXPLORE, ActorOutput, EnvSpec
@@ -107,3 +116,47 @@ def test_by_default_it_is_what_acting_says():
     seen, state = observations(module), module.generator(EVALUATE).get_state()
     assert torch.equal(module.explain(seen).value, seen.sum(dim=-1))
     assert torch.equal(module.generator(EVALUATE).get_state(), state)
+
+
+def qr_dqn():
+    return test_qr_dqn.QRDQN(test_qr_dqn.SPEC, **test_qr_dqn.SETTINGS)
+
+
+def iqn():
+    return test_iqn.IQN(test_iqn.SPEC, **test_iqn.SETTINGS)
+
+
+def bootstrapped_dqn():
+    return test_bootstrapped_dqn.BootstrappedDQN(test_bootstrapped_dqn.SPEC, **test_bootstrapped_dqn.SETTINGS)
+
+
+@pytest.mark.parametrize("make", [qr_dqn, iqn, bootstrapped_dqn])
+def test_quantiles_and_heads_are_atoms_of_one_weight_whose_mean_is_the_value(make):
+    module = make()
+    seen = observations(module)
+    found = module.explain(seen)
+    assert found.atoms.shape == found.atom_probs.shape
+    torch.testing.assert_close((found.atom_probs * found.atoms).sum(dim=-1), found.q_values)
+    assert torch.equal(found.value, found.q_values.amax(dim=-1))
+    (gradient,) = torch.autograd.grad(found.value.sum(), seen)
+    assert (gradient.abs().sum(dim=1) > 0).all()
+
+
+@pytest.mark.parametrize("make", [test_r2d2.r2d2, test_recurrent_ppo.recurrent_ppo])
+def test_what_remembers_is_asked_in_pieces_as_it_plays_step_by_step(make):
+    module = make().eval()
+    generator = torch.Generator().manual_seed(0)
+    seen = torch.randn(7, *module.spec.observation_shape, generator=generator)
+    values = []
+    for _ in range(2):  # a second game is begun as if there had been no first
+        module.on_test_start()
+        values.append(torch.cat([module.explain(seen[:3]).value, module.explain(seen[3:]).value]))
+    torch.testing.assert_close(values[0], values[1])
+    network, state = getattr(module, "network", None), torch.zeros(1, module.hidden_states.size)
+    for step in range(7):
+        if network is None:
+            q_values, state = module.average_network.network.step(seen[step : step + 1], state)
+            value = q_values.amax(dim=-1)
+        else:
+            _, value, state = network.step(seen[step : step + 1], state)
+        torch.testing.assert_close(value[0], values[0][step])

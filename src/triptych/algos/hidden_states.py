@@ -36,6 +36,10 @@ class HiddenStates:
             state = torch.zeros(num_envs, self.size)
         return state.to(device or state.device)
 
+    def forget(self, mode: str) -> None:
+        """Let every environment begin anew."""
+        self._states.pop(mode, None)
+
     def keep(self, mode: str, state: Tensor) -> None:
         """Keep the states ``[N, H]`` until the next step."""
         self._states[mode] = state

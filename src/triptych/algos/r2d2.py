@@ -35,7 +35,7 @@ from triptych.functional.supports import compress, expand
 from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.recurrent_q_network import RecurrentQNetwork
-from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Minibatch, StoredSequence
+from triptych.types import EVALUATE, EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, StoredSequence
 from triptych.types.bounds import Count, CountOrZero, Fraction
 
 LOSSES = {"huber": huber, "squared": half_squared}
@@ -97,6 +97,12 @@ class R2D2(Algorithm):
         """The probability of a random action while exploring, now."""
         return linear_schedule(self.env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_decay_env_steps)
 
+    def on_validation_start(self) -> None:
+        super().on_validation_start()
+        self.hidden_states.forget(EVALUATE)
+
+    on_test_start = on_validation_start
+
     def begin_episodes(self, is_first: Tensor, mode: str = EXPLORE) -> None:
         self.hidden_states.begin_episodes(is_first, mode)
 
@@ -131,6 +137,14 @@ class R2D2(Algorithm):
         priorities = eta * sizes.amax(dim=0) + (1 - eta) * sizes.sum(dim=0) / num_known
         metrics: dict[str, Tensor | float] = {"q_value_mean": q_values.detach().mean(), "epsilon": self.epsilon}
         return LossOutput(loss, metrics, priorities=priorities)
+
+    def explain(self, observation: Tensor) -> Explanation:
+        state = self.hidden_states.of(EVALUATE, 1, observation.device)
+        is_first = torch.zeros((len(observation), 1), dtype=torch.bool, device=observation.device)
+        network: Any = self.average_network.network
+        q_values = network(observation[:, None], state, is_first)[:, 0]  # [T, A]
+        self.hidden_states.keep(EVALUATE, network.last_state(observation[:, None], state, is_first).detach())
+        return Explanation(value=q_values.amax(dim=-1), q_values=q_values)
 
     def after_update(self) -> None:
         if self.updates % self.target_update_period_updates == 0:

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from triptych import ranks
 from triptych.algos.base import Algorithm
 from triptych.algos.hidden_states import HiddenStates
+from triptych.functional.distributions import described
 from triptych.functional.losses import half_squared
 from triptych.functional.policy_gradient import (
     approximate_kl,
@@ -30,7 +32,7 @@ from triptych.functional.policy_gradient import (
 from triptych.functional.returns import generalized_advantages, successor_values
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.recurrent_actor_critic import RecurrentActorCritic
-from triptych.types import EXPLORE, ActorOutput, EnvSpec, LossOutput, Rollout, RolloutSequences
+from triptych.types import EVALUATE, EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Rollout, RolloutSequences
 from triptych.types.bounds import Coefficient, Count, Fraction, Positive
 
 
@@ -75,6 +77,12 @@ class RecurrentPPO(Algorithm):
             spec, memory_units=memory_units, normalize_observations=normalize_observations, network=network
         )
         self.hidden_states = HiddenStates(self.network.memory.state_size)
+
+    def on_validation_start(self) -> None:
+        super().on_validation_start()
+        self.hidden_states.forget(EVALUATE)
+
+    on_test_start = on_validation_start
 
     def begin_episodes(self, is_first: Tensor, mode: str = EXPLORE) -> None:
         self.hidden_states.begin_episodes(is_first, mode)
@@ -121,6 +129,13 @@ class RecurrentPPO(Algorithm):
             "clip_fraction": (log_ratio.expm1().abs() > self.clip_range).float().mean(),
         }
         return LossOutput(loss, metrics)
+
+    def explain(self, observation: Tensor) -> Explanation:
+        state = self.hidden_states.of(EVALUATE, 1, observation.device)
+        is_first = torch.zeros((len(observation), 1), dtype=torch.bool, device=observation.device)
+        policy, value = self.network(observation[:, None], state, is_first)
+        self.hidden_states.keep(EVALUATE, self.network.last_state(observation[:, None], state, is_first).detach())
+        return Explanation(value=value, **described(policy))
 
     def after_turn(self, batch: Rollout) -> None:
         self.network.observe(batch.observation)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from triptych.algos.base import Algorithm, Batch
 from triptych.functional.tables import value_iteration
-from triptych.types import ConfigurationError, EmptyTurn, EnvSpec, Rollout
+from triptych.types import ConfigurationError, EmptyTurn, EnvSpec, Explanation, Rollout
 from triptych.types.bounds import Seed
 
 Tables = dict[str, np.ndarray]  # a module's buffers by their names
@@ -69,6 +69,10 @@ class TableAlgorithm(Algorithm):
                 f"{what} of shape {list(spec.observation_shape)} and numbers no states; choose env=frozen_lake, "
                 "cliff_walking, taxi or maze, or algo=dqn."
             )
+
+    def explain(self, observation: Tensor) -> Explanation:
+        q_values = self.q_values[observation.argmax(dim=-1)]  # [T, A]
+        return Explanation(value=q_values.amax(dim=-1), q_values=q_values)
 
     def configure_optimizers(self) -> None:  # type: ignore[override]
         """There is none."""

@@ -65,6 +65,16 @@ class RecurrentActorCritic(nn.Module):
         summary, state = self.memory.step(self._features(observation), state)
         return *self._heads(summary), state
 
+    def last_state(
+        self,
+        observation: Float[Tensor, "T N ..."] | Tensor,
+        state: Float[Tensor, "N S"],
+        is_first: Bool[Tensor, "T N"],
+    ) -> Float[Tensor, "N S"]:
+        """Return the state after the last observation."""
+        features = self._features(observation.flatten(0, 1)).unflatten(0, observation.shape[:2])
+        return self.memory.last_state(features, state, is_first)
+
     def _features(self, observation: Tensor) -> Tensor:
         return self.torso(observation if self.normalization is None else self.normalization(observation))
 
