@@ -78,6 +78,20 @@ def test_the_page_is_whole_in_itself_and_runs_nothing_that_a_folder_says():
     assert not re.search(r"https?://", page)
 
 
+def test_numbers_that_are_not_finite_are_shown_as_unknown():
+    value = torch.arange(LENGTH).float()
+    q_values = torch.rand(LENGTH, 3)
+    value[2] = q_values[2, 1] = torch.nan
+    q_values[4] = torch.inf
+    game = make_game(value=value, q_values=q_values)
+    data = data_of(html_page(game, frames_of(game)))
+    assert data["curves"][0]["numbers"][2] is None
+    assert data["bars"][0]["numbers"][4] == [None] * 3
+    board = Board(game.spec, game.recording, game.thoughts, "title")
+    for step in range(LENGTH):
+        board.draw(np.zeros((80, 80, 3), np.uint8), step)
+
+
 def test_vectors_have_no_pictures_of_what_is_seen():
     spec = EnvSpec("vector", "none", (4,), "float32", num_actions=3)
     game = make_game(spec=spec)

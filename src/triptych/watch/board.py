@@ -111,7 +111,7 @@ class Board:
         """Return from where to where a bar goes, as shares of its track, its number, and whether it was taken."""
         if self.bars:
             bar = self.bars[0]
-            numbers = bar["numbers"][step]
+            numbers = [0.0 if number is None else number for number in bar["numbers"][step]]
             least = 0.0 if bar["isShare"] else min(numbers)
             share = min(max((numbers[index] - least) / bar["gap"], 0.0), 1.0)
             return 0.0, share, f"{numbers[index]:.3f}", index in self.taken[step]

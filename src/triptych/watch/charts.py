@@ -50,7 +50,9 @@ def bars(said: Explanation) -> list[dict[str, Any]]:
 
 
 def _bar(name: str, numbers: Tensor, *, is_share: bool) -> dict[str, Any]:
-    gap = float((numbers.amax(dim=-1) - numbers.amin(dim=-1)).quantile(0.75)) if not is_share else 1.0
+    gaps = (numbers.amax(dim=-1) - numbers.amin(dim=-1)).float()
+    known = gaps[gaps.isfinite()]
+    gap = 1.0 if is_share or not len(known) else float(known.quantile(0.75))
     return {"name": name, "numbers": rounded(numbers), "isShare": is_share, "gap": max(gap, 1e-9)}
 
 

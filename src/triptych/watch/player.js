@@ -113,13 +113,13 @@ function axes(g, width, height, low, high, xs, hasLabels = true) {
   for (const v of up) {
     g.beginPath(); g.moveTo(PAD.left, y(v)); g.lineTo(width - PAD.right, y(v)); g.stroke();
     g.textAlign = "right"; g.textBaseline = "middle";
-    if (hasLabels) g.fillText(v.toFixed(digits(up)), PAD.left - 6, y(v));
+    if (hasLabels) g.fillText(label(v, up), PAD.left - 6, y(v));
   }
   g.textBaseline = "top";
   const along = ticks(xs[0], xs[1], width < 500 ? 4 : 8).filter((t) => x(t) <= width - PAD.right + 1);
   for (const t of along) {
     g.textAlign = x(t) > width - 30 ? "right" : "center";
-    g.fillText(t.toFixed(digits(along)), x(t), height - PAD.bottom + 4);
+    g.fillText(label(t, along), x(t), height - PAD.bottom + 4);
   }
   return { x, y };
 }
@@ -130,6 +130,7 @@ function ticks(low, high, count) {
   return found;
 }
 const digits = (places) => places.length < 2 ? (Number.isInteger(places[0]) ? 0 : 2) : Math.max(0, -Math.floor(Math.log10(places[1] - places[0]) + 1e-9));
+const label = (v, places) => digits(places) > 3 && v ? v.toExponential(0) : v.toFixed(Math.min(digits(places), 3));
 function rangeOf(series) {
   let low = Infinity, high = -Infinity;
   for (const numbers of series) for (const v of numbers) if (v !== null) { low = Math.min(low, v); high = Math.max(high, v); }
