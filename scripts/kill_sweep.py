@@ -3,8 +3,8 @@
 python scripts/kill_sweep.py FOLDER --out docs/results/kill_sweep.json
 
 Twelve jobs run straight, and once more with `kill -9` of the whole sweep at random moments; then the same command.
-Episodes, evaluations, metrics (columns of time aside) and last checkpoints of each job are compared. Four of the jobs run
-again by other launchers.
+Episodes, evaluations, metrics (columns of time aside) and last checkpoints of each job are compared. Four of the jobs
+run again by other launchers.
 """
 
 from __future__ import annotations
