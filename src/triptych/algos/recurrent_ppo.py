@@ -74,7 +74,7 @@ class RecurrentPPO(Algorithm):
         self.network = RecurrentActorCritic(
             spec, memory_units=memory_units, normalize_observations=normalize_observations, network=network
         )
-        self.hidden_states = HiddenStates(self.network.memory.state_size)
+        self.hidden_states = HiddenStates(self.network.state_size)
 
     def begin_episodes(self, is_first: Tensor, mode: str = EXPLORE) -> None:
         self.hidden_states.begin_episodes(is_first, mode)
