@@ -17,9 +17,7 @@ from triptych.types import EnvSpec
 
 
 class RecurrentActorCritic(nn.Module):
-    """π(·|o₁ … oₜ) and V(o₁ … oₜ): on one torso and memory for images, on one each for vectors.
-
-    The state of an environment is that of the policy's memory, and of the value's behind it where it has its own.
+    """π(·|o₁ … oₜ) and V(o₁ … oₜ): a torso and a memory that they share, and a head for each.
 
     Args:
         spec: of the environments.
@@ -41,17 +39,13 @@ class RecurrentActorCritic(nn.Module):
     ) -> None:
         super().__init__()
         self.normalization = make_normalization(spec, normalize_observations)
-        torsos = [
-            RecurrentTorso(make_torso(spec, network, vector_sizes=(128,), activation=nn.Tanh), memory_units)
-            for _ in range(1 if spec.is_image else 2)
-        ]
-        self.policy_torso, self.value_torso, self.is_shared = torsos[0], torsos[-1], spec.is_image
-        self.state_size = sum(torso.state_size for torso in torsos)
+        torso = make_torso(spec, network, vector_sizes=(128,), activation=nn.Tanh)
+        self.torso = RecurrentTorso(torso, memory_units)
+        self.state_size = self.torso.state_size
         self.policy = make_policy_head(memory_units, spec)
         self.value = nn.Linear(memory_units, 1)
-        for torso in torsos:
-            if not isinstance(torso.torso, OwnTorso):
-                initialize_orthogonal(torso.torso, gain=math.sqrt(2))
+        if not isinstance(torso, OwnTorso):
+            initialize_orthogonal(torso, gain=math.sqrt(2))
         initialize_orthogonal(self.policy, gain=0.01)  # almost uniform at the start
         initialize_orthogonal(self.value, gain=1.0)
 
@@ -62,26 +56,14 @@ class RecurrentActorCritic(nn.Module):
         is_first: Bool[Tensor, "T N"],
     ) -> tuple[Distribution, Float[Tensor, " T*N"]]:
         """Return the policies and the values ``[T · N]`` of sequences that begin in these states."""
-        observation = self._normalized(observation)
-        if self.is_shared:
-            features = self.policy_torso(observation, state, is_first)
-            return self._heads(features, features)
-        policy_state, value_state = state.chunk(2, dim=1)
-        policy_features = self.policy_torso(observation, policy_state, is_first)
-        return self._heads(policy_features, self.value_torso(observation, value_state, is_first))
+        return self._heads(self.torso(self._normalized(observation), state, is_first))
 
     def step(
         self, observation: Float[Tensor, "N ..."] | Tensor, state: Float[Tensor, "N S"]
     ) -> tuple[Distribution, Float[Tensor, " N"], Float[Tensor, "N S"]]:
         """Return the policies, the values and the next states of single observations."""
-        observation = self._normalized(observation)
-        if self.is_shared:
-            features, state = self.policy_torso.step(observation, state)
-            return *self._heads(features, features), state
-        policy_state, value_state = state.chunk(2, dim=1)
-        policy_features, policy_state = self.policy_torso.step(observation, policy_state)
-        value_features, value_state = self.value_torso.step(observation, value_state)
-        return *self._heads(policy_features, value_features), torch.cat([policy_state, value_state], dim=1)
+        features, state = self.torso.step(self._normalized(observation), state)
+        return *self._heads(features), state
 
     def observe(self, observation: Float[Tensor, "T N ..."] | Tensor) -> None:
         """Count a rollout's observations into the running statistics, where they are used."""
@@ -91,6 +73,6 @@ class RecurrentActorCritic(nn.Module):
     def _normalized(self, observation: Tensor) -> Tensor:
         return observation if self.normalization is None else self.normalization(observation)
 
-    def _heads(self, policy_features: Tensor, value_features: Tensor) -> tuple[Distribution, Tensor]:
-        with torch.autocast(policy_features.device.type, enabled=False):
-            return self.policy(policy_features), self.value(value_features).squeeze(-1)
+    def _heads(self, features: Tensor) -> tuple[Distribution, Tensor]:
+        with torch.autocast(features.device.type, enabled=False):
+            return self.policy(features), self.value(features).squeeze(-1)
