@@ -90,7 +90,7 @@ class R2D2(Algorithm):
         self.online_network = RecurrentQNetwork(spec, memory_units=memory_units, dueling=dueling, network=network)
         self.target_network = copy.deepcopy(self.online_network).requires_grad_(False)
         self.average_network = WeightAverage(self.online_network, weight_average_decay)
-        self.hidden_states = HiddenStates(self.online_network.memory.state_size)
+        self.hidden_states = HiddenStates(self.online_network.state_size)
 
     @property
     def epsilon(self) -> float:

@@ -76,7 +76,7 @@ class RecurrentPPO(Algorithm):
         self.network = RecurrentActorCritic(
             spec, memory_units=memory_units, normalize_observations=normalize_observations, network=network
         )
-        self.hidden_states = HiddenStates(self.network.memory.state_size)
+        self.hidden_states = HiddenStates(self.network.state_size)
 
     def on_validation_start(self) -> None:
         super().on_validation_start()

@@ -11,13 +11,13 @@ from torch.distributions import Distribution
 
 from triptych.networks.actor_critic import make_normalization, make_policy_head
 from triptych.networks.choice import Network, OwnNetwork, OwnTorso, make_torso
-from triptych.networks.memory import Memory
+from triptych.networks.recurrent_torso import RecurrentTorso
 from triptych.networks.torsos import initialize_orthogonal
 from triptych.types import EnvSpec
 
 
 class RecurrentActorCritic(nn.Module):
-    """π(·|o₁ … oₜ) and V(o₁ … oₜ): a torso, a memory that policy and value share, and a head for each.
+    """π(·|o₁ … oₜ) and V(o₁ … oₜ): a torso and a memory that they share, and a head for each.
 
     Args:
         spec: of the environments.
@@ -39,12 +39,13 @@ class RecurrentActorCritic(nn.Module):
     ) -> None:
         super().__init__()
         self.normalization = make_normalization(spec, normalize_observations)
-        self.torso = make_torso(spec, network, vector_sizes=(128,), activation=nn.Tanh)
-        self.memory = Memory(self.torso.num_features, memory_units)
+        torso = make_torso(spec, network, vector_sizes=(128,), activation=nn.Tanh)
+        self.torso = RecurrentTorso(torso, memory_units)
+        self.state_size = self.torso.state_size
         self.policy = make_policy_head(memory_units, spec)
         self.value = nn.Linear(memory_units, 1)
-        if not isinstance(self.torso, OwnTorso):
-            initialize_orthogonal(self.torso, gain=math.sqrt(2))
+        if not isinstance(torso, OwnTorso):
+            initialize_orthogonal(torso, gain=math.sqrt(2))
         initialize_orthogonal(self.policy, gain=0.01)  # almost uniform at the start
         initialize_orthogonal(self.value, gain=1.0)
 
@@ -55,15 +56,14 @@ class RecurrentActorCritic(nn.Module):
         is_first: Bool[Tensor, "T N"],
     ) -> tuple[Distribution, Float[Tensor, " T*N"]]:
         """Return the policies and the values ``[T · N]`` of sequences that begin in these states."""
-        features = self._features(observation.flatten(0, 1)).unflatten(0, observation.shape[:2])
-        return self._heads(self.memory(features, state, is_first).flatten(0, 1))
+        return self._heads(self.torso(self._normalized(observation), state, is_first))
 
     def step(
         self, observation: Float[Tensor, "N ..."] | Tensor, state: Float[Tensor, "N S"]
     ) -> tuple[Distribution, Float[Tensor, " N"], Float[Tensor, "N S"]]:
         """Return the policies, the values and the next states of single observations."""
-        summary, state = self.memory.step(self._features(observation), state)
-        return *self._heads(summary), state
+        features, state = self.torso.step(self._normalized(observation), state)
+        return *self._heads(features), state
 
     def last_state(
         self,
@@ -71,18 +71,17 @@ class RecurrentActorCritic(nn.Module):
         state: Float[Tensor, "N S"],
         is_first: Bool[Tensor, "T N"],
     ) -> Float[Tensor, "N S"]:
-        """Return the state after the last observation."""
-        features = self._features(observation.flatten(0, 1)).unflatten(0, observation.shape[:2])
-        return self.memory.last_state(features, state, is_first)
-
-    def _features(self, observation: Tensor) -> Tensor:
-        return self.torso(observation if self.normalization is None else self.normalization(observation))
-
-    def _heads(self, summary: Tensor) -> tuple[Distribution, Tensor]:
-        with torch.autocast(summary.device.type, enabled=False):
-            return self.policy(summary), self.value(summary).squeeze(-1)
+        """Return the states after the last observations."""
+        return self.torso.last_state(self._normalized(observation), state, is_first)
 
     def observe(self, observation: Float[Tensor, "T N ..."] | Tensor) -> None:
         """Count a rollout's observations into the running statistics, where they are used."""
         if self.normalization is not None and len(observation):
             self.normalization.update(observation.flatten(0, 1))
+
+    def _normalized(self, observation: Tensor) -> Tensor:
+        return observation if self.normalization is None else self.normalization(observation)
+
+    def _heads(self, features: Tensor) -> tuple[Distribution, Tensor]:
+        with torch.autocast(features.device.type, enabled=False):
+            return self.policy(features), self.value(features).squeeze(-1)

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from triptych.networks.choice import Network, OwnNetwork, OwnTorso, make_torso
-from triptych.networks.memory import Memory
 from triptych.networks.q_network import DuelingHead, LinearHead
+from triptych.networks.recurrent_torso import RecurrentTorso
 from triptych.networks.torsos import initialize_orthogonal
 from triptych.types import EnvSpec
 
@@ -35,11 +35,12 @@ class RecurrentQNetwork(nn.Module):
     ) -> None:
         super().__init__()
         assert spec.num_actions is not None
-        self.torso = make_torso(spec, network, vector_sizes=(128,))
-        self.memory = Memory(self.torso.num_features, memory_units)
+        torso = make_torso(spec, network, vector_sizes=(128,))
+        self.torso = RecurrentTorso(torso, memory_units)
         self.head = (DuelingHead if dueling else LinearHead)(memory_units, spec.num_actions)
-        if spec.is_image and not isinstance(self.torso, OwnTorso):
-            initialize_orthogonal(self.torso, gain=math.sqrt(2))
+        self.state_size = self.torso.state_size
+        if spec.is_image and not isinstance(torso, OwnTorso):
+            initialize_orthogonal(torso, gain=math.sqrt(2))
 
     def forward(
         self,
@@ -48,15 +49,14 @@ class RecurrentQNetwork(nn.Module):
         is_first: Bool[Tensor, "T N"],
     ) -> Float[Tensor, "T N A"]:
         """Return Q(o₁ … oₜ, ·) of sequences that begin in these states, from a head in single precision."""
-        summary = self.memory(self._features(observation), state, is_first)
-        return self._head(summary.flatten(0, 1)).unflatten(0, observation.shape[:2])
+        return self._head(self.torso(observation, state, is_first)).unflatten(0, observation.shape[:2])
 
     def step(
         self, observation: Float[Tensor, "N ..."] | Tensor, state: Float[Tensor, "N S"]
     ) -> tuple[Float[Tensor, "N A"], Float[Tensor, "N S"]]:
         """Return the values and the next states of single observations."""
-        summary, state = self.memory.step(self.torso(observation), state)
-        return self._head(summary), state
+        features, state = self.torso.step(observation, state)
+        return self._head(features), state
 
     def last_state(
         self,
@@ -64,12 +64,9 @@ class RecurrentQNetwork(nn.Module):
         state: Float[Tensor, "N S"],
         is_first: Bool[Tensor, "T N"],
     ) -> Float[Tensor, "N S"]:
-        """Return the state after the last observation."""
-        return self.memory.last_state(self._features(observation), state, is_first)
+        """Return the states after the last observations."""
+        return self.torso.last_state(observation, state, is_first)
 
-    def _features(self, observation: Tensor) -> Tensor:
-        return self.torso(observation.flatten(0, 1)).unflatten(0, observation.shape[:2])
-
-    def _head(self, summary: Tensor) -> Tensor:
-        with torch.autocast(summary.device.type, enabled=False):
-            return self.head(summary).squeeze(-1)
+    def _head(self, features: Tensor) -> Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            return self.head(features).squeeze(-1)

@@ -124,7 +124,7 @@ class Rollout(NamedTuple):
     rows: Tensor  # [K, B] int64, which rows of the flattened [T · N], or which environments, each update learns from
     env_steps: int  # agent decisions taken so far, over all environments
     is_first: Tensor | None = (
-        None  # [T, N] bool, an episode begins with this observation; who needs no memory needs it not
+        None  # [T, N] bool, an episode begins with this observation; for a memory
     )
 
     @property
