@@ -239,6 +239,13 @@ def test_without_replay_every_update_learns_from_the_newest_transitions(make_dat
         assert all(labels.isdisjoint(one) for one in drawn[: max(position - 1, 0)])
 
 
+def test_rewards_that_a_support_cannot_hold_end_the_run_with_what_was_seen(make_data, fit):
+    actor = Actor()
+    actor.largest_return = 0.5
+    with pytest.raises(ConfigurationError, match=r"algo\.support_limit=0\.5 is too small.* came to -?\d"):
+        fit(actor, make_data(actor))
+
+
 def test_evaluation_alone_makes_neither_replay_nor_training_environments(make_data, tmp_path):
     games, actor = Games(), Actor()
     data = make_data(actor, games, replay={"storage": "disk"}, plan={"num_envs": 1})

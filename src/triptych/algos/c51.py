@@ -79,6 +79,7 @@ class C51(Algorithm):
         self.target_update_period_updates = target_update_period_updates
         self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
         self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
+        self.largest_return = support_limit  # the data checks what it stores: returns beyond would all look the same
         self.register_buffer("support", make_support(-support_limit, support_limit, num_bins), persistent=False)
         self.online_network = QNetwork(spec, dueling=dueling, num_bins=num_bins, noisy=noisy, network=network)
         self.target_network = copy.deepcopy(self.online_network).requires_grad_(False)
@@ -114,8 +115,12 @@ class C51(Algorithm):
             target = categorical_projection(reward, discount, next_probs, self.support)  # [B, S]
         logits = self.online_network(observation)  # [B, A, S]
         losses = cross_entropy(logits[batch, action], target)
-        q_values = self._q_values(logits.detach())
-        metrics: dict[str, Tensor | float] = {"q_value_mean": q_values.mean(), "epsilon": self.epsilon}
+        probs = logits.detach().softmax(dim=-1)
+        metrics: dict[str, Tensor | float] = {
+            "q_value_mean": expectation(probs, self.support).mean(),
+            "support_end_mass": (probs[..., 0] + probs[..., -1]).mean(),  # much of it: the support is too short
+            "epsilon": self.epsilon,
+        }
         return LossOutput((minibatch.weight * losses).mean(), metrics, priorities=losses)
 
     def explain(self, observation: Tensor) -> Explanation:

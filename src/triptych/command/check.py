@@ -78,7 +78,7 @@ NODES = ("algo", "env", "protocol", "eval", "checkpoint", "trainer", "logger", "
 # Keywords that the run gives: no settings of an algorithm.
 GIVEN = frozenset(
     {"spec", "make_game", "actor", "seed", "turn", "evaluation", "directory", "device", "reach", "total_frames"}
-    | {"num_newest", "clip_rewards", "life_loss_is_terminal", "largest_reward", "largest_value"}
+    | {"num_newest", "clip_rewards", "life_loss_is_terminal", "largest_return", "largest_reward", "largest_value"}
 )
 SHARED = ("num_envs", "batch_size", "capacity_env_steps")  # of which each process of a run has its share
 CLASSES = ("module", "data")  # keys of algo that name its classes

@@ -50,6 +50,8 @@ class ReplayDataModule(EnvironmentDataModule):
         super().__init__(*args, num_envs=num_envs, turn=turn, **kwargs)
         self.batch_size, self.learning_starts_env_steps = batch_size // ranks.size(), learning_starts_env_steps
         self.has_replay = replay is not None and replay.get("capacity_env_steps") is not None
+        if hasattr(self.actor, "largest_return"):
+            replay = (replay or {}) | {"largest_return": self.actor.largest_return}
         self.replay_keywords = replay if replay is not None and self.has_replay else self._newest(replay, batch_size)
         self._replay: Any = None
         self._replay_name: str | None = None  # under which the checkpoint saved it

@@ -240,6 +240,8 @@ class ReplayBuffer(FrameReplay):
     Args:
         n_step: longest window.
         discount: γ.
+        largest_return: magnitude of a window's rewards beyond which whoever learns from them could not tell one from
+            another.
         The rest: see `FrameReplay`.
     """
 
@@ -250,9 +252,11 @@ class ReplayBuffer(FrameReplay):
         *,
         n_step: Annotated[int, Between(1, 255)],
         discount: Fraction,
+        largest_return: float = math.inf,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, num_envs, reach=self.reach(n_step=n_step), **kwargs)
+        self.largest_return = largest_return
         self.accumulator = NStepAccumulator(num_envs, n_step, discount)
 
     @classmethod
@@ -273,15 +277,30 @@ class ReplayBuffer(FrameReplay):
         self.accumulator.load_state_dict(state["accumulator"])
 
     def add(self, step: Step) -> None:
-        """Add one vector step."""
+        """Add one vector step.
+
+        Raises:
+            ConfigurationError: rewards are larger than what can be learned.
+        """
         row = self._add_frames(step)
         windows = self.accumulator.add(step.reward, step.is_terminal, step.is_last)
+        self._check_returns(windows.reward)
         opened = (row[windows.env_index] + 1 - windows.num_steps) % self.rows_per_env
         index = windows.env_index * self.rows_per_env + opened
         self.arrays["reward"][index] = windows.reward
         self.arrays["discount"][index] = windows.discount
         self.arrays["num_steps"][index] = windows.num_steps
         self.sampler.enable(index)
+
+    def _check_returns(self, reward: np.ndarray) -> None:
+        largest = float(np.abs(reward).max(initial=0.0))
+        if largest > self.largest_return:
+            extreme = float(reward[np.abs(reward).argmax()])
+            raise ConfigurationError(
+                f"algo.support_limit={self.largest_return:g} is too small: it holds returns from "
+                f"{-self.largest_return:g} to {self.largest_return:g}, and the rewards of algo.n_step steps came to "
+                f"{extreme:.4g}; choose a larger one."
+            )
 
     def sample(self, batch_size: int, env_steps: int) -> Draw:
         """Draw transitions, with replacement; ``env_steps`` is the clock of the importance exponent."""
