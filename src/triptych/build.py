@@ -37,7 +37,7 @@ from triptych.data.evaluation import EvaluationPlan
 from triptych.data.room import check_room
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.provenance.hardware import Hardware
-from triptych.replay.buffer import replay_folder
+from triptych.replay.saves import replay_folder
 from triptych.run.weights import load_weights
 from triptych.types import ConfigurationError, EnvSpec, GameFactory, chance_seed
 

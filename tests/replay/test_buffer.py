@@ -14,7 +14,8 @@ from tests.fakes import (
     scripts_in_order,
 )
 from triptych.collect.collector import Collector
-from triptych.replay.buffer import ReplayBuffer, prune
+from triptych.replay.buffer import ReplayBuffer
+from triptych.replay.saves import prune
 from triptych.types import ConfigurationError
 
 DISCOUNT = 0.9

@@ -5,8 +5,9 @@ import pytest
 
 from tests.fakes import RandomAct, Script, ScriptedGame, collect, random_script
 from triptych.collect.collector import Collector
-from triptych.replay.buffer import ReplayBuffer, prune
+from triptych.replay.buffer import ReplayBuffer
 from triptych.replay.room import NUM_SAVES, replay_nbytes
+from triptych.replay.saves import prune
 from triptych.replay.segments import SegmentBuffer
 from triptych.types import EnvSpec
 

@@ -11,8 +11,10 @@ from triptych import ranks
 from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.room import Needs
 from triptych.data.turns import make_turn
-from triptych.replay.buffer import FrameReplay, ReplayBuffer, check_holds, prune
+from triptych.replay.buffer import ReplayBuffer
+from triptych.replay.frame_replay import FrameReplay, check_holds
 from triptych.replay.room import replay_nbytes
+from triptych.replay.saves import prune
 from triptych.types import ConfigurationError, ReplayBatch, chance_seed
 from triptych.types.bounds import Between, Count, CountOrZero, KeywordsOf
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from triptych.replay.buffer import FrameReplay, rows_per_env
+from triptych.replay.frame_replay import FrameReplay, rows_per_env
 from triptych.types import EnvSpec
 
 NUM_SAVES = 3  # on disk at once: the last, the one before it, and the next until it is whole

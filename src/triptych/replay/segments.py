@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 
-from triptych.replay.buffer import Draw, FrameReplay
+from triptych.replay.frame_replay import Draw, FrameReplay
 from triptych.types import ConfigurationError, EnvSpec, Segment, Step
 from triptych.types.bounds import Between, Count, Fraction
 

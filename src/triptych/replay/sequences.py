@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 
-from triptych.replay.buffer import Draw, ReplayBuffer
+from triptych.replay.buffer import ReplayBuffer
+from triptych.replay.frame_replay import Draw
 from triptych.types import EnvSpec, Step, StoredSequence
 from triptych.types.bounds import Between, Count, CountOrZero, Fraction
 

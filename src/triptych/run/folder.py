@@ -23,7 +23,7 @@ from triptych.files import (
     seal,
     write_text,
 )
-from triptych.replay.buffer import check_saved, replay_folder
+from triptych.replay.saves import check_saved, replay_folder
 from triptych.run.lock import FolderLock
 from triptych.run.origin import load, origin_of
 from triptych.types import ConfigurationError
