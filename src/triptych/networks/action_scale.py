@@ -24,9 +24,7 @@ def check_bounded_actions(algorithm: str, spec: EnvSpec) -> None:
             f"within ±{FARTHEST_BOUND:g}; choose algo=ppo."
         )
     if spec.is_image:
-        raise ConfigurationError(
-            f"algo: {algorithm} reads vectors, but env={spec.name} shows images; choose algo=ppo."
-        )
+        raise ConfigurationError(f"algo: {algorithm} reads vectors, but env={spec.name} shows images; choose algo=ppo.")
 
 
 class ActionScale(nn.Module):

@@ -75,5 +75,5 @@ class ContinuousCritic(nn.Module):
                 x = self.norms[index](x, is_batch=is_batch, is_frozen=is_frozen)
             x = layer(x, is_frozen)
             if index < len(self.layers) - 1:
-                x = torch.relu(x)
+                x = torch.relu_(x)
         return x.squeeze(-1)

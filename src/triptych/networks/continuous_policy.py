@@ -58,7 +58,7 @@ class SquashedGaussianPolicy(nn.Module):
         for index, layer in enumerate(self.layers):
             if self.norms:
                 x = self.norms[index](x, is_batch=is_batch)
-            x = torch.relu(layer(x))
+            x = torch.relu_(layer(x))
         if self.norms:
             x = self.norms[-1](x, is_batch=is_batch)
         mean, log_std = self.mean_and_log_std(x).chunk(2, dim=-1)
