@@ -15,6 +15,11 @@ GOLDEN = ROOT / "tests" / "golden_runs.json"
 COLUMNS_OF_TIME = {"wall_time_s", "train/frames_per_second"}
 PLANNER = ["algo.num_simulations=4", "algo.batch_size=8", "total_frames=600"]  # else they take long
 SMALL = {"muzero": PLANNER, "efficientzero": PLANNER}
+CONTROL = ["algo.policy_hidden_sizes=[16,16]", "algo.critic_hidden_sizes=[16,16]", "algo.batch_size=32",
+           "callbacks.metrics.period_frames=400", "total_frames=900"]  # fmt: skip
+CONTINUOUS = ["ddpg", "td3", "sac", "crossq"]
+SMALL |= dict.fromkeys(CONTINUOUS, CONTROL)
+ENVS = dict.fromkeys(CONTINUOUS, "pendulum")  # of those that cannot play Catch
 
 
 def run(folder, *arguments):
@@ -24,7 +29,7 @@ def run(folder, *arguments):
 
 
 def run_small(algo, folder):
-    return run(folder, f"algo={algo}", "env=catch", "debug=tiny", "callbacks.metrics.least_rows=0",
+    return run(folder, f"algo={algo}", f"env={ENVS.get(algo, 'catch')}", "debug=tiny", "callbacks.metrics.least_rows=0",
                *SMALL.get(algo, ["total_frames=1200"]))  # fmt: skip
 
 
