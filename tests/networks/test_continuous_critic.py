@@ -78,8 +78,10 @@ def test_after_the_warmup_a_batch_is_normalised_as_the_running_statistics_would(
 def test_an_action_does_not_depend_on_what_is_seen_beside_it(network):
     observation, _ = batch()
     whole, single = network(observation), network(observation[:1])
-    torch.testing.assert_close(torch.stack(list(whole))[..., 0, :] if isinstance(whole, tuple) else whole[0],
-                               torch.stack(list(single))[..., 0, :] if isinstance(single, tuple) else single[0])
+    torch.testing.assert_close(
+        torch.stack(list(whole))[..., 0, :] if isinstance(whole, tuple) else whole[0],
+        torch.stack(list(single))[..., 0, :] if isinstance(single, tuple) else single[0],
+    )
 
 
 def test_actions_are_scaled_to_their_bounds_and_back():
