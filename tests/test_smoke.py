@@ -15,7 +15,11 @@ GOLDEN = ROOT / "tests" / "golden_runs.json"
 COLUMNS_OF_TIME = {"wall_time_s", "train/frames_per_second"}
 PLANNER = ["algo.num_simulations=4", "algo.batch_size=8", "total_frames=600"]  # else they take long
 SMALL = {"muzero": PLANNER, "efficientzero": PLANNER}
-ENVS = {"q_learning": "frozen_lake", "dyna": "frozen_lake"}  # of those that cannot play from pixels
+CONTROL = ["algo.policy_hidden_sizes=[16,16]", "algo.critic_hidden_sizes=[16,16]", "algo.batch_size=32",
+           "callbacks.metrics.period_frames=400", "total_frames=900"]  # fmt: skip
+CONTINUOUS = ["ddpg", "td3", "sac", "crossq"]
+SMALL |= dict.fromkeys(CONTINUOUS, CONTROL)
+ENVS = dict.fromkeys(CONTINUOUS, "pendulum") | dict.fromkeys(["q_learning", "dyna"], "frozen_lake")  # not Catch
 
 
 def run(folder, *arguments):

@@ -1,5 +1,7 @@
 """What algorithms say of observations, beside what they play and their own networks."""
 
+import functools
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from tests.algos import (
     test_dqn,
     test_iqn,
     test_muzero,
+    test_off_policy_control,
     test_qr_dqn,
     test_r2d2,
     test_recurrent_ppo,
@@ -39,7 +42,15 @@ def muzero(**settings):
     return test_muzero.with_opinions(test_muzero.make(**settings))
 
 
-@pytest.mark.parametrize("make", [dqn, c51, pqn, ppo, a2c, reinforce, muzero, lambda: muzero(search="puct")])
+WIDE = {"policy_hidden_sizes": [64], "critic_hidden_sizes": [64]}
+CONTROLLERS = [
+    functools.partial(test_off_policy_control.make, one, **WIDE) for one in test_off_policy_control.ALGORITHMS
+]
+
+
+@pytest.mark.parametrize(
+    "make", [dqn, c51, pqn, ppo, a2c, reinforce, muzero, lambda: muzero(search="puct"), *CONTROLLERS]
+)
 def test_the_value_has_a_gradient_in_what_is_seen_and_no_chance_is_used_up(make):
     module = make().eval()
     seen = observations(module)
@@ -85,6 +96,25 @@ def test_a_policy_is_told_by_its_probabilities_or_its_mean_and_deviation():
     found = ppo(SEVERAL).explain(observations(module))
     assert found.action_probs.shape == (6, 5)
     torch.testing.assert_close(found.action_probs[:, :2].sum(dim=-1), torch.ones(6))
+
+
+@pytest.mark.parametrize("make", CONTROLLERS)
+def test_a_bounded_action_is_told_in_the_units_of_its_environment(make):
+    module = make()
+    seen = observations(module)
+    found = module.explain(seen)
+    assert torch.equal(found.action_mean, module.act(seen, EVALUATE).action)
+    assert found.action_std.shape == (6, 2)
+    assert (found.action_std > 0).all()
+
+
+def test_the_deviation_of_a_squashed_action_is_about_that_of_draws():
+    module = test_off_policy_control.make(test_off_policy_control.SAC)
+    torch.nn.init.zeros_(module.policy.mean_and_log_std.weight)
+    module.policy.mean_and_log_std.bias.data[:] = torch.tensor([0.5, -0.5, -2.0, -2.0])
+    module.env_steps, seen = 10, torch.zeros(4000, 3)
+    draws = module.act(seen, EXPLORE).action
+    torch.testing.assert_close(draws.std(dim=0), module.explain(seen).action_std[0].detach(), rtol=0.06, atol=0)
 
 
 def test_without_a_baseline_there_is_no_value():

@@ -16,6 +16,8 @@ LATE = ["algo.learning_starts_env_steps=200", "algo.replay.capacity_env_steps=70
 ON_CARTPOLE = ["env=cartpole", *PERIODS, "total_frames=1000"]
 SMALL_PLANNER = [*PLANNER, *LATE, "env.num_envs=4", "total_frames=480", "algo.reanalyse_fraction=0.5",
                  "algo.env_steps_per_update=4"]  # fmt: skip
+CONTROL = ["env=pendulum", *PERIODS, *LATE, "total_frames=1000", "algo.env_steps_per_update=4", "algo.batch_size=16",
+           "algo.policy_hidden_sizes=[16,16]", "algo.critic_hidden_sizes=[16,16]"]
 RUNS = {
     "dqn": ["algo=dqn", *ON_CARTPOLE, *LATE],
     "dqn on disk": ["algo=dqn", *ON_CARTPOLE, *LATE, "algo.replay.storage=disk"],
@@ -35,6 +37,10 @@ RUNS = {
     "ppo, normalised": ["algo=ppo", *ON_CARTPOLE, *NORMALIZED, "algo.rollout_length=16", "algo.num_minibatches=4"],
     "ppo, continuous": ["algo=ppo", "env=pendulum", *PERIODS, *NORMALIZED, "env.num_envs=4", "algo.rollout_length=32",
                         "algo.num_minibatches=4", "total_frames=1000"],
+    "ddpg, continuous": ["algo=ddpg", *CONTROL],
+    "td3, continuous": ["algo=td3", *CONTROL, "algo.prioritized=true", "algo.n_step=3"],
+    "sac, continuous": ["algo=sac", *CONTROL],
+    "crossq, continuous": ["algo=crossq", *CONTROL, "algo.renormalization_warmup_updates=20"],
     "recurrent_ppo": ["algo=recurrent_ppo", *ON_CARTPOLE, *NORMALIZED, "env.num_envs=4", "algo.rollout_length=16",
                       "algo.num_minibatches=2", "algo.memory_units=16"],
     "pqn": ["algo=pqn", *ON_CARTPOLE, "algo.rollout_length=8", "algo.num_minibatches=4"],

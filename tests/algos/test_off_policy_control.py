@@ -1,0 +1,197 @@
+"""What DDPG, TD3, SAC and CrossQ minimise, beside sums over separate losses, and how they explore."""
+
+import copy
+
+import pytest
+import torch
+
+from triptych.algos.crossq import CrossQ
+from triptych.algos.ddpg import DDPG
+from triptych.algos.sac import SAC
+from triptych.algos.td3 import TD3
+from triptych.functional.continuous_control import squashed_gaussian
+from triptych.types import EVALUATE, EXPLORE, ConfigurationError, EnvSpec, Minibatch, Transition
+
+SPEC = EnvSpec("reach", "none", (3,), "float32", None, (2,), action_low=(-2.0, 0.0), action_high=(2.0, 1.0))
+SHARED = {
+    "seed": 0, "learning_rate": 1e-3, "adam_epsilon": 1e-8, "max_grad_norm": float("inf"),
+    "learning_starts_env_steps": 10, "policy_hidden_sizes": [8], "critic_hidden_sizes": [8],
+}  # fmt: skip
+SOFT = {"initial_temperature": 0.5, "target_entropy_per_action": -1.0}
+SETTINGS = {
+    DDPG: {"exploration_noise": 0.1, "target_update_rate": 0.25},
+    TD3: {"exploration_noise": 0.1, "target_noise": 0.2, "target_noise_clip": 0.5, "policy_period_updates": 2,
+          "target_update_rate": 0.25},
+    SAC: {"target_update_rate": 0.25, **SOFT},
+    CrossQ: {"policy_period_updates": 3, "renormalization_warmup_updates": 0, "adam_decay": 0.5, **SOFT},
+}  # fmt: skip
+ALGORITHMS = list(SETTINGS)
+
+
+def make(algorithm, **settings):
+    torch.manual_seed(0)
+    return algorithm(SPEC, **SHARED | SETTINGS[algorithm] | settings)
+
+
+def minibatch(discount=0.9, count=16):
+    generator = torch.Generator().manual_seed(1)
+    observation, next_observation = torch.randn(2, count, 3, generator=generator)
+    action = torch.rand(count, 2, generator=generator) * torch.tensor([4.0, 1.0]) - torch.tensor([2.0, 0.0])
+    reward, weight = torch.rand(2, count, generator=generator)
+    transition = Transition(observation, action, reward, torch.full((count,), discount), next_observation)
+    return Minibatch(transition, weight)
+
+
+def update(module, optimizer, batch):
+    output = module.loss(batch)
+    optimizer.zero_grad()
+    output.loss.backward()
+    optimizer.step()
+    module.updates += 1
+    module.after_update()
+    return output
+
+
+def gradients(module):
+    return {name: None if one.grad is None else one.grad.clone() for name, one in module.named_parameters()}
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_critics_learn_from_their_own_loss_alone(algorithm):
+    module, batch = make(algorithm), minibatch()
+    module.updates = 5  # the next is one of the policy, too
+    alone = copy.deepcopy(module)
+    module.loss(batch).loss.backward()
+    alone.loss(batch).metrics["critic_loss"].backward()
+    for name, gradient in gradients(alone).items():
+        if name.startswith("critic"):
+            torch.testing.assert_close(gradients(module)[name], gradient)
+        else:
+            assert gradient is None, name
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_policy_follows_the_critics_as_by_hand(algorithm):
+    module, batch = make(algorithm), minibatch()
+    module.updates = 5
+    by_hand = copy.deepcopy(module)
+    module.loss(batch).loss.backward()
+    observation = batch.sample.observation
+    is_soft = algorithm in (SAC, CrossQ)
+    if is_soft:
+        if algorithm is CrossQ:  # its critics have counted the minibatch in
+            by_hand.critic = copy.deepcopy(module.critic)
+        generator = torch.Generator()
+        generator.set_state(by_hand.learning_generator.get_state())
+        noise = torch.randn(2, 16, 2, generator=generator)[1]
+        mean, log_std = by_hand.policy(observation, is_batch=algorithm is CrossQ)
+        normal = torch.distributions.Normal(mean, log_std.exp())
+        policy = torch.distributions.TransformedDistribution(normal, torch.distributions.TanhTransform(cache_size=1))
+        action = policy.transforms[0](mean + log_std.exp() * noise)
+        loss = (0.5 * policy.log_prob(action).sum(-1) - by_hand.critic(observation, action).amin(0)).mean()
+    else:
+        loss = -by_hand.critic(observation, by_hand.policy(observation))[0].mean()
+    loss.backward()
+    for name, gradient in gradients(by_hand).items():
+        if name.startswith("policy"):
+            torch.testing.assert_close(gradients(module)[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_critics_are_given_actions_from_minus_one_to_one(algorithm, monkeypatch):
+    module, batch, seen = make(algorithm), minibatch(), []
+    inner = module.critic.forward
+    monkeypatch.setattr(module.critic, "forward", lambda *args, **keys: seen.append(args[1]) or inner(*args, **keys))
+    module.loss(batch)
+    low, high = torch.tensor([-2.0, 0.0]), torch.tensor([2.0, 1.0])
+    expected = 2 * (batch.sample.action - low) / (high - low) - 1
+    torch.testing.assert_close(seen[0][:16], expected)
+    assert all(bool((one.abs() <= 1 + 1e-6).all()) for one in seen)
+
+
+@pytest.mark.parametrize("algorithm", [DDPG, TD3, SAC])
+def test_after_termination_nothing_follows(algorithm):
+    module, batch = make(algorithm), minibatch(discount=0.0)
+    action = module.scale.from_environment(batch.sample.action)
+    error = batch.sample.reward - module.critic(batch.sample.observation, action)
+    torch.testing.assert_close(module.loss(batch).priorities, error.abs().mean(dim=0))
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.9])
+def test_states_and_next_states_are_renormalised_as_one_batch(discount):
+    module, batch = make(CrossQ), minibatch(discount)
+    critic, sample = copy.deepcopy(module.critic), batch.sample
+    generator = torch.Generator()
+    generator.set_state(module.learning_generator.get_state())
+    noise = torch.randn(2, 16, 2, generator=generator)[0]
+    next_action, log_prob = squashed_gaussian(*module.policy(sample.next_observation), noise)
+    actions = torch.cat((module.scale.from_environment(sample.action), next_action))
+    q_values = critic(torch.cat((sample.observation, sample.next_observation)), actions, is_batch=True)
+    target = sample.reward + discount * (q_values[:, 16:].amin(dim=0) - 0.5 * log_prob)
+    torch.testing.assert_close(module.loss(batch).priorities, (target - q_values[:, :16]).abs().mean(dim=0))
+    torch.testing.assert_close(module.critic.norms[1].mean, critic.norms[1].mean)
+
+
+@pytest.mark.parametrize("algorithm", [TD3, CrossQ])
+def test_the_policy_waits_for_its_turn_and_does_not_move_meanwhile(algorithm):
+    module, batch = make(algorithm), minibatch()
+    optimizer, period = module.configure_optimizers(), module.policy_period_updates
+    moved = []
+    for _ in range(2 * period):
+        before = [parameter.clone() for parameter in module.policy.parameters()]
+        output = update(module, optimizer, batch)
+        same = [torch.equal(*pair) for pair in zip(before, module.policy.parameters(), strict=True)]
+        assert all(same) or not any(same)
+        assert ("policy_loss" in output.metrics) == (not any(same))
+        moved.append(not any(same))
+    assert moved == ([False] * (period - 1) + [True]) * 2
+
+
+@pytest.mark.parametrize("algorithm", [DDPG, TD3, SAC])
+def test_target_networks_move_a_part_of_the_way(algorithm):
+    module, batch = make(algorithm), minibatch()
+    optimizer = module.configure_optimizers()
+    if algorithm is TD3:
+        update(module, optimizer, batch)
+        for target, start in zip(module.target_critic.parameters(), make(algorithm).critic.parameters(), strict=True):
+            assert torch.equal(target, start)
+    before = [parameter.clone() for parameter in module.target_critic.parameters()]
+    update(module, optimizer, batch)
+    for target, old, new in zip(module.target_critic.parameters(), before, module.critic.parameters(), strict=True):
+        torch.testing.assert_close(target, 0.75 * old + 0.25 * new)
+        assert not target.requires_grad
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_it_explores_at_random_first_then_near_its_policy_and_evaluates_without_chance(algorithm):
+    module, observation = make(algorithm), torch.zeros(4000, 3)
+    action = module.act(observation, EXPLORE).action
+    low, high = torch.tensor([-2.0, 0.0]), torch.tensor([2.0, 1.0])
+    assert bool(((action >= low) & (action <= high)).all())
+    torch.testing.assert_close(action.mean(dim=0), torch.tensor([0.0, 0.5]), atol=0.07, rtol=0)
+    torch.testing.assert_close(action.std(dim=0), torch.tensor([4.0, 1.0]) / 12**0.5, rtol=0.05, atol=0)
+    module.env_steps = 10
+    explored, played = (module.act(observation, mode).action for mode in (EXPLORE, EVALUATE))
+    assert bool(((explored >= low) & (explored <= high)).all())
+    assert torch.equal(played, played[:1].expand(4000, 2))
+    if algorithm in (DDPG, TD3):
+        torch.testing.assert_close((explored - played).std(dim=0), 0.1 * torch.tensor([2.0, 0.5]), rtol=0.05, atol=0)
+    else:
+        assert float((explored - played).detach().std(dim=0).min()) > 0.1
+    torch.testing.assert_close(module.explain(observation).action_mean, played)
+
+
+@pytest.mark.parametrize("algorithm", [SAC, CrossQ])
+def test_the_temperature_falls_while_the_policy_is_more_random_than_it_should_be(algorithm):
+    module, batch = make(algorithm), minibatch()
+    optimizer = module.configure_optimizers()
+    for _ in range(module.policy_period_updates if algorithm is CrossQ else 1):
+        output = update(module, optimizer, batch)
+    assert float(output.metrics["entropy"].detach()) > module.target_entropy == -2.0
+    assert float(module.log_temperature.detach().exp()) < 0.5
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_discrete_actions_are_refused(algorithm):
+    with pytest.raises(ConfigurationError, match=f"{algorithm.__name__} gives continuous actions.*algo=dqn"):
+        algorithm.check(EnvSpec("catch", "none", (5,), "float32", 3))
