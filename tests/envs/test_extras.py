@@ -11,6 +11,7 @@ IDS = {
     "HalfCheetah-v4": "mujoco",
     "BipedalWalker-v3": "box2d",
     "minigrid:MiniGrid-Empty-5x5-v0": "minigrid",
+    "DoomBasic-v0": "vizdoom",
 }
 
 
