@@ -17,6 +17,7 @@ from gymnasium.wrappers import FrameStackObservation, TransformObservation
 
 import triptych.envs.catch
 import triptych.envs.maze
+import triptych.envs.recommender
 import triptych.envs.vizdoom  # noqa: F401  (they register theirs)
 from triptych.envs import mujoco
 from triptych.envs.extras import require_extra
