@@ -191,6 +191,13 @@ def test_nothing_is_left_in_the_folder_where_it_is_played(tmp_path, monkeypatch)
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+def test_a_scratch_folder_without_programs_is_told(monkeypatch):
+    env = Doom("basic")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(ConfigurationError, match="set TMPDIR"):
+        env.reset(seed=1)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are found as Linux has them")
 def test_a_signal_to_all_is_left_to_the_run():
     env = gymnasium.make("DoomBasic-v0")

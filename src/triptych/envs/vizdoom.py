@@ -180,6 +180,8 @@ def _own_folder(game: Any, program: str) -> Iterator[None]:
         words = [sys.executable, "-IS", "-c", LAUNCH, folder, program]
         launcher.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
         launcher.chmod(0o700)
+        if not os.access(launcher, os.X_OK):
+            raise ConfigurationError(f"Doom cannot be started in {folder}, where no program may run; set TMPDIR.")
         game.set_vizdoom_path(str(launcher))
         yield
 
