@@ -50,6 +50,19 @@ def test_the_history_is_what_was_clicked_and_what_was_not():
     assert env.observation_space.contains(observation)
 
 
+def test_topics_show_the_item_that_has_most_of_them():
+    by_topics, by_number = users(action="topics"), users()
+    assert by_topics.action_space.shape == (10,)
+    for seed in range(3):
+        by_topics.reset(seed=seed)
+        by_number.reset(seed=seed)
+        for topic in (0, 3, 3, 9):
+            wanted = np.eye(10, dtype=np.float32)[topic]
+            found = by_topics.step(wanted), by_number.step(int(np.argmax(by_number.items[:, topic])))
+            np.testing.assert_array_equal(found[0][0], found[1][0])
+            assert found[0][1] == found[1][1]
+
+
 def test_the_end_of_a_session_is_a_truncation():
     env = users()
     env.reset(seed=1)
@@ -71,7 +84,7 @@ def test_a_seed_and_actions_are_a_session_and_can_be_shown_again(boredom):
     assert not (frames[0] == (60, 180, 75)).all(axis=-1).any()
 
 
-@pytest.mark.parametrize("make_kwargs", [{"boredom": 1}, {"shows": "all"}])
+@pytest.mark.parametrize("make_kwargs", [{"boredom": 1}, {"shows": "all"}, {"action": "slate"}])
 def test_what_cannot_be_is_told(make_kwargs):
     ((key, value),) = make_kwargs.items()
     with pytest.raises(ConfigurationError, match=rf"env.make_kwargs.{key}={value} is not allowed"):

@@ -11,6 +11,7 @@ from gymnasium.spaces import Box, Discrete
 from triptych.types import ConfigurationError
 
 Shown = Literal["user", "history"]
+Action = Literal["item", "topics"]
 BAR_HEIGHT, BAR_WIDTH = 128, 24  # pixels of a picture, of one topic
 NO_TOPIC = -1  # before the first item
 GREY, GREEN, RED, YELLOW = (96, 96, 96), (60, 180, 75), (200, 60, 60), (230, 200, 60)
@@ -28,31 +29,41 @@ class Recommender(gymnasium.Env):
         shows: ``user``: what the user likes now, 0 where bored, how much there was of each topic lately, and the time
             until it is not boring; ``history``: the latter's first part alone, and what was clicked and was not in this
             session, as sums of the items' topics. ``[30]`` float32 both.
+        action: ``item``: its number; ``topics``: ten numbers from 0 to 1, of which the item that has most is shown.
         render_mode: ``rgb_array`` or none: a bar for each topic, as high as it is liked; the topic of the item in green
             where it was clicked and in red where not, with yellow behind it while the user is bored.
 
     Raises:
-        ConfigurationError: ``boredom`` or ``shows`` is not one of these.
+        ConfigurationError: a keyword is not one of these.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012  (Gymnasium's own form)
 
-    def __init__(self, boredom: bool = True, shows: Shown = "user", render_mode: str | None = None) -> None:
+    def __init__(
+        self,
+        boredom: bool = True,
+        shows: Shown = "user",
+        action: Action = "item",
+        render_mode: str | None = None,
+    ) -> None:
         import sardine  # noqa: F401  (only who plays it needs it; it registers its own)
 
         if not isinstance(boredom, bool):
             raise ConfigurationError(f"env.make_kwargs.boredom={boredom} is not allowed: it takes true or false.")
-        if shows not in get_args(Shown):
-            raise ConfigurationError(
-                f"env.make_kwargs.shows={shows} is not allowed: it takes {' or '.join(get_args(Shown))}."
-            )
+        for key, value, kinds in (("shows", shows, get_args(Shown)), ("action", action, get_args(Action))):
+            if value not in kinds:
+                raise ConfigurationError(
+                    f"env.make_kwargs.{key}={value} is not allowed: it takes {' or '.join(kinds)}."
+                )
         self.render_mode, self._shows = render_mode, shows
         name = "sardine/SingleItem-BoredInf-v0" if boredom else "sardine/SingleItem-Static-v0"
         users: Any = gymnasium.make(name, disable_env_checker=True).unwrapped
         self._users = users
         self.items = self._users.item_embedd.astype(np.float32)  # [items, topics]
         self.num_topics = self.items.shape[1]
-        self.action_space = Discrete(len(self.items))
+        self._is_number = action == "item"
+        topics = Box(0.0, 1.0, (self.num_topics,), np.float32)
+        self.action_space = Discrete(len(self.items)) if self._is_number else topics
         high = np.inf if shows == "history" else 1.0
         self.observation_space = Box(-high, high, (3 * self.num_topics,), np.float32)
 
@@ -63,11 +74,11 @@ class Recommender(gymnasium.Env):
         self._topic, self._is_clicked = NO_TOPIC, False
         return self._observe(info), {}
 
-    def step(self, action: int):
-        slate = np.array([action])
-        _, reward, is_over, _, info = self._users.step(slate)
-        self._topic, self._is_clicked = int(self._users.item_comp[action]), bool(reward)
-        self._sums[int(self._is_clicked)] += self.items[action]
+    def step(self, action: Any):
+        item = int(action) if self._is_number else int(np.argmax(self.items @ action))
+        _, reward, is_over, _, info = self._users.step(np.array([item]))
+        self._topic, self._is_clicked = int(self._users.item_comp[item]), bool(reward)
+        self._sums[int(self._is_clicked)] += self.items[item]
         return self._observe(info), float(reward), False, bool(is_over), {}
 
     def _observe(self, info: dict[str, Any]) -> np.ndarray:
