@@ -119,6 +119,7 @@ EXTRA_CASES = {
     "MuJoCo late in a sweep": ("mujoco", "mujoco", "env.id=Walker2d-v5", ["-m", "env=cartpole,walker"]),
     "Box2D": ("Box2D", "box2d", "env.id=LunarLander-v3", ["env=lunar_lander"]),
     "MiniGrid": ("minigrid", "minigrid", "env.id=minigrid:MiniGrid-FourRooms-v0", ["env=labyrinth"]),
+    "ViZDoom": ("vizdoom", "vizdoom", "env.id=DoomMyWayHome-v0", ["env=vizdoom_my_way_home"]),
 }
 
 

@@ -11,6 +11,8 @@ IDS = {
     "HalfCheetah-v4": "mujoco",
     "BipedalWalker-v3": "box2d",
     "minigrid:MiniGrid-Empty-5x5-v0": "minigrid",
+    "DoomBasic-v0": "vizdoom",
+    "Recommender-v0": "recommender",
 }
 
 

@@ -48,6 +48,8 @@ RUNS = {
     "dyna": ["algo=dyna", "env=frozen_lake", *PERIODS, "env.num_envs=4", "algo.planning_steps=5", "total_frames=1000"],
     "muzero": ["algo=muzero", *ON_CARTPOLE, *SMALL_PLANNER, "algo.num_observations=11", "algo.n_step=5"],
     "efficientzero": ["algo=efficientzero", *ON_CARTPOLE, *SMALL_PLANNER],
+    "doom": ["algo=ppo", "env=vizdoom_basic", *PERIODS, "env.num_envs=2", "env.make_kwargs.image_size=[36,36]",
+             "algo.rollout_length=32", "algo.num_minibatches=4", "eval.episodes=1", "total_frames=1000"],
     "pong": ["algo=dqn", *PONG, *PONG_PERIODS, *OFF_POLICY],
     "pong, sticky": ["algo=dqn", "protocol=machado", *PONG, *PONG_PERIODS, *OFF_POLICY],
     "pong, on policy": ["algo=pqn", *PONG, *PONG_PERIODS, "algo.rollout_length=16", "algo.num_minibatches=4"],

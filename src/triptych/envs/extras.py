@@ -23,6 +23,8 @@ EXTRAS = (
     Extra("mujoco", "MuJoCo", "mujoco", "gymnasium.envs.mujoco."),
     Extra("box2d", "Box2D", "Box2D", "gymnasium.envs.box2d."),
     Extra("minigrid", "MiniGrid", "minigrid", "minigrid."),
+    Extra("vizdoom", "ViZDoom", "vizdoom", "triptych.envs.vizdoom:"),
+    Extra("recommender", "SARDINE", "sardine", "triptych.envs.recommender:"),
 )
 
 

@@ -16,7 +16,9 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import FrameStackObservation, TransformObservation
 
 import triptych.envs.catch
-import triptych.envs.maze  # noqa: F401  (both register theirs)
+import triptych.envs.maze
+import triptych.envs.recommender
+import triptych.envs.vizdoom  # noqa: F401  (they register theirs)
 from triptych.envs import mujoco
 from triptych.envs.extras import require_extra
 from triptych.envs.off_screen import off_screen

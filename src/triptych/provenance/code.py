@@ -15,6 +15,7 @@ from triptych.files import write_text
 
 PACKAGES = (
     "triptych", "torch", "pytorch-lightning", "hydra-core", "gymnasium", "ale-py", "numpy", "mujoco", "minigrid",
+    "vizdoom",
 )  # fmt: skip
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[2]

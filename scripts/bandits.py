@@ -1,0 +1,195 @@
+"""Play a recommender's users with contextual bandits, which look no further than the next click.
+
+python scripts/bandits.py                                       users who get bored
+python scripts/bandits.py --static                              who do not
+python scripts/bandits.py --seeds 1 2 3 4 5 --out docs/results/bandits_recommender.json
+python scripts/bandits.py --runs outputs/ppo/recommender        with runs of env=recommender in the same table
+
+Each bandit meets one user after the other and learns from every click one linear model of all items, whose features are
+the products of what the user likes and what the item is about. A return is the number of clicks of one user; the table
+shows the mean over the last half of the users, when it has learnt, beside chance and an oracle of the next click.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+import triptych.envs.recommender  # noqa: F401  (registers it)
+from triptych.envs.extras import require_extra
+from triptych.provenance.code import write_measurement
+from triptych.types import ConfigurationError, ExitCode
+
+ID = "Recommender-v0"
+Scores = Callable[["LinearModel", np.ndarray], np.ndarray]  # of all items [A], by their features [A, F]
+
+
+class LinearModel:
+    """Ridge regression of clicks on features, brought up to date click by click (Sherman and Morrison 1950).
+
+    Args:
+        num_features: F.
+        ridge: how strongly the weights are held at 0.
+    """
+
+    def __init__(self, num_features: int, ridge: float = 1.0) -> None:
+        self.covariance = np.eye(num_features) / ridge  # [F, F], but for the noise
+        self.sums = np.zeros(num_features)
+
+    @property
+    def weights(self) -> np.ndarray:
+        return self.covariance @ self.sums
+
+    def learn(self, features: np.ndarray, reward: float) -> None:
+        moved = self.covariance @ features
+        self.covariance -= np.outer(moved, moved) / (1 + features @ moved)
+        self.sums += reward * features
+
+
+class EpsilonGreedy:
+    """The best item by the model, and with ``epsilon`` any."""
+
+    def __init__(self, generator: np.random.Generator, epsilon: float = 0.05) -> None:
+        self.generator, self.epsilon = generator, epsilon
+
+    def __call__(self, model: LinearModel, features: np.ndarray) -> np.ndarray:
+        if self.generator.random() < self.epsilon:
+            return self.generator.random(len(features))
+        return features @ model.weights
+
+
+class LinUCB:
+    """The mean and ``width`` deviations above it (Li et al. 2010, with one model of all items)."""
+
+    def __init__(self, generator: np.random.Generator, width: float = 0.5) -> None:
+        self.width = width
+
+    def __call__(self, model: LinearModel, features: np.ndarray) -> np.ndarray:
+        variances = np.einsum("af,af->a", features @ model.covariance, features)
+        return features @ model.weights + self.width * np.sqrt(np.maximum(variances, 0))
+
+
+class Thompson:
+    """Weights drawn from what the model holds possible (Agrawal and Goyal 2013)."""
+
+    def __init__(self, generator: np.random.Generator, scale: float = 0.2) -> None:
+        self.generator, self.scale = generator, scale
+
+    def __call__(self, model: LinearModel, features: np.ndarray) -> np.ndarray:
+        root = np.linalg.cholesky(model.covariance + 1e-10 * np.eye(len(model.sums)))
+        return features @ (model.weights + self.scale * root @ self.generator.normal(size=len(model.sums)))
+
+
+BANDITS: dict[str, Callable[[np.random.Generator], Scores]] = {
+    "epsilon-greedy": EpsilonGreedy,
+    "LinUCB": LinUCB,
+    "Thompson sampling": Thompson,
+}
+
+
+def features_of(observation: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Return the products of a user's and the items' topics, ``[A, T · T]``, and a 1 behind them."""
+    user = observation[: items.shape[1]]
+    products = (items[:, :, None] * user).reshape(len(items), -1)
+    return np.concatenate([products, np.ones((len(items), 1), products.dtype)], axis=1)
+
+
+def play_bandit(env: gymnasium.Env, scores: Scores, users: int, seed: int) -> np.ndarray:
+    """Meet users and learn; return the clicks of each, ``[users]``."""
+    items = env.unwrapped.items  # type: ignore[attr-defined]
+    model: LinearModel | None = None
+
+    def choose(observation: np.ndarray) -> tuple[int, Callable[[float], None]]:
+        nonlocal model
+        features = features_of(observation, items)
+        model = model or LinearModel(features.shape[1])
+        action, learner = int(np.argmax(scores(model, features))), model
+        return action, lambda reward: learner.learn(features[action], reward)
+
+    return play(env, choose, users, seed)
+
+
+def play(env: gymnasium.Env, choose: Callable[[np.ndarray], tuple[int, Any]], users: int, seed: int) -> np.ndarray:
+    """Play whole sessions, and hand each reward to what was given with its action."""
+    returns = np.zeros(users)
+    for user in range(users):
+        observation, _ = env.reset(seed=1_000_000 * seed + user)
+        is_over = False
+        while not is_over:
+            action, learn = choose(observation)
+            observation, reward, terminated, truncated, _ = env.step(action)
+            learn(float(reward))
+            returns[user] += float(reward)
+            is_over = terminated or truncated
+    return returns
+
+
+def _without_learning(item: Callable[[], int]) -> Callable[[np.ndarray], tuple[int, Any]]:
+    return lambda observation: (item(), lambda reward: None)
+
+
+def measure(boredom: bool, users: int, seed: int) -> dict[str, float]:
+    """Return the mean return of each way of playing, over the last half of the users."""
+    env = gymnasium.make(ID, boredom=boredom, disable_env_checker=True)
+    inner: Any = env.unwrapped
+    generator = np.random.default_rng(seed)
+    fixed: dict[str, Callable[[], int]] = {
+        "chance": lambda: int(generator.integers(len(inner.items))),
+        "oracle of the next click": inner.best_item,
+    }
+    found = {name: play(env, _without_learning(item), users, seed) for name, item in fixed.items()}
+    for name, make in BANDITS.items():
+        found[name] = play_bandit(env, make(np.random.default_rng(seed)), users, seed)
+    env.close()
+    return {name: float(returns[users // 2 :].mean()) for name, returns in found.items()}
+
+
+def read_runs(folders: list[Path]) -> dict[str, list[float]]:
+    """Return the mean return of the final evaluation of each run below these folders, by algorithm."""
+    found: dict[str, list[float]] = {}
+    for path in sorted(path for folder in folders for path in folder.rglob("summary.json")):
+        summary = json.loads(path.read_text())
+        if summary.get("eval_returns"):
+            found.setdefault(f"algo={summary['algo']}", []).append(float(np.mean(summary["eval_returns"])))
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--static", action="store_true", help="users who are never bored")
+    parser.add_argument("--users", type=int, default=100, help="that each bandit meets, one after the other")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--runs", type=Path, nargs="+", default=[], help="folders of runs to put into the table")
+    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    options = parser.parse_args(arguments)
+    if options.users < 2 or min(options.seeds) < 0:
+        print("error: --users takes 2 or more, --seeds 0 or more.", file=sys.stderr)
+        return ExitCode.BAD_INPUT
+    try:
+        require_extra(ID)
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.BAD_INPUT
+    rows: dict[str, list[float]] = {}
+    for seed in options.seeds:
+        for name, value in measure(not options.static, options.users, seed).items():
+            rows.setdefault(name, []).append(value)
+    rows |= read_runs(options.runs)
+    print("| Who recommends | Clicks of 100 | Seeds |\n|---|---|---|")
+    for name, values in sorted(rows.items(), key=lambda row: np.mean(row[1])):
+        print(f"| {name} | {np.mean(values):.1f} ({min(values):.1f} to {max(values):.1f}) | {len(values)} |")
+    if options.out is not None:
+        found = {"boredom": not options.static, "users": options.users, "returns": rows}
+        write_measurement(options.out, Path(__file__).name, arguments, found)
+    return ExitCode.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
