@@ -94,16 +94,18 @@ class CrossQ(Algorithm):
         next_noise, noise = torch.randn((2, *action.shape), generator=self.learning_generator).to(action.device)
         temperature = self.log_temperature.detach().exp()
         with torch.no_grad():
-            next_action, next_log_prob = squashed_gaussian(*self.policy(next_observation), next_noise)
-        both = torch.cat((observation, next_observation)), torch.cat((action, next_action))
-        q_values, next_q_values = self.critic(*both, is_batch=True).chunk(2, dim=-1)  # each [2, B]
+            mean, log_std = self.policy(next_observation)
+            next_action, next_log_prob = squashed_gaussian(mean, log_std, next_noise)
+        both, actions = torch.cat((observation, next_observation)), torch.cat((action, next_action))
+        q_values, next_q_values = self.critic(both, actions, is_batch=True).chunk(2, dim=-1)  # each [2, B]
         next_value = next_q_values.detach() - temperature * next_log_prob
         td_error = clipped_double_q_target(reward, discount, next_value) - q_values
         critic_loss = (minibatch.weight * half_squared(td_error.flatten()).view_as(q_values).sum(dim=0)).mean()
         metrics = {"critic_loss": critic_loss, "temperature": temperature, "q_value_mean": q_values.mean()}
         loss = critic_loss
         if (self.updates + 1) % self.policy_period_updates == 0:  # otherwise without a gradient, and Adam leaves them
-            new_action, log_prob = squashed_gaussian(*self.policy(observation, is_batch=True), noise)
+            mean, log_std = self.policy(observation, is_batch=True)
+            new_action, log_prob = squashed_gaussian(mean, log_std, noise)
             new_value = self.critic(observation, new_action, is_frozen=True).amin(dim=0)  # [B]
             policy_loss = (temperature * log_prob - new_value).mean()
             loss = loss + policy_loss + temperature_losses(self.log_temperature, log_prob, self.target_entropy).mean()
@@ -120,5 +122,7 @@ class CrossQ(Algorithm):
         )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        rates = {"lr": self.learning_rate, "betas": (self.adam_decay, 0.999), "eps": self.adam_epsilon}
-        return torch.optim.Adam(self.parameters(), fused=True, **rates)
+        betas = (self.adam_decay, 0.999)
+        return torch.optim.Adam(
+            self.parameters(), lr=self.learning_rate, betas=betas, eps=self.adam_epsilon, fused=True
+        )

@@ -85,13 +85,15 @@ class SAC(Algorithm):
         next_noise, noise = torch.randn((2, *action.shape), generator=self.learning_generator).to(action.device)
         temperature = self.log_temperature.detach().exp()
         with torch.no_grad():
-            next_action, next_log_prob = squashed_gaussian(*self.policy(next_observation), next_noise)
+            mean, log_std = self.policy(next_observation)
+            next_action, next_log_prob = squashed_gaussian(mean, log_std, next_noise)
             next_value = self.target_critic(next_observation, next_action) - temperature * next_log_prob  # [2, B]
             target = clipped_double_q_target(reward, discount, next_value)  # [B]
         q_values = self.critic(observation, action)  # [2, B]
         td_error = target - q_values
         critic_loss = (minibatch.weight * half_squared(td_error.flatten()).view_as(q_values).sum(dim=0)).mean()
-        new_action, log_prob = squashed_gaussian(*self.policy(observation), noise)
+        mean, log_std = self.policy(observation)
+        new_action, log_prob = squashed_gaussian(mean, log_std, noise)
         new_value = self.critic(observation, new_action, is_frozen=True).amin(dim=0)  # [B]
         policy_loss = (temperature * log_prob - new_value).mean()
         temperature_loss = temperature_losses(self.log_temperature, log_prob, self.target_entropy).mean()
