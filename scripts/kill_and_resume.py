@@ -38,6 +38,10 @@ RUNS = {
     "prioritized_dqn-cartpole": ["algo=prioritized_dqn", "env=cartpole", *PERIODS, *PRIORITIZED, "total_frames=12000"],
     "prioritized_dqn-pong": ["algo=prioritized_dqn", *PONG, *PRIORITIZED, "total_frames=12000"],
     "c51-cartpole": ["algo=c51", "env=cartpole", *PERIODS, *OFF_POLICY, "total_frames=8000"],
+    **{
+        f"{algo}-half_cheetah": [f"algo={algo}", "env=half_cheetah", *PERIODS, *OFF_POLICY, "total_frames=6000"]
+        for algo in ("ddpg", "td3", "sac", "crossq")
+    },
     "r2d2-cartpole": ["algo=r2d2", "env=cartpole", *PERIODS, *OFF_POLICY, "total_frames=8000"],
     "reinforce-cartpole": ["algo=reinforce", "env=cartpole", *PERIODS, "total_frames=30000"],
     "a2c-cartpole": ["algo=a2c", "env=cartpole", *PERIODS, "total_frames=30000"],
