@@ -10,7 +10,7 @@ import yaml
 
 from tests.report.run_folders import write_run
 from triptych.report.curves import draw_curves
-from triptych.report.runs import collect_runs, find_runs, group_runs, read_run
+from triptych.report.runs import LARGEST_COPY, collect_runs, find_runs, group_runs, read_run
 from triptych.report.table import markdown_tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,6 +127,16 @@ def test_collecting_keeps_runs_with_other_settings_apart(tmp_path: Path) -> None
     assert copies == collect_runs(runs, tmp_path / "results")
     assert len(set(copies)) == 2
     assert [read_run(copy).return_mean for copy in copies] == [10.0, 5.0]
+
+
+def test_collecting_leaves_a_very_long_list_of_episodes_where_it_is(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a")
+    for name, length in (("episodes.csv", LARGEST_COPY + 1), ("evaluations.csv", LARGEST_COPY)):
+        (folder / name).write_text("1" * length)
+    (copy,) = collect_runs(find_runs([folder])[0], tmp_path / "results")
+    assert sorted(path.name for path in copy.iterdir()) == [
+        "config.yaml", "evaluations.csv", "metrics.csv", "summary.json",
+    ]  # fmt: skip
 
 
 def test_curves_are_a_png(tmp_path: Path) -> None:

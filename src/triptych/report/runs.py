@@ -17,6 +17,7 @@ from triptych.files import copy_file, find_link, read_csv, read_json, read_yaml
 from triptych.provenance.identity import deciding_settings, identity_hash
 
 FILES = ("summary.json", "metrics.csv", "episodes.csv", "evaluations.csv", "config.yaml")
+LARGEST_COPY = 4_000_000  # bytes of a file that is collected; nobody wants more in a repository
 MOVED_ASIDE = re.compile(r"\.old\d+$")
 
 
@@ -240,6 +241,8 @@ def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
 def collect_runs(runs: Iterable[Run], directory: Path) -> list[Path]:
     """Copy what tells of each run to ``<algo>-<env>-<protocol>-seed<seed>`` in a directory; return where.
 
+    A list of episodes or of games that is longer than `LARGEST_COPY` stays where it is.
+
     A copy of the same run is replaced; where another run has the name, the hash of the settings is added.
     """
     copies = []
@@ -252,10 +255,15 @@ def collect_runs(runs: Iterable[Run], directory: Path) -> list[Path]:
         if target.resolve() != run.folder.resolve():
             target.mkdir(parents=True, exist_ok=True)
             for name in FILES:
-                if (run.folder / name).is_file() and not (run.folder / name).is_symlink():
-                    copy_file(run.folder / name, target / name)
+                source = run.folder / name
+                if source.is_file() and not source.is_symlink() and not _is_too_long(source):
+                    copy_file(source, target / name)
         copies.append(target)
     return copies
+
+
+def _is_too_long(path: Path) -> bool:
+    return path.name in ("episodes.csv", "evaluations.csv") and path.stat().st_size > LARGEST_COPY
 
 
 def _refuse_links(folder: Path) -> None:
