@@ -41,7 +41,8 @@ def share_of_rollout(rollout):
     """Half the environments, with all their steps in each update."""
     num_envs = rollout.reward.shape[1] // 2
     own = slice(ranks.rank() * num_envs, (ranks.rank() + 1) * num_envs)
-    fields = {name: field[:, own] for name, field in rollout._asdict().items() if name not in NOT_SHARED}
+    shared = {name: field for name, field in rollout._asdict().items() if name not in NOT_SHARED}
+    fields = {name: field[:, own] for name, field in shared.items() if field is not None}
     extras = {name: extra[:, own] for name, extra in rollout.extras.items()}
     rows = torch.arange(rollout.reward[:, own].numel()).expand(len(rollout.rows), -1)
     return rollout._replace(**fields, extras=extras, rows=rows)

@@ -39,7 +39,7 @@ def test_jobs_side_by_side(launcher, n_jobs, num_jobs, expected, monkeypatch):
         (["-m", "env=catch"], 1),
         (["-m", "env=catch,cartpole", "seed=range(1,4)"], 6),
         (["-m", "seed=1,2", "seed=1,2,3"], 3),
-        (["-m", "algo=glob(*dqn)"], 4),
+        (["-m", "algo=glob(d*_dqn)"], 2),
         (["-m", "seed=interval(1,3)", "hydra/sweeper=basic"], None),
     ],
 )

@@ -36,6 +36,7 @@ def test_what_is_said_is_the_forward_of_the_network(observations):
 
 
 def test_saliency_is_what_a_small_change_of_a_pixel_does_to_the_value(observations):
+    torch.manual_seed(0)  # with other weights a rectifier may turn on within the change
     module = dqn()
     seen = torch.from_numpy(observations[:3]).float()
     value = module.explain(seen).value
