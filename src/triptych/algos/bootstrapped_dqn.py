@@ -6,11 +6,10 @@ followed: it is taken for the truth for as long as an episode lasts, as in Thomp
 Options: `double_q`, `dueling` and those of the data, as of DQN.
 
 Differences from the paper, beside those of DQN numbered 1 to 5 and 7:
- 1. Every head learns from every transition (paper: from those that a mask gives it; its section 6 has no mask for Atari
-    either), so the heads differ by their initial weights and by the targets that follow from them.
+ 1. Every head learns from every transition (paper: from those that a mask gives it, of which giving all is a special
+    case), so the heads differ by their initial weights and by the targets that follow from them.
  2. The heads are linear in the last hidden layer, which they share (paper: one of 512 units for each).
- 3. The gradient of the shared layers is that of the mean over the heads, as the paper's appendix D.2 has it; so is
-    the heads' own (paper: K times as large).
+ 3. The loss is the mean over the heads, for the layers that they share and for their own.
 """
 
 from __future__ import annotations

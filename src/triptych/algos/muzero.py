@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
-from triptych.functional.augmentation import random_intensity, random_shift
+from triptych.functional.augmentation import augment
 from triptych.functional.gradients import scale_gradient
 from triptych.functional.losses import cross_entropy
 from triptych.functional.returns import n_step_returns
@@ -293,7 +293,6 @@ class MuZero(Algorithm):
         """Change what the images of the unrolled steps look like, where that is asked for."""
         observation = segment.observation[:, : self.unroll_steps + 1]
         if self.augmentation:
-            num_pixels = round(4 / 96 * observation.shape[-1])  # Ye et al.: 4 of 96
-            images = random_shift(observation.flatten(0, 1), num_pixels, self.learning_generator)
-            observation = random_intensity(images, 0.05, self.learning_generator).view_as(observation)
+            images = augment(observation.flatten(0, 1), self.learning_generator, 4 / 96)  # Ye et al.: 4 pixels of 96
+            observation = images.view_as(observation)
         return segment._replace(observation=observation)

@@ -7,6 +7,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.nn.functional import pad
 
+SHIFT_FRACTION = 4 / 84  # of the image's size: 4 pixels of 84
+INTENSITY_SCALE = 0.05
+
 
 def random_shift(images: UInt8[Tensor, "B C H W"], num_pixels: int, generator: torch.Generator) -> Tensor:
     """Shift each image by up to ``num_pixels`` in both directions, its borders repeated (Yarats et al. 2021, DrQ)."""
@@ -20,10 +23,12 @@ def random_shift(images: UInt8[Tensor, "B C H W"], num_pixels: int, generator: t
     return padded[batch[:, None, None, None], channels[:, None, None], rows[:, None, :, None], columns[:, None, None]]
 
 
-def augment(images: UInt8[Tensor, "B C H W"], generator: torch.Generator) -> Tensor:
-    """Shift each image, by 4 of 84 pixels at most, and change its intensity (Schwarzer et al. 2021, appendix C)."""
-    shifted = random_shift(images, round(4 / 84 * images.shape[-1]), generator)
-    return random_intensity(shifted, 0.05, generator)
+def augment(
+    images: UInt8[Tensor, "B C H W"], generator: torch.Generator, shift_fraction: float = SHIFT_FRACTION
+) -> Tensor:
+    """Shift each image by up to a fraction of its size, and change its intensity (Schwarzer et al. 2021, SPR)."""
+    shifted = random_shift(images, round(shift_fraction * images.shape[-1]), generator)
+    return random_intensity(shifted, INTENSITY_SCALE, generator)
 
 
 def random_intensity(images: UInt8[Tensor, "B C H W"], scale: float, generator: torch.Generator) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-MUNCHAUSEN_FLOOR = -1.0  # l₀ of Vieillard et al. 2020, appendix B.1
+MUNCHAUSEN_FLOOR = -1.0  # l₀ of Vieillard et al. 2020
 
 
 def q_learning_target(
