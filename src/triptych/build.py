@@ -154,7 +154,7 @@ def make_module(cfg: DictConfig, spec: EnvSpec) -> Algorithm:
     algorithm.check(spec)
     given = {"spec": spec, "seed": cfg.seed} | ({"network": make_network(cfg)} if cfg.algo.get("network") else {})
     module = algorithm(**deal(algorithm, algo_settings(cfg)) | given)
-    return module.to(memory_format=torch.channels_last) if spec.is_image else module
+    return module.to(memory_format=torch.channels_last) if spec.seen.is_image else module
 
 
 def make_network(cfg: DictConfig) -> Network | OwnNetwork:

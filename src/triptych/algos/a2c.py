@@ -44,6 +44,7 @@ class A2C(Algorithm):
     """
 
     needs_discrete_actions = False
+    respects_masks = True
 
     def __init__(
         self,

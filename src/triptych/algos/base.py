@@ -70,6 +70,8 @@ class Algorithm(pl.LightningModule):
 
     # Which environments it can play; the command line asks before anything starts.
     needs_discrete_actions = True
+    # Whether it leaves out actions that observations say are not allowed.
+    respects_masks = False
     # Whether each loss has a gradient for every parameter; where several processes learn, they must know.
     uses_all_parameters = True
     # Whether it cannot be shared by several processes.
@@ -119,6 +121,11 @@ class Algorithm(pl.LightningModule):
             raise ConfigurationError(
                 f"algo: {cls.__name__} chooses among discrete actions, but env={spec.name} has {has}; "
                 "choose an env with discrete actions, or algo=ppo."
+            )
+        if spec.has_mask and not cls.respects_masks:
+            raise ConfigurationError(
+                f"algo: {cls.__name__} does not leave out actions that are not allowed, as env={spec.name} says of "
+                "some; choose algo=dqn, pqn, reinforce, a2c, ppo, muzero or alphazero."
             )
 
     def begin_episodes(self, is_first: Tensor, mode: str = EXPLORE) -> None:

@@ -32,6 +32,7 @@ from torch import Tensor
 from triptych.algos.base import Algorithm
 from triptych.functional.augmentation import augment
 from triptych.functional.losses import half_squared, huber
+from triptych.functional.masks import legal_max, legal_mean
 from triptych.functional.q_learning import epsilon_greedy, munchausen_bonus, q_learning_target, select, soft_value
 from triptych.functional.schedules import linear_schedule
 from triptych.networks.average import WeightAverage
@@ -76,6 +77,8 @@ class DQN(Algorithm):
     Raises:
         ConfigurationError: ``double_q`` and ``munchausen`` together.
     """
+
+    respects_masks = True
 
     def __init__(
         self,
@@ -127,7 +130,8 @@ class DQN(Algorithm):
             draw_noise(network, self.generator(mode), len(observation))
         q_values = network(observation)  # [N, A]
         epsilon = self.epsilon if mode == EXPLORE else self.eval_epsilon
-        return ActorOutput(epsilon_greedy(q_values, epsilon, self.generator(mode)), {})
+        legal = self.spec.legal_actions(observation)
+        return ActorOutput(epsilon_greedy(q_values, epsilon, self.generator(mode), legal), {})
 
     def loss(self, minibatch: Minibatch[Transition]) -> LossOutput:
         observation, action, reward, discount, next_observation = minibatch.sample
@@ -149,8 +153,10 @@ class DQN(Algorithm):
         q_values = self.online_network(observation)  # [B, A]
         td_error = target - select(q_values, action)  # [B]
         loss = (minibatch.weight * self.td_losses(td_error)).mean()
-        largest = q_values.detach().abs().max()  # far above the largest return it can get: it diverges
-        metrics = {"q_value_mean": q_values.mean(), "q_value_largest": largest, "epsilon": self.epsilon}
+        legal = self.spec.legal_actions(observation)
+        largest = legal_max(q_values.detach().abs(), legal)  # far above the largest return it can get: it diverges
+        metrics: dict[str, Tensor | float] = {"q_value_mean": legal_mean(q_values, legal), "q_value_largest": largest}
+        metrics["epsilon"] = self.epsilon
         return LossOutput(loss, metrics, priorities=td_error.abs())
 
     def explain(self, observation: Tensor) -> Explanation:

@@ -77,6 +77,7 @@ class MuZero(Algorithm):
         kwargs: see `Algorithm`.
     """
 
+    respects_masks = True
     evaluation_modes = (EVALUATE, WITHOUT_SEARCH)
     value_support: Tensor
     reward_support: Tensor
@@ -117,6 +118,8 @@ class MuZero(Algorithm):
         self.temperature_start, self.temperature_end = temperature_start, temperature_end
         self.temperature_decay_env_steps = temperature_decay_env_steps
         self.discount, self.unroll_steps, self.n_step = discount, unroll_steps, n_step
+        # Of two players who take turns, what follows a move is the opponent's.
+        self.search_discount = -discount if spec.num_players == 2 else discount
         self.value_coef, self.reward_coef, self.consistency_coef = value_coef, reward_coef, consistency_coef
         self.value_prefix, self.reanalyse_fraction = value_prefix, reanalyse_fraction
         self.augmentation = augmentation and spec.is_image
@@ -136,6 +139,15 @@ class MuZero(Algorithm):
         self.largest_reward = float(expand(torch.tensor(float(reward_support_limit))))
         self.model = make_world_model(spec, num_value_bins, num_reward_bins, value_prefix, representation)
         self.projection = Projection(self.model.state_size) if consistency_coef else None
+
+    @classmethod
+    def check(cls, spec: EnvSpec) -> None:
+        super().check(spec)
+        if not spec.is_perfect_information:
+            raise ConfigurationError(
+                f"algo: {cls.__name__} searches from what a player sees, but in env={spec.name} players have secrets; "
+                "choose algo=ppo."
+            )
 
     def temperature(self, mode: str) -> float:
         """Return that of the visit counts, now; evaluation takes the most visited action."""
@@ -161,7 +173,7 @@ class MuZero(Algorithm):
         policy_target, is_step, is_known = segment.action_weights, segment.is_step, segment.is_known
 
         # The root: what is seen.
-        features = self.model.represent(segment.observation[:, 0])
+        features = self.model.represent(self.spec.see(segment.observation[:, 0]))
         seen = self._see(segment) if self.projection is not None else None
         memory = self.model.reward.initial_memory(features)
         policy_logits, value_logits = self.model.predict(features)
@@ -202,7 +214,7 @@ class MuZero(Algorithm):
         return LossOutput((weight * total).mean(), metrics, priorities)
 
     def explain(self, observation: Tensor) -> Explanation:
-        prior, value = self.model.predict(self.model.represent(observation))
+        prior, value = self.model.predict(self.model.represent(self.spec.see(observation)))
         output = self.plan(observation, self.num_simulations, EVALUATE, torch.Generator().manual_seed(0))  # of ties
         found = output.search_tree.summary()
         searched = {"visit_counts": found.visit_counts, "prior_probs": prior.softmax(-1), "search_value": found.value}
@@ -217,7 +229,9 @@ class MuZero(Algorithm):
     ) -> PolicyOutput:
         """Search from every observation ``[B, ...]`` in one batch; chance comes from ``generator``, or the mode's."""
         generator = generator or self.generator(mode)
-        features = self.model.represent(observation)
+        features = self.model.represent(self.spec.see(observation))
+        legal = self.spec.legal_actions(observation)
+        invalid_actions = None if legal is None else ~legal
         policy_logits, value_logits = self.model.predict(features)
         state: State = (features, *self.model.reward.initial_memory(features))
         if self.value_prefix:
@@ -229,6 +243,7 @@ class MuZero(Algorithm):
                 self._imagine,
                 num_simulations,
                 max_num_considered_actions=self.max_num_considered_actions,
+                invalid_actions=invalid_actions,
                 gumbel_scale=1.0 if mode == EXPLORE else 0.0,
                 generator=generator,
             )
@@ -236,6 +251,7 @@ class MuZero(Algorithm):
             root,
             self._imagine,
             num_simulations,
+            invalid_actions=invalid_actions,
             dirichlet_alpha=self.dirichlet_alpha,
             dirichlet_fraction=self.dirichlet_fraction if mode == EXPLORE else 0.0,
             temperature=self.temperature(mode),
@@ -257,14 +273,14 @@ class MuZero(Algorithm):
             reward = reward - prefix
         policy_logits, value_logits = self.model.predict(features)
         value = scalar_of(value_logits, self.value_support)
-        output = RecurrentOutput(reward, torch.full_like(reward, self.discount), policy_logits, value)
+        output = RecurrentOutput(reward, torch.full_like(reward, self.search_discount), policy_logits, value)
         return output, (features, *new_memory)
 
     @torch.no_grad()
     def _see(self, segment: Segment) -> Tensor:
         """Return the states ``[B, U, ...]`` of what was seen after each unrolled step."""
         observation = segment.observation[:, 1 : self.unroll_steps + 1]
-        return self.model.represent(observation.flatten(0, 1)).unflatten(0, observation.shape[:2])
+        return self.model.represent(self.spec.see(observation.flatten(0, 1))).unflatten(0, observation.shape[:2])
 
     @torch.no_grad()
     def _reanalyse(self, segment: Segment) -> Segment:
@@ -280,7 +296,7 @@ class MuZero(Algorithm):
         # What a truncation cut off is worth what the last observation, just searched, is worth.
         last = segment.is_step[:count].sum(dim=1, keepdim=True) - 1
         is_inside = last < new_value.shape[1] - 1
-        is_kept = segment.discount[:count].gather(1, last.clamp(max=segment.discount.shape[1] - 1)) > 0
+        is_kept = segment.discount[:count].gather(1, last.clamp(max=segment.discount.shape[1] - 1)) != 0
         end_value = new_value.gather(1, (last + 1).clamp(max=new_value.shape[1] - 1))
         is_beyond = ~segment.is_step[:count] & is_inside & is_kept
         value[:count] = torch.where(is_beyond, end_value, value[:count])

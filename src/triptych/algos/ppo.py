@@ -52,6 +52,7 @@ class PPO(Algorithm):
     """
 
     needs_discrete_actions = False
+    respects_masks = True
 
     def __init__(
         self,

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from triptych.algos.base import Algorithm
 from triptych.functional.losses import half_squared
+from triptych.functional.masks import legal_mean
 from triptych.functional.q_learning import epsilon_greedy, select
 from triptych.functional.returns import lambda_returns, successor_values
 from triptych.functional.schedules import linear_schedule
@@ -47,6 +48,8 @@ class PQN(Algorithm):
         network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
     """
+
+    respects_masks = True
 
     def __init__(
         self,
@@ -79,7 +82,8 @@ class PQN(Algorithm):
         network = self.online_network if mode == EXPLORE else self.average_network
         q_values = network(observation)  # [N, A]
         epsilon = self.epsilon if mode == EXPLORE else self.eval_epsilon
-        action = epsilon_greedy(q_values, epsilon, self.generator(mode))
+        legal = self.spec.legal_actions(observation)
+        action = epsilon_greedy(q_values, epsilon, self.generator(mode), legal)
         return ActorOutput(action, {"value": q_values.amax(dim=-1)})
 
     def targets(self, rollout: Rollout) -> RolloutSteps:
@@ -93,7 +97,8 @@ class PQN(Algorithm):
         q_values = self.online_network(minibatch.observation)  # [B, A]
         td_error = minibatch.target - select(q_values, minibatch.action)  # [B]
         loss = half_squared(td_error).mean()
-        return LossOutput(loss, {"q_value_mean": q_values.mean(), "epsilon": self.epsilon})
+        legal = self.spec.legal_actions(minibatch.observation)
+        return LossOutput(loss, {"q_value_mean": legal_mean(q_values, legal), "epsilon": self.epsilon})
 
     def explain(self, observation: Tensor) -> Explanation:
         q_values = self.average_network(observation)  # [T, A]

@@ -47,6 +47,7 @@ class REINFORCE(Algorithm):
     """
 
     needs_discrete_actions = False
+    respects_masks = True
 
     def __init__(
         self,

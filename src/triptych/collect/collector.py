@@ -11,6 +11,7 @@ import torch
 from triptych import ranks
 from triptych.collect.finite import check_finite
 from triptych.collect.restore import Diverged, digest, replay_running
+from triptych.collect.sides import Sides
 from triptych.types import Actions, Episode, Game, Step
 
 Act = Callable[[np.ndarray], tuple[np.ndarray, dict[str, np.ndarray]]]  # observation [N] -> action [N], extras
@@ -64,6 +65,7 @@ class Collector:
         self._observation = self._action = np.empty(0)
         self._lives = np.zeros(game.num_envs, dtype=np.int64)
         self._is_first = np.ones(game.num_envs, dtype=bool)
+        self._sides = Sides(game.num_envs)
         self._extras: dict[str, np.ndarray] = {}
 
     def send(self) -> None:
@@ -84,6 +86,9 @@ class Collector:
         self._is_in_flight = False
         self.env_steps += self.game.num_envs * ranks.size()
 
+        turn_passes = received.turn_passes
+        if turn_passes is None:
+            turn_passes = np.zeros(self.game.num_envs, dtype=bool)
         # Truncation cuts the window and keeps the future's worth; termination takes it away.
         is_over = received.terminated | received.truncated
         is_terminal = received.terminated
@@ -98,13 +103,16 @@ class Collector:
             is_first=self._is_first,
             next_observation=received.observation,
             extras=self._extras,
+            turn_passes=turn_passes,
         )
-        for episode, action, reward in zip(self._running, self._action, received.reward.tolist(), strict=True):
+        rewards = self._sides.rewards(received)
+        for episode, action, reward in zip(self._running, self._action, rewards.tolist(), strict=True):
             episode.actions.append(action)
             episode.episode_return += reward
         self._check("reward", received.reward)
         self._check("observation", received.observation)
         self._observation, self._lives, self._is_first = received.observation, received.lives, is_over
+        self._sides.begin(is_over)
         return step, self._restart(is_over, received.truncated) if is_over.any() else []
 
     def _start(self) -> None:
@@ -113,6 +121,7 @@ class Collector:
         seeds = np.array([episode.seed for episode in self._running])
         self._observation, self._lives = self.game.reset(seeds, np.ones(num_envs, dtype=bool))
         self._is_first = np.ones(num_envs, dtype=bool)
+        self._sides.begin()
         self._check("observation", self._observation)
 
     def _check(self, what: str, values: np.ndarray) -> None:
@@ -156,6 +165,7 @@ class Collector:
             ],
             "digest": digest(self._observation),
             "lives": torch.tensor(self._lives),
+            "side": torch.tensor(self._sides.sign),
             "is_first": torch.tensor(self._is_first),
             "in_flight": self._in_flight(),
         }
@@ -204,6 +214,8 @@ class Collector:
             raise Diverged("it came to another state")
         self._running, self._observation, self._lives = running, observation, lives
         self._is_first = state["is_first"].numpy().copy()
+        if "side" in state:  # earlier checkpoints are of one player
+            self._sides.sign = state["side"].numpy().copy()
         if state["in_flight"] is not None:
             self._action = state["in_flight"]["action"].numpy()
             self._extras = {name: extra.numpy() for name, extra in state["in_flight"]["extras"].items()}

@@ -8,6 +8,7 @@ import numpy as np
 
 from triptych.collect.collector import Act, BeginEpisodes, remember_nothing
 from triptych.collect.finite import check_finite
+from triptych.collect.sides import Sides
 from triptych.types import Episode, Game
 
 
@@ -39,6 +40,7 @@ def play_episodes(
     waiting = list(enumerate(seeds))
     finished: dict[int, Episode] = {}
     running: list[tuple[int, Episode] | None] = [None] * num_envs
+    sides = Sides(num_envs)
 
     def check(what: str, values: np.ndarray) -> None:
         check_finite(game.spec.name, what, values, [entry and entry[1] for entry in running])
@@ -52,6 +54,7 @@ def play_episodes(
             else:
                 running[env_index], seed = None, 0  # idle: steps along, is not counted
             env_seeds.append(seed)
+        sides.begin(mask)
         observation = game.reset(np.array(env_seeds), mask)[0].copy()
         check("observation", observation)
         begin_episodes(mask)
@@ -65,11 +68,11 @@ def play_episodes(
                 action[env_index] = openings[entry[0]][len(entry[1].actions)]
         game.send(action)
         received = game.receive()
-        is_over = received.terminated | received.truncated
+        is_over, rewards = received.terminated | received.truncated, sides.rewards(received)
         for env_index, entry in enumerate(running):
             if entry is not None:
                 entry[1].actions.append(action[env_index])
-                entry[1].episode_return += float(received.reward[env_index])
+                entry[1].episode_return += float(rewards[env_index])
         check("reward", received.reward)
         check("observation", received.observation)
         lengths = np.array([0 if entry is None else len(entry[1].actions) for entry in running])

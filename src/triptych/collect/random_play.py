@@ -15,6 +15,9 @@ class RandomActor:
 
     def __call__(self, observation: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         spec, num_envs = self.spec, len(observation)
+        if spec.has_mask:
+            chances = self.generator.random((num_envs, spec.num_actions or 0))
+            return np.where(spec.parts.legal_actions(observation), chances, -1.0).argmax(axis=1), {}  # type: ignore[union-attr]
         if spec.num_actions is not None:
             return self.generator.integers(spec.num_actions, size=num_envs), {}
         if spec.action_sizes:
@@ -35,12 +38,12 @@ def observation_sizes(game: Game, num_steps: int = 64) -> np.ndarray:
     """
     act = RandomActor(game.spec, seed=0)
     observation, _ = game.reset(np.array([0]), np.ones(1, dtype=bool))
-    sizes = np.abs(observation[0].astype(np.float64))
+    sizes = np.abs(game.spec.see(observation)[0].astype(np.float64))
     for _ in range(num_steps):
         game.send(act(observation)[0])
         received = game.receive()
         observation = received.observation
-        sizes = np.maximum(sizes, np.abs(observation[0]))
+        sizes = np.maximum(sizes, np.abs(game.spec.see(observation)[0]))
         if received.terminated[0] or received.truncated[0]:
             break
     return sizes

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from triptych.collect.evaluation import play_episodes
+from triptych.collect.sides import Sides
 from triptych.types import Episode, Game, NoPicture
 
 Act = Callable[[np.ndarray], np.ndarray]  # observation [N, ...] -> action [N, ...]
@@ -19,7 +20,7 @@ class Recording(NamedTuple):
 
     episode: Episode  # its actions are those of the T steps
     observations: np.ndarray  # [T, *observation_shape], upon which each action was chosen
-    rewards: np.ndarray  # [T] float32, unclipped
+    rewards: np.ndarray  # [T] float32, unclipped; of two players, those of the one who moved first
     is_over: bool  # whether the game ends with the last step
 
 
@@ -37,12 +38,12 @@ def record(game: Game, episode: Episode, max_steps: int) -> Recording:
     """
     actions = episode.actions[:max_steps]
     observation, _ = game.reset(np.array([episode.seed]), np.array([True]))
-    observations, rewards, is_over = [], [], False
+    observations, rewards, is_over, sides = [], [], False, Sides(1)
     for step, action in enumerate(actions):
         observations.append(observation[0].copy())
         game.send(np.asarray(action, game.spec.action_dtype)[None])
         received = game.receive()
-        rewards.append(float(received.reward[0]))
+        rewards.append(float(sides.rewards(received)[0]))
         observation, is_over = received.observation, bool(received.terminated[0] or received.truncated[0])
         if is_over and step + 1 < len(actions):
             raise _another(game, f"it ended after {step + 1} of {len(episode.actions)} steps")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from triptych.collect.sides import Sides
 from triptych.types import Episode, Game
 
 
@@ -42,20 +43,22 @@ def replay_running(game: Game, episodes: Sequence[Episode]) -> tuple[np.ndarray,
         if len(episode.actions):
             actions[num_steps - len(episode.actions) :, env_index] = episode.actions[:]
     seeds, returns = np.array([episode.seed for episode in episodes]), [0.0] * len(episodes)
+    sides = Sides(len(episodes))
     observation, lives = game.reset(seeds, np.ones(len(episodes), dtype=bool))
     for step in range(num_steps):
         is_playing = num_steps - lengths <= step  # has its episode begun?
         game.send(actions[step])
         received = game.receive()
-        is_over = received.terminated | received.truncated
+        is_over, rewards = received.terminated | received.truncated, sides.rewards(received)
         if (is_over & is_playing).any():
             raise Diverged("it ended before")
         for env_index in np.flatnonzero(is_playing).tolist():
-            returns[env_index] += float(received.reward[env_index])
+            returns[env_index] += float(rewards[env_index])
         observation, lives = received.observation, received.lives
         starts = is_over | (num_steps - lengths == step + 1)
         if starts.any():
             observation, first_lives = game.reset(seeds[starts], starts)
+            sides.begin(starts)
             lives = np.where(starts, first_lives, lives)
     if returns != [episode.episode_return for episode in episodes]:
         raise Diverged("its rewards were others")

@@ -14,7 +14,7 @@ from triptych import ranks
 from triptych.collect.collector import Act, BeginEpisodes, episode_seed, remember_nothing
 from triptych.collect.evaluation import play_episodes
 from triptych.data.starts import CONFIRM_STREAM, FewStartsPlan, Start
-from triptych.types import EVALUATE, Episode, EvaluationResult, FewStarts, Game, GameFactory
+from triptych.types import EVALUATE, Episode, EvaluationResult, FewStarts, Game, GameFactory, Opposed
 from triptych.types.bounds import Count
 
 
@@ -65,7 +65,7 @@ class Evaluator:
         begin: BeginEpisodes = remember_nothing
         if self.begin_episodes is not None:
             begin = functools.partial(self.begin_episodes, mode=mode)
-        game = self.make_game(min(num_episodes, self.plan.num_envs))
+        game = self.make_evaluation_game(min(num_episodes, self.plan.num_envs))
         self.is_playing = True
         try:
             seeds, num_random_actions = zip(*self.starts(game, stream, num_episodes), strict=True)
@@ -80,6 +80,13 @@ class Evaluator:
         if mode == EVALUATE:
             self.episodes = episodes
         return episodes
+
+    def make_evaluation_game(self, num_envs: int) -> Game:
+        """Make fresh environments as evaluations are played in: against an opponent where there is one."""
+        game = self.make_game(num_envs)
+        if isinstance(game, Opposed):
+            game.face_opponent()
+        return game
 
     def starts(self, game: Game, stream: int, num_episodes: int) -> list[Start]:
         """Return how the first episodes of a stream begin."""

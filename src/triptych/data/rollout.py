@@ -109,12 +109,12 @@ class RolloutDataModule(EnvironmentDataModule):
         self.ended_episodes = []
 
     def _rollout(self, steps: list[Step]) -> Rollout:
-        observation, action, reward, is_terminal, is_last, is_first, next_observation, extras = zip(*steps, strict=True)
+        observation, action, reward, _, is_last, is_first, next_observation, extras, _ = zip(*steps, strict=True)
         return Rollout(
             observation=_stack(observation),
             action=_stack(action),
             reward=_stack(reward),
-            discount=self.discount * (~_stack(is_terminal)).float(),
+            discount=_stack([step.discount(self.discount) for step in steps]),
             is_last=_stack(is_last),
             next_observation=_stack(next_observation),
             extras={name: _stack([extra[name] for extra in extras]) for name in extras[0]},  # type: ignore

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from triptych.functional.masks import mask_out
 
 MUNCHAUSEN_FLOOR = -1.0  # l₀ of Vieillard et al. 2020
 
@@ -50,12 +52,23 @@ def select(q_tm1: Float[Tensor, "B A"], a_tm1: Int[Tensor, " B"]) -> Float[Tenso
     return q_tm1.gather(-1, a_tm1[:, None]).squeeze(-1)
 
 
-def epsilon_greedy(q_values: Float[Tensor, "N A"], epsilon: float, generator: torch.Generator) -> Int[Tensor, " N"]:
-    """Choose the greedy action, or any action with probability ``epsilon``; drawn on the CPU."""
+def epsilon_greedy(
+    q_values: Float[Tensor, "N A"],
+    epsilon: float,
+    generator: torch.Generator,
+    legal: Bool[Tensor, "N A"] | None = None,
+) -> Int[Tensor, " N"]:
+    """Choose the greedy action, or any action with probability ``epsilon``; drawn on the CPU.
+
+    ``legal`` says which actions are allowed; ``None`` where all are.
+    """
     greedy = q_values.argmax(dim=-1)
     num_envs, num_actions = q_values.shape
     is_random = torch.rand(num_envs, generator=generator) < epsilon
-    random = torch.randint(num_actions, (num_envs,), generator=generator)
+    if legal is None:
+        random = torch.randint(num_actions, (num_envs,), generator=generator)
+    else:
+        random = mask_out(torch.rand(num_envs, num_actions, generator=generator), legal.cpu()).argmax(dim=-1)
     return torch.where(is_random.to(greedy.device), random.to(greedy.device), greedy)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, Normal
 
 from triptych.functional.distributions import Factored
+from triptych.functional.masks import mask_out
 from triptych.networks.choice import Network, OwnNetwork, OwnTorso, make_torso
 from triptych.networks.normalization import RunningNormalization
 from triptych.networks.torsos import initialize_orthogonal
@@ -24,8 +25,10 @@ class CategoricalHead(nn.Module):
         super().__init__()
         self.logits = nn.Linear(num_features, num_actions)
 
-    def forward(self, features: Float[Tensor, "B F"]) -> Categorical:
-        return Categorical(logits=self.logits(features), validate_args=False)
+    def forward(self, features: Float[Tensor, "B F"], legal: Bool[Tensor, "B A"] | None = None) -> Categorical:
+        """Return the policies; actions that are not ``legal`` have no probability."""
+        logits = self.logits(features)
+        return Categorical(logits=logits if legal is None else mask_out(logits, legal), validate_args=False)
 
 
 class FactoredHead(nn.Module):
@@ -120,6 +123,7 @@ class ActorCritic(nn.Module):
         network: Network | OwnNetwork | None = None,
     ) -> None:
         super().__init__()
+        self.spec, spec = spec, spec.seen
         self.normalization = make_normalization(spec, normalize_observations)
         torsos = [
             make_torso(spec, network, vector_sizes=(64, 64), activation=nn.Tanh)
@@ -136,15 +140,17 @@ class ActorCritic(nn.Module):
 
     def forward(self, observation: Float[Tensor, "B ..."] | Tensor) -> tuple[Distribution, Float[Tensor, " B"]]:
         """Return the policies and the values ``[B]``."""
+        seen, legal = self.spec.see(observation), self.spec.legal_actions(observation)
         if self.normalization is not None:
-            observation = self.normalization(observation)
-        policy_features = self.policy_torso(observation)
+            seen = self.normalization(seen)
+        policy_features = self.policy_torso(seen)
         is_shared = self.value_torso is self.policy_torso
-        value_features = policy_features if is_shared else self.value_torso(observation)
+        value_features = policy_features if is_shared else self.value_torso(seen)
         with torch.autocast(observation.device.type, enabled=False):
-            return self.policy(policy_features.float()), self.value(value_features.float()).squeeze(-1)
+            policy = self.policy(policy_features.float(), *([] if legal is None else [legal]))
+            return policy, self.value(value_features.float()).squeeze(-1)
 
     def observe(self, observation: Float[Tensor, "T N ..."] | Tensor) -> None:
         """Count a rollout's observations into the running statistics, where they are used."""
         if self.normalization is not None and len(observation):
-            self.normalization.update(observation.flatten(0, 1))
+            self.normalization.update(self.spec.see(observation.flatten(0, 1)))

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from triptych.functional.masks import mask_out
 from triptych.networks.choice import Network, OwnNetwork, OwnTorso, make_torso
 from triptych.networks.noisy import make_noisy
 from triptych.networks.torsos import initialize_orthogonal
@@ -63,6 +64,7 @@ class QNetwork(nn.Module):
         noisy: bool = False,
     ) -> None:
         super().__init__()
+        self.spec, spec = spec, spec.seen
         assert spec.num_actions is not None
         self.num_bins = num_bins
         self.torso = make_torso(spec, network, layer_norm=layer_norm)
@@ -79,9 +81,12 @@ class QNetwork(nn.Module):
     def forward(self, observation: Tensor) -> Float[Tensor, "B A"] | Float[Tensor, "B A S"]:
         """Return Q(s, ·), or the logits of its distributions, from a head in single precision.
 
-        Actions may differ by little.
+        Actions may differ by little. Those that are not allowed have values below all others.
         """
-        features = self.torso(observation)
+        features = self.torso(self.spec.see(observation))
         with torch.autocast(features.device.type, enabled=False):
             outputs = self.head(features.float())
-        return outputs.squeeze(-1) if self.num_bins is None else outputs
+        if self.num_bins is not None:
+            return outputs
+        legal = self.spec.legal_actions(observation)
+        return outputs.squeeze(-1) if legal is None else mask_out(outputs.squeeze(-1), legal)

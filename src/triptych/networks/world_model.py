@@ -232,13 +232,24 @@ def efficientzero_layers(num_channels: int, pixel_max: float | None) -> list[nn.
     ]
 
 
+def board_layers(num_channels: int, pixel_max: float | None) -> list[nn.Module]:
+    """Return convolutions that leave a board its size (Schrittwieser et al. 2020, appendix F, with fewer blocks)."""
+    return [
+        PixelConvolution(num_channels, 64, kernel_size=3, padding=1, bias=False, pixel_max=pixel_max),
+        nn.GroupNorm(1, 64),
+        nn.ReLU(inplace=True),
+        ResidualBlock(64),
+        ResidualBlock(64),
+    ]
+
+
 class PictureModel(nn.Module):
     """States ``[B, 64, H, W]``, small pictures of what is seen.
 
     Args:
         spec: of the environments; actions must be discrete.
         num_value_bins, num_reward_bins: S of the categorical supports.
-        representation: ``nature`` or ``efficientzero``.
+        representation: ``nature``, ``efficientzero`` or ``board``.
         value_prefix: sum rewards up instead of telling each.
     """
 
@@ -248,7 +259,7 @@ class PictureModel(nn.Module):
         super().__init__()
         assert spec.num_actions is not None
         self.num_actions = spec.num_actions
-        layers = {"nature": nature_layers, "efficientzero": efficientzero_layers}[representation]
+        layers = {"nature": nature_layers, "efficientzero": efficientzero_layers, "board": board_layers}[representation]
         self.representation = nn.Sequential(*layers(spec.observation_shape[0], spec.pixel_max))
         with torch.no_grad():
             shape = self.representation(torch.zeros((1, *spec.observation_shape), dtype=torch.uint8)).shape
@@ -287,7 +298,10 @@ class PictureModel(nn.Module):
 def make_world_model(
     spec: EnvSpec, num_value_bins: int, num_reward_bins: int, value_prefix: bool, representation: str
 ) -> VectorModel | PictureModel:
-    """Choose by what is seen: states that are pictures for images from 36 pixels, vectors for the rest."""
+    """Choose by what is seen: states are pictures for images from 36 pixels and for boards, vectors for the rest."""
+    is_board, spec = spec.parts is not None and spec.seen.is_image, spec.seen
+    if is_board:
+        return PictureModel(spec, num_value_bins, num_reward_bins, value_prefix, "board")
     if spec.is_image and min(spec.observation_shape[1:]) >= 36:
         return PictureModel(spec, num_value_bins, num_reward_bins, value_prefix, representation)
     return VectorModel(spec, num_value_bins, num_reward_bins, value_prefix)

@@ -14,7 +14,7 @@ class Windows(NamedTuple):
     env_index: np.ndarray  # [W] int64
     num_steps: np.ndarray  # [W] int64, 1 to n: how many steps ago, this one counted, the window opened
     reward: np.ndarray  # [W] float32, sum of γⁱ rᵢ
-    discount: np.ndarray  # [W] float32, γ to the number of steps, or 0 after termination
+    discount: np.ndarray  # [W] float32, γ to the number of steps, negative for the opponent; 0 after termination
 
 
 class NStepAccumulator:
@@ -32,13 +32,21 @@ class NStepAccumulator:
         self._num_open = np.zeros(num_envs, dtype=np.int64)
         self._age = np.arange(n_step)[:, None]
 
-    def add(self, reward: np.ndarray, is_terminal: np.ndarray, is_last: np.ndarray) -> Windows:
-        """Add one vector step of ``[N]`` arrays."""
+    def add(
+        self,
+        reward: np.ndarray,
+        is_terminal: np.ndarray,
+        is_last: np.ndarray,
+        turn_passes: np.ndarray | None = None,
+    ) -> Windows:
+        """Add one vector step of ``[N]`` arrays; where the turn passes, what follows counts for the opponent."""
         self._reward[1:], self._discount[1:] = self._reward[:-1].copy(), self._discount[:-1].copy()
         self._reward[0], self._discount[0] = 0.0, 1.0
         self._num_open += 1
         self._reward += self._discount * reward
         self._discount *= np.float32(self.discount) * ~is_terminal
+        if turn_passes is not None:
+            self._discount[:, turn_passes] *= -1
 
         is_open = self._age < self._num_open
         is_closing = is_open & (is_last | (self._age == self.n_step - 1))

@@ -63,7 +63,7 @@ class ReplayBuffer(FrameReplay):
             ConfigurationError: rewards are larger than what can be learned.
         """
         row = self._add_frames(step)
-        windows = self.accumulator.add(step.reward, step.is_terminal, step.is_last)
+        windows = self.accumulator.add(step.reward, step.is_terminal, step.is_last, step.turn_passes)
         self._check_returns(windows.reward)
         opened = (row[windows.env_index] + 1 - windows.num_steps) % self.rows_per_env
         index = windows.env_index * self.rows_per_env + opened

@@ -95,7 +95,7 @@ class SegmentBuffer(FrameReplay):
         self._check_rewards(step.reward)
         index = self._all_envs * self.rows_per_env + row
         self.arrays["reward"][index] = step.reward
-        self.arrays["discount"][index] = np.float32(self.discount) * ~step.is_terminal
+        self.arrays["discount"][index] = step.discount(self.discount)
         self.arrays["is_last"][index] = step.is_last
         self.arrays["value"][index] = step.extras["value"]
         self.arrays["action_weights"][index] = step.extras["action_weights"]

@@ -119,7 +119,8 @@ def play_evaluation(
             write_text(folder / "evaluation.json", json.dumps(result, indent=2) + "\n")
             print(f"Written to {folder / 'evaluation.json'}.")
             if with_video:
-                video, game = folder / "videos" / f"evaluate-{checkpoint.stem}.mp4", data.make_game(1)
+                video = folder / "videos" / f"evaluate-{checkpoint.stem}.mp4"
+                game = data.evaluator.make_evaluation_game(1)
                 try:
                     write_video(video, game, median_episode(data.evaluator.episodes))
                 finally:

@@ -54,7 +54,7 @@ def play_final(
 def _draw(experiment: Experiment, folder: RunFolder) -> Path | None:
     """Write the video of the median episode and return its path; a run ends well without one."""
     episodes = sorted(experiment.data.evaluator.episodes, key=lambda episode: episode.episode_return)
-    game, path = experiment.data.make_game(1), folder.path / "videos" / "evaluation.mp4"
+    game, path = experiment.data.evaluator.make_evaluation_game(1), folder.path / "videos" / "evaluation.mp4"
     try:
         write_video(path, game, episodes[len(episodes) // 2])
     except Exception as error:  # every renderer has errors of its own

@@ -4,7 +4,19 @@ Shape letters, the same everywhere: ``B`` batch, ``T`` time, ``N`` environments,
 ``U`` unroll steps, ``M`` tree nodes, ``A`` actions, ``S`` support bins, ``C H W`` image.
 """
 
-from triptych.types.environments import EnvSpec, FewStarts, Game, GameFactory, Received, TableModel
+from triptych.types.environments import (
+    BoardSymmetries,
+    EnvSpec,
+    FewStarts,
+    Game,
+    GameFactory,
+    ObservationParts,
+    Opposed,
+    Outcome,
+    Received,
+    Rules,
+    TableModel,
+)
 from triptych.types.errors import ConfigurationError, ExitCode, NoPicture, NotFinite, RunInterrupted
 from triptych.types.learning import (
     EmptyTurn,
@@ -38,6 +50,7 @@ __all__ = [
     "Actions",
     "Actor",
     "ActorOutput",
+    "BoardSymmetries",
     "Chance",
     "ConfigurationError",
     "EmptyTurn",
@@ -54,11 +67,15 @@ __all__ = [
     "Minibatch",
     "NoPicture",
     "NotFinite",
+    "ObservationParts",
+    "Opposed",
+    "Outcome",
     "Received",
     "ReplayBatch",
     "Rollout",
     "RolloutSequences",
     "RolloutSteps",
+    "Rules",
     "RunInterrupted",
     "Segment",
     "Step",

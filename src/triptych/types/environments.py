@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,6 +23,73 @@ class TableModel(NamedTuple):
     is_reachable: np.ndarray  # [S] bool, an episode can come there
     grid_shape: tuple[int, int] | None = None  # rows and columns; ``None`` where the states are no cells
     moves: tuple[tuple[int, int], ...] = ()  # [A], of a grid
+
+
+class ObservationParts(NamedTuple):
+    """What the numbers of a flat observation are, one after the other; arrays and tensors ``[..., size]`` alike.
+
+    First what is seen; then, where there is a mask, a 1 for each action that is allowed now and a 0 for each that is
+    not; then, where there is a history, the actions of the game so far, each plus one, and zeros up to its length.
+    """
+
+    seen_shape: tuple[int, ...]  # of what a network sees, (C, H, W) for planes
+    num_masked: int = 0  # actions in the mask, 0 where there is none
+    history_length: int = 0  # actions that a history has room for
+
+    @property
+    def size(self) -> int:
+        """Numbers in one observation."""
+        return math.prod(self.seen_shape) + self.num_masked + self.history_length
+
+    def seen(self, observation: Any) -> Any:
+        """Return what a network sees, ``[..., *seen_shape]``."""
+        flat = observation[..., : math.prod(self.seen_shape)]
+        return flat.reshape(*observation.shape[:-1], *self.seen_shape)
+
+    def legal_actions(self, observation: Any) -> Any:
+        """Return which actions are allowed, ``[..., A]`` bool."""
+        begin = math.prod(self.seen_shape)
+        return observation[..., begin : begin + self.num_masked] > 0
+
+    def history(self, observation: Any) -> list[int]:
+        """Return the actions so far of one observation ``[size]``."""
+        numbers = observation[self.size - self.history_length :].tolist()
+        return [int(number) - 1 for number in numbers if number > 0]
+
+
+class BoardSymmetries(NamedTuple):
+    """G ways to turn and mirror a board after which the game is the same, the first of them nothing at all.
+
+    After way g, cell i shows what was in cell ``cells[g, i]``, and action i does what ``actions[g, i]`` did.
+    """
+
+    cells: np.ndarray  # [G, H · W] int64
+    actions: np.ndarray  # [G, A] int64
+
+
+class Outcome(NamedTuple):
+    """What came of B moves by the rules of a game."""
+
+    positions: np.ndarray  # [B] int64, numbers of the new positions
+    observation: np.ndarray  # [B, *observation_shape], for whoever is to move there
+    reward: np.ndarray  # [B] float32, to the player who moved
+    is_terminal: np.ndarray  # [B] bool
+    turn_passes: np.ndarray  # [B] bool, the opponent is to move there
+
+
+class Rules(Protocol):
+    """The true rules of a game, to plan with: positions, by numbers, and the moves between them."""
+
+    def set_up(self, observation: np.ndarray) -> np.ndarray:
+        """Forget all positions and return the numbers ``[B]`` of those that the observations ``[B, ...]`` show."""
+        ...
+
+    def play(self, positions: np.ndarray, actions: np.ndarray) -> Outcome:
+        """Make moves ``[B]`` in positions ``[B]``, which stay as they are.
+
+        A position that is over stays over, worth nothing; a move that is not allowed loses the game.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,6 +118,12 @@ class EnvSpec:
         num_states: of an environment that shows which of so many states it is in, as zeros and a one; else ``None``.
         model: of such an environment, where it tells; no algorithm learns from it.
         action_names: of the options of a single discrete choice, for people; empty where they are not known.
+        parts: what a flat observation consists of, where a network does not see all of it; else ``None``.
+        num_players: whose turns the steps are. Observations are as the player to move sees them, rewards are those of
+            the player who moved, and what one of two wins the other loses.
+        is_perfect_information: whether all players see everything.
+        rules: of a game without chance and secrets, where they can be asked.
+        symmetries: of a board, where it has any.
     """
 
     name: str
@@ -74,6 +147,32 @@ class EnvSpec:
     num_states: int | None = None
     model: TableModel | None = field(default=None, compare=False, repr=False)
     action_names: tuple[str, ...] = ()
+    parts: ObservationParts | None = None
+    num_players: int = 1
+    is_perfect_information: bool = True
+    rules: Rules | None = field(default=None, compare=False, repr=False)
+    symmetries: BoardSymmetries | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def seen(self) -> EnvSpec:
+        """The same with the observations that a network sees: without mask and history, planes with pixels to 1."""
+        if self.parts is None:
+            return self
+        shape = self.parts.seen_shape
+        return replace(self, observation_shape=shape, parts=None, pixel_max=1.0 if len(shape) == 3 else None)
+
+    def see(self, observation: Any) -> Any:
+        """Return what a network sees of observations ``[..., *observation_shape]``."""
+        return observation if self.parts is None else self.parts.seen(observation)
+
+    def legal_actions(self, observation: Any) -> Any | None:
+        """Return which actions are allowed, ``[..., A]`` bool, or ``None`` where all of them always are."""
+        return self.parts.legal_actions(observation) if self.parts is not None and self.parts.num_masked else None
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether observations say which actions are allowed."""
+        return self.parts is not None and self.parts.num_masked > 0
 
     @property
     def is_image(self) -> bool:
@@ -109,6 +208,7 @@ class Received(NamedTuple):
     terminated: np.ndarray  # [N] bool
     truncated: np.ndarray  # [N] bool
     lives: np.ndarray  # [N] int64, 0 where the game has no lives
+    turn_passes: np.ndarray | None = None  # [N] bool, the observation is the opponent's; ``None``: never
 
 
 class Game(Protocol):
@@ -153,6 +253,15 @@ class FewStarts(Protocol):
 
     def start_of(self, seed: int) -> int:
         """Return which of ``num_starts`` episodes a seed chooses, from 0."""
+        ...
+
+
+@runtime_checkable
+class Opposed(Protocol):
+    """A game that can play one of two sides itself."""
+
+    def face_opponent(self) -> None:
+        """Play the other side from the next reset on, as the opponent of evaluations."""
         ...
 
 

@@ -80,6 +80,12 @@ class Step(NamedTuple):
     is_first: np.ndarray  # [N] bool
     next_observation: np.ndarray  # [N, *observation_shape], the true one, never that of the next episode
     extras: dict[str, np.ndarray]  # each [N, ...], an actor's `Extras`
+    turn_passes: np.ndarray | None = None  # [N] bool, the next observation is the opponent's; ``None``: never
+
+    def discount(self, gamma: float) -> np.ndarray:
+        """Return what the future ``[N]`` is multiplied with: 0 at an end, negative where it is the opponent's."""
+        discount = np.float32(gamma) * ~self.is_terminal
+        return discount if self.turn_passes is None else np.where(self.turn_passes, -discount, discount)
 
 
 class Actions(Sequence[Any]):
@@ -144,7 +150,7 @@ class Episode:
     episode_index: int
     seed: int
     length: int = 0  # env steps
-    episode_return: float = 0.0  # sum of unclipped rewards
+    episode_return: float = 0.0  # sum of unclipped rewards; of two players', those of the one who moved first
     is_truncated: bool = False
     frames: int = 0  # frames of the run when it ended
     actions: Actions = field(default_factory=Actions)
