@@ -223,7 +223,7 @@ def test_games_of_other_kinds_are_refused(id, sentence):
 
 
 def test_parameters_that_a_game_does_not_have_are_told():
-    with pytest.raises(ConfigurationError, match="env.id=tic_tac_toe cannot be made with"):
+    with pytest.raises(ConfigurationError, match=r"env\.id=tic_tac_toe cannot be made with"):
         load_game("tic_tac_toe", {"board_size": 5})
 
 

@@ -18,23 +18,21 @@ Differences from the paper:
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
-from triptych.algos.base import Algorithm
+from triptych.algos.planner import Planner
 from triptych.functional.losses import cross_entropy
 from triptych.functional.masks import mask_out
 from triptych.functional.returns import n_step_returns
-from triptych.functional.schedules import linear_schedule
 from triptych.networks.average import WeightAverage
 from triptych.networks.policy_value_network import PolicyValueNetwork
-from triptych.planning import PolicyOutput, RecurrentOutput, RootOutput, gumbel_muzero_policy, muzero_policy
+from triptych.planning import PolicyOutput, RecurrentOutput, RootOutput
 from triptych.types import (
     EVALUATE,
     EXPLORE,
-    ActorOutput,
     ConfigurationError,
     EnvSpec,
     Explanation,
@@ -42,45 +40,27 @@ from triptych.types import (
     Minibatch,
     Segment,
 )
-from triptych.types.bounds import AtLeast, Between, Coefficient, Count, CountOrZero, Fraction
-
-WITHOUT_SEARCH = f"{EVALUATE}_without_search"
+from triptych.types.bounds import Between, Coefficient, Count, CountOrZero, Fraction
 
 
-class AlphaZero(Algorithm):
+class AlphaZero(Planner):
     """Plans by the rules, and learns to foresee what planning finds.
 
     Args:
         spec: of the environments, which must have rules.
-        num_simulations: positions that are looked at for each move; 0 plays by the prior policy.
-        search: ``gumbel`` or ``puct``.
-        max_num_considered_actions: at the root, with ``gumbel``.
-        dirichlet_alpha, dirichlet_fraction: noise in the root's prior while training, with ``puct``.
-        temperature_start, temperature_end, temperature_decay_env_steps: of the visit counts, with ``puct``.
         discount: γ.
         unroll_steps: of the segments; the first position of each is learned from.
         n_step: moves after which the search's value stands for the outcome.
         num_blocks, num_channels: see `PolicyValueNetwork`.
         value_coef: weight of the value's squared error beside the policy's cross entropy.
         weight_average_decay: per update, of the average of the weights that plays evaluations.
-        kwargs: see `Algorithm`.
+        kwargs: see `Planner`.
     """
-
-    respects_masks = True
-    evaluation_modes = (EVALUATE, WITHOUT_SEARCH)
 
     def __init__(
         self,
         spec: EnvSpec,
         *,
-        num_simulations: CountOrZero,
-        search: Literal["gumbel", "puct"],
-        max_num_considered_actions: Count,
-        dirichlet_alpha: Annotated[float, AtLeast(1e-6)],
-        dirichlet_fraction: Fraction,
-        temperature_start: Coefficient,
-        temperature_end: Coefficient,
-        temperature_decay_env_steps: CountOrZero,
         discount: Fraction,
         unroll_steps: Count,
         n_step: Annotated[int, Between(1, 255)],
@@ -93,11 +73,6 @@ class AlphaZero(Algorithm):
         super().__init__(spec, **kwargs)
         assert spec.rules is not None
         self.rules = spec.rules
-        self.num_simulations, self.search = num_simulations, search
-        self.max_num_considered_actions = max_num_considered_actions
-        self.dirichlet_alpha, self.dirichlet_fraction = dirichlet_alpha, dirichlet_fraction
-        self.temperature_start, self.temperature_end = temperature_start, temperature_end
-        self.temperature_decay_env_steps = temperature_decay_env_steps
         self.discount, self.unroll_steps, self.n_step, self.value_coef = discount, unroll_steps, n_step, value_coef
         self.largest_value = self.largest_reward = 1.0  # what the network's values, and so the game's outcomes, reach
         self.network = PolicyValueNetwork(spec, num_blocks, num_channels)
@@ -111,18 +86,6 @@ class AlphaZero(Algorithm):
                 f"algo: AlphaZero plans by the rules of a game without chance and secrets, but env={spec.name} gives "
                 "none; choose env=tic_tac_toe, connect_four, hex or go, or algo=muzero."
             )
-
-    def temperature(self, mode: str) -> float:
-        """Return that of the visit counts, now; evaluation takes the most visited action."""
-        if mode != EXPLORE:
-            return 0.0
-        start, end = self.temperature_start, self.temperature_end
-        return linear_schedule(self.env_steps, start, end, self.temperature_decay_env_steps)
-
-    def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
-        output = self.plan(observation, 0 if mode == WITHOUT_SEARCH else self.num_simulations, mode)
-        value = output.search_tree.summary().value
-        return ActorOutput(output.action, {"value": value, "action_weights": output.action_weights})
 
     def loss(self, minibatch: Minibatch[Segment]) -> LossOutput:
         segment, weight = minibatch
@@ -167,11 +130,8 @@ class AlphaZero(Algorithm):
         generator: torch.Generator | None = None,
     ) -> PolicyOutput:
         """Search from every position ``[B, ...]`` in one batch; chance comes from ``generator``, or the mode's."""
-        generator = generator or self.generator(mode)
         network = self.network if mode == EXPLORE else self.average_network
         logits, value = network(observation)
-        legal = self.spec.legal_actions(observation)
-        assert legal is not None
         positions = torch.from_numpy(self.rules.set_up(observation.detach().cpu().numpy())).to(observation.device)
 
         def play(action: Tensor, positions: Tensor) -> tuple[RecurrentOutput, Tensor]:
@@ -184,26 +144,7 @@ class AlphaZero(Algorithm):
             return RecurrentOutput(reward, discount, logits, value * ~is_terminal), new_positions
 
         root = RootOutput(logits, value, positions)
-        if self.search == "gumbel":
-            return gumbel_muzero_policy(
-                root,
-                play,
-                num_simulations,
-                invalid_actions=~legal,
-                max_num_considered_actions=self.max_num_considered_actions,
-                gumbel_scale=1.0 if mode == EXPLORE else 0.0,
-                generator=generator,
-            )
-        return muzero_policy(
-            root,
-            play,
-            num_simulations,
-            invalid_actions=~legal,
-            dirichlet_alpha=self.dirichlet_alpha,
-            dirichlet_fraction=self.dirichlet_fraction if mode == EXPLORE else 0.0,
-            temperature=self.temperature(mode),
-            generator=generator,
-        )
+        return self.search_from(root, play, num_simulations, observation, mode, generator)
 
     def after_turn(self, batch: Any) -> None:
         self.average_network.follow(self.network, self.updates)

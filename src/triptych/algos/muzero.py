@@ -29,19 +29,18 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
-from triptych.algos.base import Algorithm
+from triptych.algos.planner import WITHOUT_SEARCH as WITHOUT_SEARCH
+from triptych.algos.planner import Planner
 from triptych.functional.augmentation import augment
 from triptych.functional.gradients import scale_gradient
 from triptych.functional.losses import cross_entropy
 from triptych.functional.returns import n_step_returns
-from triptych.functional.schedules import linear_schedule
 from triptych.functional.supports import compressed_two_hot, expand, make_support, scalar_of
 from triptych.networks.world_model import Projection, make_world_model
-from triptych.planning import PolicyOutput, RecurrentOutput, RootOutput, gumbel_muzero_policy, muzero_policy
+from triptych.planning import PolicyOutput, RecurrentOutput, RootOutput
 from triptych.types import (
     EVALUATE,
     EXPLORE,
-    ActorOutput,
     ConfigurationError,
     EnvSpec,
     Explanation,
@@ -49,22 +48,16 @@ from triptych.types import (
     Minibatch,
     Segment,
 )
-from triptych.types.bounds import AtLeast, Between, Coefficient, Count, CountOrZero, Fraction
+from triptych.types.bounds import AtLeast, Between, Coefficient, Count, Fraction
 
-WITHOUT_SEARCH = f"{EVALUATE}_without_search"
 State = tuple[Tensor, ...]  # of the search: features, the reward head's memory, and with it the prefix and its age
 
 
-class MuZero(Algorithm):
+class MuZero(Planner):
     """Learns a model and plans in it.
 
     Args:
         spec: of the environments; actions must be discrete.
-        num_simulations: model calls per decision; 0 acts by the prior policy.
-        search: ``gumbel`` or ``puct``.
-        max_num_considered_actions: at the root, with ``gumbel``.
-        dirichlet_alpha, dirichlet_fraction: noise in the root's prior while training, with ``puct``.
-        temperature_start, temperature_end, temperature_decay_env_steps: of the visit counts, with ``puct``.
         discount: γ, in the search.
         unroll_steps, n_step, num_observations: of the segments, as the data knows them.
         value_support_limit, num_value_bins: the support of values has so many bins between ±limit, after the
@@ -74,11 +67,9 @@ class MuZero(Algorithm):
         value_prefix: learn sums of rewards over the unrolled steps instead of each reward.
         reanalyse_fraction: share of the segments that are searched again when they are learned from.
         augmentation: shift images and change their intensity when they are learned from.
-        kwargs: see `Algorithm`.
+        kwargs: see `Planner`.
     """
 
-    respects_masks = True
-    evaluation_modes = (EVALUATE, WITHOUT_SEARCH)
     value_support: Tensor
     reward_support: Tensor
 
@@ -86,14 +77,6 @@ class MuZero(Algorithm):
         self,
         spec: EnvSpec,
         *,
-        num_simulations: CountOrZero,
-        search: Literal["gumbel", "puct"],
-        max_num_considered_actions: Count,
-        dirichlet_alpha: Annotated[float, AtLeast(1e-6)],
-        dirichlet_fraction: Fraction,
-        temperature_start: Coefficient,
-        temperature_end: Coefficient,
-        temperature_decay_env_steps: CountOrZero,
         discount: Fraction,
         unroll_steps: Count,
         n_step: Annotated[int, Between(1, 255)],
@@ -112,11 +95,6 @@ class MuZero(Algorithm):
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
-        self.num_simulations, self.search = num_simulations, search
-        self.max_num_considered_actions = max_num_considered_actions
-        self.dirichlet_alpha, self.dirichlet_fraction = dirichlet_alpha, dirichlet_fraction
-        self.temperature_start, self.temperature_end = temperature_start, temperature_end
-        self.temperature_decay_env_steps = temperature_decay_env_steps
         self.discount, self.unroll_steps, self.n_step = discount, unroll_steps, n_step
         # Of two players who take turns, what follows a move is the opponent's.
         self.search_discount = -discount if spec.num_players == 2 else discount
@@ -139,27 +117,6 @@ class MuZero(Algorithm):
         self.largest_reward = float(expand(torch.tensor(float(reward_support_limit))))
         self.model = make_world_model(spec, num_value_bins, num_reward_bins, value_prefix, representation)
         self.projection = Projection(self.model.state_size) if consistency_coef else None
-
-    @classmethod
-    def check(cls, spec: EnvSpec) -> None:
-        super().check(spec)
-        if not spec.is_perfect_information:
-            raise ConfigurationError(
-                f"algo: {cls.__name__} searches from what a player sees, but in env={spec.name} players have secrets; "
-                "choose algo=ppo."
-            )
-
-    def temperature(self, mode: str) -> float:
-        """Return that of the visit counts, now; evaluation takes the most visited action."""
-        if mode != EXPLORE:
-            return 0.0
-        start, end = self.temperature_start, self.temperature_end
-        return linear_schedule(self.env_steps, start, end, self.temperature_decay_env_steps)
-
-    def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
-        output = self.plan(observation, 0 if mode == WITHOUT_SEARCH else self.num_simulations, mode)
-        value = output.search_tree.summary().value
-        return ActorOutput(output.action, {"value": value, "action_weights": output.action_weights})
 
     def loss(self, minibatch: Minibatch[Segment]) -> LossOutput:
         segment, weight = minibatch
@@ -228,35 +185,13 @@ class MuZero(Algorithm):
         generator: torch.Generator | None = None,
     ) -> PolicyOutput:
         """Search from every observation ``[B, ...]`` in one batch; chance comes from ``generator``, or the mode's."""
-        generator = generator or self.generator(mode)
         features = self.model.represent(self.spec.see(observation))
-        legal = self.spec.legal_actions(observation)
-        invalid_actions = None if legal is None else ~legal
         policy_logits, value_logits = self.model.predict(features)
         state: State = (features, *self.model.reward.initial_memory(features))
         if self.value_prefix:
             state += (features.new_zeros(len(features)), features.new_zeros(len(features)))
         root = RootOutput(policy_logits, scalar_of(value_logits, self.value_support), state)
-        if self.search == "gumbel":
-            return gumbel_muzero_policy(
-                root,
-                self._imagine,
-                num_simulations,
-                max_num_considered_actions=self.max_num_considered_actions,
-                invalid_actions=invalid_actions,
-                gumbel_scale=1.0 if mode == EXPLORE else 0.0,
-                generator=generator,
-            )
-        return muzero_policy(
-            root,
-            self._imagine,
-            num_simulations,
-            invalid_actions=invalid_actions,
-            dirichlet_alpha=self.dirichlet_alpha,
-            dirichlet_fraction=self.dirichlet_fraction if mode == EXPLORE else 0.0,
-            temperature=self.temperature(mode),
-            generator=generator,
-        )
+        return self.search_from(root, self._imagine, num_simulations, observation, mode, generator)
 
     def _imagine(self, action: Tensor, state: State) -> tuple[RecurrentOutput, State]:
         """Take one step in the model: what the search calls for every simulation."""

@@ -86,11 +86,8 @@ class Collector:
         self._is_in_flight = False
         self.env_steps += self.game.num_envs * ranks.size()
 
-        turn_passes = received.turn_passes
-        if turn_passes is None:
-            turn_passes = np.zeros(self.game.num_envs, dtype=bool)
         # Truncation cuts the window and keeps the future's worth; termination takes it away.
-        is_over = received.terminated | received.truncated
+        is_over, passes = received.terminated | received.truncated, received.turn_passes
         is_terminal = received.terminated
         if self.life_loss_is_terminal:
             is_terminal = is_terminal | (received.lives < self._lives)
@@ -102,8 +99,7 @@ class Collector:
             is_last=is_over | is_terminal,
             is_first=self._is_first,
             next_observation=received.observation,
-            extras=self._extras,
-            turn_passes=turn_passes,
+            extras=self._extras if passes is None else self._extras | {"turn_passes": passes},
         )
         rewards = self._sides.rewards(received)
         for episode, action, reward in zip(self._running, self._action, rewards.tolist(), strict=True):

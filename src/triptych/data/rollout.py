@@ -109,7 +109,7 @@ class RolloutDataModule(EnvironmentDataModule):
         self.ended_episodes = []
 
     def _rollout(self, steps: list[Step]) -> Rollout:
-        observation, action, reward, _, is_last, is_first, next_observation, extras, _ = zip(*steps, strict=True)
+        observation, action, reward, _, is_last, is_first, next_observation, extras = zip(*steps, strict=True)
         return Rollout(
             observation=_stack(observation),
             action=_stack(action),
@@ -117,7 +117,7 @@ class RolloutDataModule(EnvironmentDataModule):
             discount=_stack([step.discount(self.discount) for step in steps]),
             is_last=_stack(is_last),
             next_observation=_stack(next_observation),
-            extras={name: _stack([extra[name] for extra in extras]) for name in extras[0]},  # type: ignore
+            extras={name: _stack([extra[name] for extra in extras]) for name in extras[0] if name != "turn_passes"},  # type: ignore
             rows=self._rows(),
             env_steps=self.clock.env_steps,
             is_first=_stack(is_first),

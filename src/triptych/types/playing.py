@@ -79,8 +79,12 @@ class Step(NamedTuple):
     is_last: np.ndarray  # [N] bool
     is_first: np.ndarray  # [N] bool
     next_observation: np.ndarray  # [N, *observation_shape], the true one, never that of the next episode
-    extras: dict[str, np.ndarray]  # each [N, ...], an actor's `Extras`
-    turn_passes: np.ndarray | None = None  # [N] bool, the next observation is the opponent's; ``None``: never
+    extras: dict[str, np.ndarray]  # each [N, ...], an actor's `Extras`, and of two players ``turn_passes``
+
+    @property
+    def turn_passes(self) -> np.ndarray | None:
+        """Where ``[N]`` the next observation is the opponent's, as the collector adds it; ``None``: never."""
+        return self.extras.get("turn_passes")
 
     def discount(self, gamma: float) -> np.ndarray:
         """Return what the future ``[N]`` is multiplied with: 0 at an end, negative where it is the opponent's."""
