@@ -23,7 +23,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
-from triptych.algos.planner import Planner
+from triptych.algos.planner import WITHOUT_SEARCH, Planner
 from triptych.functional.losses import cross_entropy
 from triptych.functional.masks import mask_out
 from triptych.functional.returns import n_step_returns
@@ -33,6 +33,7 @@ from triptych.planning import PolicyOutput, RecurrentOutput, RootOutput
 from triptych.types import (
     EVALUATE,
     EXPLORE,
+    ActorOutput,
     ConfigurationError,
     EnvSpec,
     Explanation,
@@ -86,6 +87,11 @@ class AlphaZero(Planner):
                 f"algo: AlphaZero plans by the rules of a game without chance and secrets, but env={spec.name} gives "
                 "none; choose env=tic_tac_toe, connect_four, hex or go, or algo=muzero."
             )
+
+    def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
+        output = self.plan(observation, 0 if mode == WITHOUT_SEARCH else self.num_simulations, mode)
+        value = output.search_tree.summary().value
+        return ActorOutput(output.action, {"value": value, "action_weights": output.action_weights})
 
     def loss(self, minibatch: Minibatch[Segment]) -> LossOutput:
         segment, weight = minibatch

@@ -29,8 +29,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
-from triptych.algos.planner import WITHOUT_SEARCH as WITHOUT_SEARCH
-from triptych.algos.planner import Planner
+from triptych.algos.planner import WITHOUT_SEARCH, Planner
 from triptych.functional.augmentation import augment
 from triptych.functional.gradients import scale_gradient
 from triptych.functional.losses import cross_entropy
@@ -41,6 +40,7 @@ from triptych.planning import PolicyOutput, RecurrentOutput, RootOutput
 from triptych.types import (
     EVALUATE,
     EXPLORE,
+    ActorOutput,
     ConfigurationError,
     EnvSpec,
     Explanation,
@@ -117,6 +117,11 @@ class MuZero(Planner):
         self.largest_reward = float(expand(torch.tensor(float(reward_support_limit))))
         self.model = make_world_model(spec, num_value_bins, num_reward_bins, value_prefix, representation)
         self.projection = Projection(self.model.state_size) if consistency_coef else None
+
+    def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
+        output = self.plan(observation, 0 if mode == WITHOUT_SEARCH else self.num_simulations, mode)
+        value = output.search_tree.summary().value
+        return ActorOutput(output.action, {"value": value, "action_weights": output.action_weights})
 
     def loss(self, minibatch: Minibatch[Segment]) -> LossOutput:
         segment, weight = minibatch

@@ -14,7 +14,7 @@ from triptych.algos.base import Algorithm
 from triptych.functional.schedules import linear_schedule
 from triptych.planning import PolicyOutput, RootOutput, gumbel_muzero_policy, muzero_policy
 from triptych.planning.search import RecurrentFn
-from triptych.types import EVALUATE, EXPLORE, ActorOutput, ConfigurationError, EnvSpec
+from triptych.types import EVALUATE, EXPLORE, ConfigurationError, EnvSpec
 from triptych.types.bounds import AtLeast, Coefficient, Count, CountOrZero, Fraction
 
 WITHOUT_SEARCH = f"{EVALUATE}_without_search"
@@ -72,11 +72,6 @@ class Planner(Algorithm):
             return 0.0
         start, end = self.temperature_start, self.temperature_end
         return linear_schedule(self.env_steps, start, end, self.temperature_decay_env_steps)
-
-    def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
-        output = self.plan(observation, 0 if mode == WITHOUT_SEARCH else self.num_simulations, mode)
-        value = output.search_tree.summary().value
-        return ActorOutput(output.action, {"value": value, "action_weights": output.action_weights})
 
     def plan(
         self,
