@@ -30,10 +30,12 @@ from triptych.functional.policy_gradient import (
     standardize,
 )
 from triptych.functional.returns import generalized_advantages, successor_values
+from triptych.functional.schedules import linear_schedule
 from triptych.networks.actor_critic import ActorCritic
+from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Rollout, RolloutSteps
-from triptych.types.bounds import Coefficient, Fraction, Positive
+from triptych.types.bounds import Coefficient, CountOrZero, Fraction, Positive
 
 
 class PPO(Algorithm):
@@ -45,6 +47,8 @@ class PPO(Algorithm):
         clip_range: how far the policy's ratio may leave 1.
         value_clip_range: how far the value may leave the one that acted; ``None`` for as far as it likes.
         value_coef, entropy_coef: weights of the critic's loss and of the entropy bonus.
+        entropy_coef_end, entropy_coef_decay_env_steps: the bonus falls to this weight, linearly; ``None`` keeps it.
+        weight_average_decay: per update, of the average of the weights that plays evaluations; 0 for none.
         normalize_observations: see `ActorCritic`.
         eval_greedy: evaluate the likeliest action instead of a drawn one.
         network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
@@ -65,17 +69,29 @@ class PPO(Algorithm):
         entropy_coef: Coefficient,
         normalize_observations: bool,
         eval_greedy: bool,
+        entropy_coef_end: Coefficient | None = None,
+        entropy_coef_decay_env_steps: CountOrZero = 0,
+        weight_average_decay: Fraction = 0.0,
         network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
         self.gae_lambda, self.value_coef, self.entropy_coef = gae_lambda, value_coef, entropy_coef
         self.clip_range, self.value_clip_range = clip_range, value_clip_range
-        self.eval_greedy = eval_greedy
+        self.entropy_coef_end = entropy_coef if entropy_coef_end is None else entropy_coef_end
+        self.entropy_coef_decay_env_steps, self.eval_greedy = entropy_coef_decay_env_steps, eval_greedy
         self.network = ActorCritic(spec, normalize_observations=normalize_observations, network=network)
+        self.average_network = WeightAverage(self.network, weight_average_decay) if weight_average_decay else None
+
+    @property
+    def entropy_coef_now(self) -> float:
+        """The weight of the entropy bonus, now."""
+        start, end = self.entropy_coef, self.entropy_coef_end
+        return linear_schedule(self.env_steps, start, end, self.entropy_coef_decay_env_steps)
 
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
-        policy, value = self.network(observation)
+        network = self.network if mode == EXPLORE or self.average_network is None else self.average_network
+        policy, value = network(observation)
         is_greedy = self.eval_greedy and mode != EXPLORE
         action = policy.mode if is_greedy else sample(policy, self.generator(mode))
         return ActorOutput(action, {"value": value, "log_prob": policy.log_prob(action)})
@@ -100,7 +116,7 @@ class PPO(Algorithm):
             old_value = minibatch.extras["value"]
             value_loss = clipped_value_losses(value, old_value, minibatch.target, self.value_clip_range).mean()
         entropy = policy.entropy().mean()
-        loss = policy_loss + self.value_coef * value_loss - self.entropy_coef * entropy
+        loss = policy_loss + self.value_coef * value_loss - self.entropy_coef_now * entropy
         metrics = {
             "policy_loss": policy_loss,
             "value_loss": value_loss,
@@ -112,8 +128,10 @@ class PPO(Algorithm):
         return LossOutput(loss, metrics)
 
     def explain(self, observation: Tensor) -> Explanation:
-        policy, value = self.network(observation)
+        policy, value = (self.average_network or self.network)(observation)
         return Explanation(value=value, **described(policy))
 
     def after_turn(self, batch: Rollout) -> None:
         self.network.observe(batch.observation)
+        if self.average_network is not None:
+            self.average_network.follow(self.network, self.updates)

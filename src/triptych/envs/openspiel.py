@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from triptych.envs.boards import draw_position
+from triptych.envs.exploitability import InformationStates
 from triptych.envs.matches import Match, Opponent
 from triptych.envs.positions import OpenSpielRules, Position, load_game, make_parts
 from triptych.envs.symmetries import Group, make_symmetries
@@ -61,6 +62,7 @@ class OpenSpiel:
         self.parts = make_parts(self.game, planes is not None)
         self._position = Position(self.game, self.parts, planes)
         self._matches: list[Match] = []
+        self._information_states: InformationStates | None = None
         self._observation = np.zeros((num_envs, self.parts.size), np.float32)
         self._sent = np.zeros(num_envs, np.int64)
         is_board = len(self.parts.seen_shape) == 3
@@ -136,6 +138,22 @@ class OpenSpiel:
         self._observation = observation
         nothing = np.zeros(num_envs, bool)
         return Received(observation, reward, terminated, nothing, np.zeros(num_envs, np.int64), turn_passes)
+
+    def information_states(self) -> np.ndarray:
+        """Return what players may know when it is their turn, as observations ``[S, size]``.
+
+        Raises:
+            ConfigurationError: there are too many.
+        """
+        if self._information_states is None:
+            self._information_states = InformationStates(self.game, self._position)
+        return self._information_states.observations
+
+    def nash_conv(self, action_probs: np.ndarray) -> float:
+        """Return what best responses win from a policy ``[S, A]``; see `InformationStates`."""
+        self.information_states()
+        assert self._information_states is not None
+        return self._information_states.nash_conv(action_probs)
 
     def replay(self, seed: int, actions: Sequence[object]) -> Iterator[tuple[np.ndarray, float]]:
         match = Match(self.game, seed, self.opponent, self._simulations)

@@ -265,4 +265,17 @@ class Opposed(Protocol):
         ...
 
 
+@runtime_checkable
+class Exploitable(Protocol):
+    """A game of two players in which everything that they may know can be looked through."""
+
+    def information_states(self) -> np.ndarray:
+        """Return what players may know when it is their turn, as observations ``[S, *observation_shape]``."""
+        ...
+
+    def nash_conv(self, action_probs: np.ndarray) -> float:
+        """Return what best responses win from the policy ``[S, A]`` in those, added over both players."""
+        ...
+
+
 GameFactory = Callable[[int], Game]  # num_envs -> fresh environments
