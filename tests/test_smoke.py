@@ -13,13 +13,15 @@ from tests.front_door import ROOT, rows, summary, train
 ALGOS = sorted(path.stem for path in (ROOT / "conf" / "algo").glob("*.yaml"))
 GOLDEN = ROOT / "tests" / "golden_runs.json"
 COLUMNS_OF_TIME = {"wall_time_s", "train/frames_per_second"}
-PLANNER = ["algo.num_simulations=4", "algo.batch_size=8", "total_frames=600"]  # else they take long
-SMALL = {"muzero": PLANNER, "efficientzero": PLANNER}
+PLANNER = ["algo.num_simulations=4", "algo.batch_size=8", "total_frames=600",  # else they take long
+           "algo.replay.capacity_env_steps=9000"]  # fmt: skip
+SMALL = {"muzero": PLANNER, "efficientzero": PLANNER, "alphazero": PLANNER}
 CONTROL = ["algo.policy_hidden_sizes=[16,16]", "algo.critic_hidden_sizes=[16,16]", "algo.batch_size=32",
            "callbacks.metrics.period_frames=400", "total_frames=900"]  # fmt: skip
 CONTINUOUS = ["ddpg", "td3", "sac", "crossq"]
 SMALL |= dict.fromkeys(CONTINUOUS, CONTROL)
-ENVS = dict.fromkeys(CONTINUOUS, "pendulum") | dict.fromkeys(["q_learning", "dyna"], "frozen_lake")  # not Catch
+ENVS = {"alphazero": "tic_tac_toe"} | dict.fromkeys(["q_learning", "dyna"], "frozen_lake")  # they cannot play Catch
+ENVS |= dict.fromkeys(CONTINUOUS, "pendulum")
 
 
 def run(folder, *arguments):

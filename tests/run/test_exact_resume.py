@@ -18,6 +18,8 @@ SMALL_PLANNER = [*PLANNER, *LATE, "env.num_envs=4", "total_frames=480", "algo.re
                  "algo.env_steps_per_update=4"]  # fmt: skip
 CONTROL = ["env=pendulum", *PERIODS, *LATE, "total_frames=1000", "algo.env_steps_per_update=4", "algo.batch_size=16",
            "algo.policy_hidden_sizes=[16,16]", "algo.critic_hidden_sizes=[16,16]"]
+SMALL_GAMES = ["env.num_envs=4", "algo.batch_size=8", "algo.env_steps_per_update=8", "algo.num_simulations=4",
+               "algo.learning_starts_env_steps=200", "algo.replay.capacity_env_steps=2000", "total_frames=600"]
 RUNS = {
     "dqn": ["algo=dqn", *ON_CARTPOLE, *LATE],
     "dqn on disk": ["algo=dqn", *ON_CARTPOLE, *LATE, "algo.replay.storage=disk"],
@@ -48,6 +50,11 @@ RUNS = {
     "dyna": ["algo=dyna", "env=frozen_lake", *PERIODS, "env.num_envs=4", "algo.planning_steps=5", "total_frames=1000"],
     "muzero": ["algo=muzero", *ON_CARTPOLE, *SMALL_PLANNER, "algo.num_observations=11", "algo.n_step=5"],
     "efficientzero": ["algo=efficientzero", *ON_CARTPOLE, *SMALL_PLANNER],
+    "alphazero": ["algo=alphazero", "env=tic_tac_toe", *PERIODS, *SMALL_GAMES],
+    "muzero, two players": ["algo=muzero", "env=tic_tac_toe", *PERIODS, *SMALL_GAMES, "algo.n_step=5"],
+    "dqn, two players": ["algo=dqn", "env=tic_tac_toe", *PERIODS, *LATE, "algo.n_step=3", "total_frames=600"],
+    "ppo, poker": ["algo=ppo", "env=leduc_poker", *PERIODS, "env.num_envs=4", "algo.rollout_length=16",
+                   "algo.num_minibatches=4", "algo.weight_average_decay=0.9", "total_frames=1000"],
     "doom": ["algo=ppo", "env=vizdoom_basic", *PERIODS, "env.num_envs=2", "env.make_kwargs.image_size=[36,36]",
              "algo.rollout_length=32", "algo.num_minibatches=4", "eval.episodes=1", "total_frames=1000"],
     "pong": ["algo=dqn", *PONG, *PONG_PERIODS, *OFF_POLICY],

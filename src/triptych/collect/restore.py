@@ -24,7 +24,7 @@ def replay_running(game: Game, episodes: Sequence[Episode]) -> tuple[np.ndarray,
     """Bring each environment to where its episode stands, all of them in parallel.
 
     Environments step together, so the shorter an episode is, the later it starts: all of them arrive with the last
-    step. Before its start an environment plays anything, and again from anywhere when that ends.
+    step. Before its start an environment plays anything that is allowed, and again from anywhere when that ends.
 
     Args:
         game: N environments; whatever they played before is over.
@@ -47,6 +47,8 @@ def replay_running(game: Game, episodes: Sequence[Episode]) -> tuple[np.ndarray,
     observation, lives = game.reset(seeds, np.ones(len(episodes), dtype=bool))
     for step in range(num_steps):
         is_playing = num_steps - lengths <= step  # has its episode begun?
+        if (legal := spec.legal_actions(observation)) is not None:
+            actions[step][~is_playing] = legal[~is_playing].argmax(axis=1)
         game.send(actions[step])
         received = game.receive()
         is_over, rewards = received.terminated | received.truncated, sides.rewards(received)
