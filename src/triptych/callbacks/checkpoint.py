@@ -36,6 +36,8 @@ class RunCheckpoint(pl.Callback):
         period_frames: between two last checkpoints.
         keep_replay: whether the replay stays when the run is finished.
         monitor: the metric by which ``best.ckpt`` is chosen; higher is better, the later of equals wins.
+        keep_period_frames: between two checkpoints that stay beside the last, as ``kept-<frames>.ckpt``: opponents for
+            the later ones. ``None`` keeps none.
 
     Attributes:
         after_save: called when ``last.ckpt`` is whole.
@@ -49,8 +51,9 @@ class RunCheckpoint(pl.Callback):
         period_frames: Count,
         keep_replay: bool = False,
         monitor: str = "eval/return_mean",
+        keep_period_frames: Count | None = None,
     ) -> None:
-        self.keep_replay = keep_replay
+        self.keep_replay, self.keep_period_frames = keep_replay, keep_period_frames
         self.directory, self.period_frames, self.monitor = Path(directory), period_frames, monitor
         self.best_value, self.best_env_steps = -math.inf, 0
         self._env_steps_of: dict[str, int] = {}  # when last and previous were saved
@@ -171,6 +174,10 @@ class RunCheckpoint(pl.Callback):
             copy_file(last, self.directory / "previous.ckpt")
         self._write(trainer, "last.ckpt")
         self.saved_frames = clock.frames
+        if self.keep_period_frames is not None and ranks.rank() == 0:
+            kept = self.directory / f"kept-{clock.frames // self.keep_period_frames * self.keep_period_frames}.ckpt"
+            if not kept.exists():
+                copy_file(last, kept)
         data.prune_data(set(self._env_steps_of.values()))
         self._prune_bests()
         self.after_save()

@@ -33,8 +33,8 @@ class OpenSpiel:
         player_planes: of observations that are planes, those of the first and of the second player's pieces, which are
             exchanged where the second is to move; ``None`` for a plane more that says whose turn it is.
         symmetries: of the board, see `make_symmetries`.
-        opponent: who plays the other side while learning: the learner itself, or the environment, ``random`` or by
-            tree ``search``.
+        opponent: who plays the other side while learning: the learner itself, or the environment, ``random``, by tree
+            ``search`` or ``perfect`` where the game is small.
         eval_opponent: who plays the other side in evaluations; the seat of the one who is evaluated follows from a
             game's seed.
         opponent_simulations: of the tree search.
@@ -90,6 +90,10 @@ class OpenSpiel:
     def face_opponent(self) -> None:
         """Play against the opponent of evaluations from the next reset on."""
         self.opponent = self._eval_opponent
+
+    def face(self, opponent: Opponent, simulations: int) -> None:
+        """Play against another opponent from the next reset on; ``simulations`` are those of a tree search."""
+        self.opponent, self._simulations = opponent, simulations
 
     def _action_names(self) -> tuple[str, ...]:
         """Return what the moves are called at the start, where all of them are allowed then or named alike."""

@@ -17,7 +17,7 @@ from triptych.types import ConfigurationError
 NAMES = {
     "algo.module": r"triptych\.algos\.\w+\.\w+",
     "algo.data": r"triptych\.data\.\w+\.\w+",
-    "env._target_": r"triptych\.envs\.(atari\.Atari|gymnasium\.Gymnasium)",
+    "env._target_": r"triptych\.envs\.(atari\.Atari|gymnasium\.Gymnasium|openspiel\.OpenSpiel)",
 }
 # Those that record write files.
 WRAPPERS = r"(triptych\.envs\.\w+|gymnasium\.wrappers|minigrid\.wrappers)\.(?!Record)[A-Z]\w+"
@@ -40,6 +40,10 @@ def check_names(config: Mapping[str, Any]) -> None:
     wrappers = env.get("wrappers") or []
     for wrapper in wrappers if isinstance(wrappers, list) else [wrappers]:
         _check("env.wrappers", wrapper.get("_target_") if isinstance(wrapper, dict) else wrapper, WRAPPERS)
+    parameters = env.get("game_parameters") or {}
+    for name, value in parameters.items() if isinstance(parameters, dict) else [("", parameters)]:
+        if not isinstance(value, bool | int | float):  # a text may be a file that a game reads
+            raise _foreign(f"env.game_parameters.{name}", value)
     package, colon, _ = str(env.get("id", "")).rpartition(":")
     if colon and package not in PACKAGES:
         raise _foreign("env.id", env["id"])

@@ -1,0 +1,157 @@
+"""Let a run's checkpoints play: against opponents, and against each other for Elo ratings.
+
+python scripts/tournament.py RUN_FOLDER --against random search:100 --games 200
+python scripts/tournament.py RUN_FOLDER --each-other --games 40 --out elo.json
+
+Opponents are random, search:<simulations> (a tree search with random games), perfect (small games) and gnugo:<level>
+(Go, where GNU Go is installed). Ratings are of the checkpoints that checkpoint.keep_period_frames kept, and of the
+last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from triptych.provenance.code import write_measurement
+from triptych.report.elo import GameResult, rate
+from triptych.run.gtp_engine import GnuGo, play_engine
+from triptych.run.job import quiet_lightning
+from triptych.run.versus import CheckpointPlayer, check_two_players, play_each_other, play_opponent
+from triptych.types import ConfigurationError, ExitCode
+
+MAX_GAMES_AT_ONCE = 64
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line.
+
+    Raises:
+        ConfigurationError: a number is out of range, or nothing is asked for.
+    """
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run_folder", type=Path)
+    parser.add_argument("--checkpoint", default="best", help="best (default), last or the path of a .ckpt file")
+    parser.add_argument("--against", nargs="+", default=[], metavar="OPPONENT", help="who the checkpoint plays against")
+    parser.add_argument("--each-other", action="store_true", help="rate the checkpoints by games between them")
+    parser.add_argument("--games", type=int, default=100, help="of each pairing, an even number (default: 100)")
+    parser.add_argument("--num-simulations", type=int, help="of a planner's search (default: as in training)")
+    parser.add_argument("--seed", type=int, default=0, help="of the games (default: 0)")
+    parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
+    parser.add_argument("--out", type=Path, help="JSON file for what was found")
+    options = parser.parse_args(arguments)
+    if options.games < 2 or options.games % 2:
+        raise ConfigurationError(f"--games {options.games} is not allowed: it takes an even number from 2 up.")
+    if options.num_simulations is not None and options.num_simulations < 0:
+        raise ConfigurationError(f"--num-simulations {options.num_simulations} is not allowed: it takes 0 or more.")
+    if not options.against and not options.each_other:
+        raise ConfigurationError("Say who is to play: --against random, or --each-other.")
+    options.against = [read_opponent(text) for text in options.against]
+    return options
+
+
+def read_opponent(text: str) -> tuple[str, int]:
+    """Read ``name`` or ``name:number``.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    name, _, number = text.partition(":")
+    takes_number = name in ("search", "gnugo")
+    if name not in ("random", "perfect", "search", "gnugo") or (takes_number and not number.isdecimal()):
+        raise ConfigurationError(
+            f"--against {text} is not allowed: it takes random, perfect, search:<simulations> or gnugo:<level>."
+        )
+    if not takes_number and number:
+        raise ConfigurationError(f"--against {text} is not allowed: {name} takes no number.")
+    return name, int(number or 0)
+
+
+def play_against(player: CheckpointPlayer, opponent: tuple[str, int], options: argparse.Namespace) -> dict[str, Any]:
+    """Play against one opponent, and return how it went from each seat."""
+    name, number = opponent
+    if name == "gnugo":
+        with GnuGo(number) as engine:
+            records = play_engine(player, engine, options.games, options.seed)
+    else:
+        game = player.experiment.data.make_game(min(options.games // 2, MAX_GAMES_AT_ONCE))
+        game.face(name, number)  # type: ignore[attr-defined]
+        records = play_opponent(player, game, options.games, options.seed)
+        game.close()
+    label = f"{name}:{number}" if number else name
+    seats = {seat: record._asdict() for seat, record in zip(("first", "second"), records, strict=True)}
+    score = sum(record.score for record in records) / 2
+    return {"opponent": label, "games": options.games, "score": score, **seats}
+
+
+def rate_checkpoints(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Let the kept checkpoints and the last one play each other, and return their ratings in order of time.
+
+    Raises:
+        ConfigurationError: there are fewer than two.
+    """
+    folder = options.run_folder / "checkpoints"
+    kept = sorted(folder.glob("kept-*.ckpt"), key=lambda path: int(path.stem.removeprefix("kept-")))
+    paths = [*map(str, kept), "last"]
+    if not kept:
+        raise ConfigurationError(
+            f"{folder} has kept no checkpoints; train with checkpoint.keep_period_frames=<frames> to have them."
+        )
+    players = [CheckpointPlayer(options.run_folder, path, options.num_simulations, options.trust) for path in paths]
+    games: list[GameResult] = []
+    for first, second in combinations(range(len(players)), 2):
+        pair = players[first], players[second]
+        games += play_each_other(pair[0].experiment.data.make_game, pair, (first, second), options.games, options.seed)
+    ratings = rate(len(players), games)
+    frames = [player.experiment.module.env_steps * player.spec.frame_skip for player in players]
+    return [
+        {"checkpoint": player.name, "frames": at, "elo": rating.elo, "low": rating.low, "high": rating.high}
+        for player, at, rating in zip(players, frames, ratings, strict=True)
+    ]
+
+
+def print_table(title: str, rows: list[dict[str, Any]]) -> None:
+    """Show rows of equal keys."""
+    table = Table(title=title)
+    for name in rows[0]:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*(f"{value:.2f}" if isinstance(value, float) else _text(value) for value in row.values()))
+    Console().print(table)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{value['won']} won, {value['drawn']} drawn, {value['lost']} lost"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def main(arguments: list[str]) -> int:
+    """Play and return the exit code."""
+    quiet_lightning()
+    try:
+        options = parse_arguments(arguments)
+        player = CheckpointPlayer(options.run_folder, options.checkpoint, options.num_simulations, options.trust)
+        check_two_players(player.spec)
+        found: dict[str, Any] = {"env": player.spec.name, "checkpoint": player.name}
+        if options.against:
+            found["against"] = [play_against(player, opponent, options) for opponent in options.against]
+            print_table(f"{player.spec.name}, {player.name}", found["against"])
+        if options.each_other:
+            found["ratings"] = rate_checkpoints(options)
+            print_table(f"{player.spec.name}, Elo with 95 % intervals", found["ratings"])
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.BAD_INPUT
+    write_measurement(options.out, Path(__file__).name, arguments, found)
+    return ExitCode.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,103 @@
+"""Games of Go against an engine that speaks GTP, such as GNU Go (Farnebäck 2002, GTP version 2)."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from triptych.run.versus import CheckpointPlayer, Record
+from triptych.types import ConfigurationError
+
+COLOURS = "black", "white"
+MOST_MOVES = 2  # times the points of the board, after which a game is counted as it stands
+
+
+class GnuGo:
+    """GNU Go as a process of its own.
+
+    Args:
+        level: from 0 up, its strength.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+
+    def __init__(self, level: int) -> None:
+        path = shutil.which("gnugo") or shutil.which("gnugo", path="/usr/games")
+        if path is None:
+            raise ConfigurationError("--against gnugo needs GNU Go, which is not installed: apt-get install gnugo")
+        command = [path, "--mode", "gtp", "--level", str(level), "--chinese-rules"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> GnuGo:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def ask(self, command: str) -> str:
+        """Send a command and return the answer.
+
+        Raises:
+            ValueError: the engine refused it.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(command + "\n")
+        self._process.stdin.flush()
+        lines = []
+        while (line := self._process.stdout.readline()).strip():
+            lines.append(line.strip())
+        answer = "\n".join(lines)
+        if not answer.startswith("="):
+            raise ValueError(f"GNU Go answered {answer or 'nothing'} to {command}.")
+        return answer[1:].strip()
+
+
+def play_engine(player: CheckpointPlayer, engine: GnuGo, num_games: int, seed: int = 0) -> tuple[Record, Record]:
+    """Play games of Go one after the other, half of them from each seat; return how it went from each.
+
+    Raises:
+        ConfigurationError: the game is not Go.
+    """
+    game: Any = player.experiment.data.make_game(1)
+    if getattr(game, "game", None) is None or game.game.get_type().short_name != "go":
+        raise ConfigurationError(f"--against gnugo is for Go, and this run is on {player.spec.name}.")
+    size = int(game.game.get_parameters()["board_size"])
+    komi = float(game.game.get_parameters()["komi"])
+    records = []
+    for seat in range(2):
+        outcomes = [_play(player, engine, game, seat, size, komi) for _ in range(num_games // 2)]
+        records.append(Record(*(sum(one == outcome for one in outcomes) for outcome in (1, 0, -1))))
+    return records[0], records[1]
+
+
+def _play(player: CheckpointPlayer, engine: GnuGo, game: Any, seat: int, size: int, komi: float) -> int:
+    for command in (f"boardsize {size}", f"komi {komi}", "clear_board"):
+        engine.ask(command)
+    observation, _ = game.reset(np.array([0]), np.ones(1, bool))
+    names = [name.lower() for name in game.spec.action_names]
+    mover = 0
+    for _ in range(MOST_MOVES * size * size):
+        if mover == seat:
+            action = int(player.choose(observation)[0])
+            engine.ask(f"play {COLOURS[mover]} {names[action]}")
+        else:
+            answer = engine.ask(f"genmove {COLOURS[mover]}").lower()
+            if answer == "resign":
+                return 1
+            action = names.index(answer)
+        game.send(np.array([action]))
+        received = game.receive()
+        observation = received.observation
+        if received.terminated[0]:
+            return int(np.sign(received.reward[0])) * (1 if mover == seat else -1)
+        mover = 1 - mover
+    return 0
