@@ -1,0 +1,54 @@
+"""Play against a checkpoint, in the terminal or through a program that speaks GTP.
+
+python scripts/play.py RUN_FOLDER                 you move first
+python scripts/play.py RUN_FOLDER --second        the agent moves first
+python scripts/play.py RUN_FOLDER --gtp           Go: commands on standard input, answers on standard output
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from triptych.run.duel import Duel, Gtp, play_in_terminal
+from triptych.run.job import quiet_lightning
+from triptych.run.versus import CheckpointPlayer
+from triptych.types import ConfigurationError, ExitCode
+
+
+def main(arguments: list[str]) -> int:
+    """Play and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run_folder", type=Path)
+    parser.add_argument("--checkpoint", default="best", help="best (default), last or the path of a .ckpt file")
+    parser.add_argument("--second", action="store_true", help="let the agent move first")
+    parser.add_argument("--gtp", action="store_true", help="speak GTP; for Go")
+    parser.add_argument("--num-simulations", type=int, help="of a planner's search (default: as in training)")
+    parser.add_argument("--seed", type=int, default=0, help="of what chance decides, such as cards (default: 0)")
+    parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
+    options = parser.parse_args(arguments)
+    quiet_lightning()
+    try:
+        if options.num_simulations is not None and options.num_simulations < 0:
+            raise ConfigurationError(f"--num-simulations {options.num_simulations} is not allowed: it takes 0 or more.")
+        player = CheckpointPlayer(options.run_folder, options.checkpoint, options.num_simulations, options.trust)
+        duel = Duel(player, options.seed)
+        if not options.gtp:
+            play_in_terminal(duel, seat=int(options.second))
+            return ExitCode.DONE
+        if duel.game.game.get_type().short_name != "go":
+            raise ConfigurationError(f"--gtp is for Go, and this run is on {player.spec.name}; leave it out.")
+        gtp = Gtp(duel)
+        for line in sys.stdin:
+            print(gtp.answer(line), end="", flush=True)
+            if gtp.is_done:
+                break
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.BAD_INPUT
+    return ExitCode.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,58 @@
+"""Elo ratings beside what they must be."""
+
+import numpy as np
+import pytest
+
+from triptych.report.elo import GameResult, fit_elo, rate
+
+
+def games(first, second, won, drawn, lost):
+    return [
+        GameResult(first, second, score) for score, count in ((1, won), (0.5, drawn), (0, lost)) for _ in range(count)
+    ]
+
+
+def test_a_share_of_the_games_is_a_difference_of_points():
+    """Elo: 400 points are ten to one."""
+    first, second = fit_elo(2, games(0, 1, 10_000, 0, 1_000))
+    assert first - second == pytest.approx(400, abs=1)
+    first, second = fit_elo(2, games(0, 1, 6_000, 2_000, 2_000))  # 70 %
+    assert first - second == pytest.approx(400 * np.log10(7 / 3), abs=1)
+
+
+def test_who_drew_all_games_is_equal_and_the_mean_is_zero():
+    assert fit_elo(3, games(0, 1, 0, 9, 0) + games(1, 2, 4, 0, 4)) == pytest.approx([0, 0, 0])
+
+
+def test_seats_do_not_matter():
+    assert fit_elo(2, games(0, 1, 7, 1, 2)) == pytest.approx(fit_elo(2, games(1, 0, 2, 1, 7)))
+
+
+def test_the_ratings_make_the_games_the_likeliest():
+    played = games(0, 1, 5, 0, 3) + games(1, 2, 6, 0, 2) + games(0, 2, 7, 0, 1)
+    ratings = fit_elo(3, played) / (400 / np.log(10))
+
+    def likelihood(rating):
+        total = sum(np.log(1 / (1 + np.exp(rating[b] - rating[a]))) * s + np.log(1 / (1 + np.exp(rating[a] - rating[b])))
+                    * (1 - s) for a, b, s in played)  # fmt: skip
+        centre = rating - np.mean(rating)  # the imagined draws are with a player at the mean
+        return total + sum(0.5 * np.log(1 / (1 + np.exp(-x))) + 0.5 * np.log(1 / (1 + np.exp(x))) for x in centre)
+
+    best = likelihood(ratings)
+    for index in range(3):
+        for change in (-0.3, 0.3):
+            other = ratings.copy()
+            other[index] += change
+            assert likelihood(other) < best
+
+
+def test_whoever_won_every_game_keeps_a_finite_rating_and_an_interval():
+    best, worst = rate(2, games(0, 1, 20, 0, 0))
+    assert 200 < best.elo < 2000
+    assert worst.low <= worst.elo <= worst.high
+
+
+def test_intervals_are_narrower_with_more_games():
+    few, many = (rate(2, games(0, 1, 6 * count, 0, 4 * count))[0] for count in (2, 50))
+    assert many.high - many.low < (few.high - few.low) / 2
+    assert many.low < many.elo < many.high
