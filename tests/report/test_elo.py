@@ -33,10 +33,15 @@ def test_the_ratings_make_the_games_the_likeliest():
     ratings = fit_elo(3, played) / (400 / np.log(10))
 
     def likelihood(rating):
-        total = sum(np.log(1 / (1 + np.exp(rating[b] - rating[a]))) * s + np.log(1 / (1 + np.exp(rating[a] - rating[b])))
-                    * (1 - s) for a, b, s in played)  # fmt: skip
+        def log_chance(points):
+            return -np.log1p(np.exp(-points))
+
+        total = 0.0
+        for first, second, score in played:
+            points = rating[first] - rating[second]
+            total += score * log_chance(points) + (1 - score) * log_chance(-points)
         centre = rating - np.mean(rating)  # the imagined draws are with a player at the mean
-        return total + sum(0.5 * np.log(1 / (1 + np.exp(-x))) + 0.5 * np.log(1 / (1 + np.exp(x))) for x in centre)
+        return total + sum(0.5 * log_chance(points) + 0.5 * log_chance(-points) for points in centre)
 
     best = likelihood(ratings)
     for index in range(3):
