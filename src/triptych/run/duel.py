@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from triptych.collect.two_sided import TwoSidedGames
 from triptych.run.versus import CheckpointPlayer, check_two_players
 
 HELP = "Type a move, 'moves' for those that are allowed, 'hint' for what the agent thinks, 'undo' or 'quit'."
@@ -28,15 +29,35 @@ class Duel:
         check_two_players(player.spec)
         self.player, self.spec, self.seed = player, player.spec, seed
         self.game: Any = player.experiment.data.make_game(1)
+        self._games = TwoSidedGames(self.game)
         self.moves: list[int] = []
         self.start()
 
     def start(self, seed: int | None = None) -> None:
         """Begin a new game."""
         self.seed = self.seed if seed is None else seed
-        self.moves, self.is_over, self.mover = [], False, 0
-        self.winner: int | None = None
-        self.observation, _ = self.game.reset(np.array([self.seed]), np.ones(1, bool))
+        self.moves = []
+        self._games.start(np.array([self.seed]))
+
+    @property
+    def observation(self) -> np.ndarray:
+        """What the player to move sees, ``[1, size]``."""
+        return self._games.observation
+
+    @property
+    def mover(self) -> int:
+        """Who is to move, 0 or 1."""
+        return int(self._games.mover[0])
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the game has ended."""
+        return bool(self._games.is_over[0])
+
+    @property
+    def winner(self) -> int | None:
+        """Who has won, 0 or 1; ``None`` where it is a draw, or not over."""
+        return {0: None, 1: 0, -1: 1}[int(self._games.outcome[0])]
 
     @property
     def state(self) -> Any:
@@ -62,16 +83,8 @@ class Duel:
 
     def play(self, action: int) -> None:
         """Make a move that is allowed."""
-        self.game.send(np.array([action]))
-        received = self.game.receive()
+        self._games.play(np.array([action]))
         self.moves.append(action)
-        self.observation = received.observation
-        if received.terminated[0]:
-            self.is_over = True
-            sign = np.sign(received.reward[0])
-            self.winner = None if sign == 0 else self.mover if sign > 0 else 1 - self.mover
-        elif received.turn_passes[0]:
-            self.mover = 1 - self.mover
 
     def undo(self, count: int) -> None:
         """Take the last moves back."""

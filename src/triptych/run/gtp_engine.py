@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from triptych.collect.two_sided import TwoSidedGames
 from triptych.run.versus import CheckpointPlayer, Record
 from triptych.types import ConfigurationError
 
@@ -80,24 +81,22 @@ def play_engine(player: CheckpointPlayer, engine: GnuGo, num_games: int, seed: i
 
 
 def _play(player: CheckpointPlayer, engine: GnuGo, game: Any, seat: int, size: int, komi: float) -> int:
+    """Play one game; return 1 where the checkpoint has won, -1 where it has lost, 0 where the game did not end."""
     for command in (f"boardsize {size}", f"komi {komi}", "clear_board"):
         engine.ask(command)
-    observation, _ = game.reset(np.array([0]), np.ones(1, bool))
-    names = [name.lower() for name in game.spec.action_names]
-    mover = 0
+    games, names = TwoSidedGames(game), [name.lower() for name in game.spec.action_names]
+    games.start(np.array([0]))
     for _ in range(MOST_MOVES * size * size):
+        mover = int(games.mover[0])
         if mover == seat:
-            action = int(player.choose(observation)[0])
+            action = int(player.choose(games.observation)[0])
             engine.ask(f"play {COLOURS[mover]} {names[action]}")
         else:
             answer = engine.ask(f"genmove {COLOURS[mover]}").lower()
             if answer == "resign":
                 return 1
             action = names.index(answer)
-        game.send(np.array([action]))
-        received = game.receive()
-        observation = received.observation
-        if received.terminated[0]:
-            return int(np.sign(received.reward[0])) * (1 if mover == seat else -1)
-        mover = 1 - mover
+        games.play(np.array([action]))
+        if games.is_over[0]:
+            return int(games.outcome[0]) * (1 if seat == 0 else -1)
     return 0

@@ -12,10 +12,14 @@ import torch
 
 from triptych.build import Experiment
 from triptych.collect.evaluation import play_episodes
+from triptych.collect.two_sided import TwoSidedGames
 from triptych.report.elo import GameResult
 from triptych.run.restore import find_in_run, load_config, prepare
 from triptych.run.weights import read_state
 from triptych.types import EVALUATE, ConfigurationError, EnvSpec, Explanation
+
+RANDOM_MOVES = 2  # with which games between checkpoints begin, so that they differ
+MOST_MOVES = 10_000  # after which such a game is drawn
 
 
 class CheckpointPlayer:
@@ -93,36 +97,30 @@ def play_each_other(
         num_games: an even number.
         seed: of the random moves.
     """
-    game = make_game(num_games)
-    observation, _ = game.reset(np.arange(num_games) // 2 + 1000 * seed, np.ones(num_games, bool))
-    mover = np.arange(num_games) % 2  # who of the two is to move
-    first, is_over = mover.copy(), np.zeros(num_games, bool)
-    score, sign = np.full(num_games, 0.5), np.ones(num_games)
+    games = TwoSidedGames(make_game(num_games))
+    games.start(np.arange(num_games) // 2 + 1000 * seed)
+    first = np.arange(num_games) % 2  # which of the two moves first
     openings = [np.random.default_rng((seed, index // 2)) for index in range(num_games)]
-    move = 0
-    while not is_over.all():
-        action = np.zeros(num_games, np.int64)
-        if move < 2:
-            legal = game.spec.legal_actions(observation)
-            for index in np.flatnonzero(~is_over).tolist():
-                action[index] = openings[index].choice(np.flatnonzero(legal[index]))
+    for move in range(MOST_MOVES):
+        running = np.flatnonzero(~games.is_over)
+        if not len(running):
+            break
+        actions = np.zeros(num_games, np.int64)
+        if move < RANDOM_MOVES:
+            legal = games.game.spec.legal_actions(games.observation)
+            for index in running.tolist():
+                actions[index] = openings[index].choice(np.flatnonzero(legal[index]))  # type: ignore[index]
         else:
+            to_move = (first + games.mover) % 2
             for which, player in enumerate(players):
-                mine = np.flatnonzero((mover == which) & ~is_over)
+                mine = running[to_move[running] == which]
                 if len(mine):
-                    action[mine] = player.choose(observation[mine])
-        game.send(action)
-        received = game.receive()
-        ended = received.terminated & ~is_over
-        score[ended] = 0.5 + 0.5 * np.sign(sign[ended] * received.reward[ended])
-        is_over |= received.terminated
-        sign[received.turn_passes] *= -1
-        mover = np.where(received.turn_passes, 1 - mover, mover)
-        observation, move = received.observation, move + 1
-    game.close()
+                    actions[mine] = player.choose(games.observation[mine])
+        games.play(actions)
+    games.game.close()
     return [
-        GameResult(numbers[who], numbers[1 - who], float(won))
-        for who, won in zip(first.tolist(), score.tolist(), strict=True)
+        GameResult(numbers[who], numbers[1 - who], (1 + outcome) / 2)
+        for who, outcome in zip(first.tolist(), games.outcome.tolist(), strict=True)
     ]
 
 
