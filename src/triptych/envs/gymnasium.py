@@ -19,13 +19,13 @@ import triptych.envs.catch
 import triptych.envs.maze
 import triptych.envs.recommender
 import triptych.envs.vizdoom  # noqa: F401  (they register theirs)
-from triptych.envs import mujoco
+from triptych.envs import masks, mujoco
 from triptych.envs.extras import require_extra
 from triptych.envs.off_screen import off_screen
 from triptych.envs.processes import ProcessVectorEnv
 from triptych.envs.spaces import Layout, action_rule, observation_rule
 from triptych.envs.tables import num_states, table_model
-from triptych.types import ConfigurationError, EnvSpec, NoPicture, Received, TableModel
+from triptych.types import ConfigurationError, EnvSpec, NoPicture, ObservationParts, Received, TableModel
 from triptych.types.bounds import Between
 
 Wrapper = Callable[[gymnasium.Env], gymnasium.Env]
@@ -34,12 +34,18 @@ Wrapper = Callable[[gymnasium.Env], gymnasium.Env]
 class Plain(gymnasium.Wrapper):
     """Hands on what is read here, in one form: rewards as numbers, and of the infos ``lives``, where it is a number.
 
+    Where the environment has a mask, also that.
+
     An environment that is given no options sees ``None`` and not an empty dict.
     """
 
+    def __init__(self, env: gymnasium.Env, has_mask: bool = False) -> None:
+        super().__init__(env)
+        self.has_mask = has_mask
+
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         observation, info = self.env.reset(seed=seed, options=options or None)
-        return observation, _lives_in(info)
+        return observation, self._read(info)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         reward: Any
@@ -48,7 +54,11 @@ class Plain(gymnasium.Wrapper):
             if np.size(reward) != 1:
                 raise ValueError(f"the environment gave a reward that is no number: {reward!r}")
             reward = np.ravel(reward)[0]
-        return observation, float(reward), bool(terminated), bool(truncated), _lives_in(info)
+        return observation, float(reward), bool(terminated), bool(truncated), self._read(info)
+
+    def _read(self, info: Any) -> dict[str, Any]:
+        mask = info.get(masks.NAME) if self.has_mask and isinstance(info, dict) else None
+        return _lives_in(info) if mask is None else _lives_in(info) | {masks.NAME: mask}
 
 
 def _lives_in(info: Any) -> dict[str, Any]:
@@ -65,6 +75,7 @@ class _Seen(NamedTuple):
     render_fps: float
     model: TableModel | None  # of one of numbered states without wrappers
     action_names: tuple[str, ...]
+    has_mask: bool  # it says which actions are allowed
 
 
 class Gymnasium:
@@ -87,6 +98,8 @@ class Gymnasium:
         solved_return: mean evaluation return from which the environment counts as solved; by default the
             ``reward_threshold`` of its registration.
         make_kwargs: further keywords of ``gymnasium.make``.
+        action_masks: whether ``info["action_mask"]`` says which actions are allowed. ``None``: where there is one, but
+            not in environments of numbered states, whose tables have no place for it.
     """
 
     def __init__(
@@ -100,6 +113,7 @@ class Gymnasium:
         use_processes: bool = False,
         solved_return: float | None = None,
         make_kwargs: dict[str, Any] | None = None,
+        action_masks: bool | None = None,
     ) -> None:
         for key, value, kind in (("make_kwargs", make_kwargs or {}, dict), ("wrappers", wrappers, list | tuple)):
             if not isinstance(value, kind):
@@ -107,8 +121,9 @@ class Gymnasium:
                 raise ConfigurationError(f"env.{key}={value} is not allowed: it takes {form}.")
         self._id, self._frame_stack, self._make_kwargs = id, frame_stack, dict(make_kwargs or {})
         self._make_kwargs.pop("render_mode", None)  # drawing is for `replay`
+        self._action_masks = action_masks
         self._wrappers = [_find_wrapper(name) for name in wrappers]
-        registration, space, render_fps, model, names = self._look_at_one()
+        registration, space, render_fps, model, names, self._has_mask = self._look_at_one()
         rule = observation_rule(space, observations, id)
         if frame_stack > 1 and rule.pixel_max is None:
             raise ConfigurationError(
@@ -124,15 +139,19 @@ class Gymnasium:
         self._bounds, self._first_action = actions.bounds, actions.first
         shape, dtype = self._envs.single_observation_space.shape, self._envs.single_observation_space.dtype
         self._dtype = np.dtype(np.uint8 if rule.pixel_max is not None and dtype == np.uint8 else np.float32)
+        parts = ObservationParts(self._shape_without_mask(), actions.spec["num_actions"]) if self._has_mask else None
         self.spec = EnvSpec(
             name=registration.id,
             protocol="none",
             observation_shape=tuple(shape or ()),
             observation_dtype=self._dtype.name,
             pixel_max=rule.pixel_max,
-            frame_stack=frame_stack,
+            frame_stack=1 if self._has_mask else frame_stack,
             solved_return=registration.reward_threshold if solved_return is None else solved_return,
-            reading=rule.sentence + (f", the last {frame_stack} of them" if frame_stack > 1 else ""),
+            reading=rule.sentence
+            + (f", the last {frame_stack} of them" if frame_stack > 1 else "")
+            + (", and which actions are allowed" if self._has_mask else ""),
+            parts=parts,
             render_fps=render_fps,
             num_states=num_states(space),
             model=model,
@@ -163,7 +182,15 @@ class Gymnasium:
         except Exception as error:  # every wrapper has errors of its own
             raise ConfigurationError(f"env.wrappers do not fit env.id={self._id}: {error}") from error
         model = None if self._wrappers else table_model(single)
-        seen = _Seen(registration, single.observation_space, _render_fps(single), model, _action_names(single))
+        is_wanted, space = self._action_masks, single.observation_space
+        is_wanted = num_states(space) is None if is_wanted is None else is_wanted
+        names, has_mask = _action_names(single), is_wanted and masks.gives_mask(single)
+        if self._action_masks and not has_mask:
+            raise ConfigurationError(
+                f'env.action_masks=true does not fit env.id={self._id}: its infos have no "action_mask" with a number '
+                "for each of its discrete actions; leave it null."
+            )
+        seen = _Seen(registration, single.observation_space, _render_fps(single), model, names, has_mask)
         single.close()
         return seen
 
@@ -173,8 +200,18 @@ class Gymnasium:
         return env
 
     def _make(self) -> gymnasium.Env:
-        env = self._rule.wrap(Plain(self._wrap(gymnasium.make(self._id, **self._make_kwargs))))
-        return _stack_channels(env, self._frame_stack) if self._frame_stack > 1 else env
+        inner = self._wrap(gymnasium.make(self._id, **self._make_kwargs))
+        env = self._rule.wrap(Plain(inner, self._has_mask))
+        env = _stack_channels(env, self._frame_stack) if self._frame_stack > 1 else env
+        return masks.MaskedObservation(env) if self._has_mask else env
+
+    def _shape_without_mask(self) -> tuple[int, ...]:
+        """Return the shape of what a network sees where a mask follows it."""
+        env = self._make()
+        assert isinstance(env, masks.MaskedObservation)
+        shape = tuple(env.env.observation_space.shape or ())
+        env.close()
+        return shape
 
     def reset(self, seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         all_seeds: list[int | None] = [None] * self.num_envs

@@ -159,7 +159,8 @@ class EnvSpec:
         if self.parts is None:
             return self
         shape = self.parts.seen_shape
-        return replace(self, observation_shape=shape, parts=None, pixel_max=1.0 if len(shape) == 3 else None)
+        pixel_max = (self.pixel_max or 1.0) if len(shape) == 3 else None
+        return replace(self, observation_shape=shape, parts=None, pixel_max=pixel_max)
 
     def see(self, observation: Any) -> Any:
         """Return what a network sees of observations ``[..., *observation_shape]``."""
