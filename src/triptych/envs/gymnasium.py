@@ -19,13 +19,14 @@ import triptych.envs.catch
 import triptych.envs.maze
 import triptych.envs.recommender
 import triptych.envs.vizdoom  # noqa: F401  (they register theirs)
-from triptych.envs import mujoco
+from triptych.envs import mujoco, robotics
 from triptych.envs.extras import require_extra
+from triptych.envs.goals import goal_rule
 from triptych.envs.off_screen import off_screen
 from triptych.envs.processes import ProcessVectorEnv
 from triptych.envs.spaces import Layout, action_rule, observation_rule
 from triptych.envs.tables import num_states, table_model
-from triptych.types import ConfigurationError, EnvSpec, NoPicture, Received, TableModel
+from triptych.types import ConfigurationError, EnvSpec, GoalRule, NoPicture, Received, TableModel
 from triptych.types.bounds import Between
 
 Wrapper = Callable[[gymnasium.Env], gymnasium.Env]
@@ -65,6 +66,7 @@ class _Seen(NamedTuple):
     render_fps: float
     model: TableModel | None  # of one of numbered states without wrappers
     action_names: tuple[str, ...]
+    goals: GoalRule | None
 
 
 class Gymnasium:
@@ -108,7 +110,7 @@ class Gymnasium:
         self._id, self._frame_stack, self._make_kwargs = id, frame_stack, dict(make_kwargs or {})
         self._make_kwargs.pop("render_mode", None)  # drawing is for `replay`
         self._wrappers = [_find_wrapper(name) for name in wrappers]
-        registration, space, render_fps, model, names = self._look_at_one()
+        registration, space, render_fps, model, names, goals = self._look_at_one()
         rule = observation_rule(space, observations, id)
         if frame_stack > 1 and rule.pixel_max is None:
             raise ConfigurationError(
@@ -137,6 +139,7 @@ class Gymnasium:
             num_states=num_states(space),
             model=model,
             action_names=names if len(names) == actions.spec.get("num_actions") else (),
+            goals=goals,
             **actions.spec,
         )
 
@@ -148,10 +151,8 @@ class Gymnasium:
         """
         if self._id.count(":") > 1:
             raise ConfigurationError(f"env.id={self._id} is not allowed: it takes <id> or <module>:<id>.")
-        if require_extra(self._id) == "mujoco":
-            mujoco.warn_through_python()
         try:
-            single = gymnasium.make(self._id, **self._make_kwargs)
+            single = self._make_plain()
         except (gymnasium.error.Error, ImportError, TypeError) as error:
             raise ConfigurationError(
                 f"env.id={self._id} cannot be made by Gymnasium: {error} (The module that registers an id of your own "
@@ -163,9 +164,19 @@ class Gymnasium:
         except Exception as error:  # every wrapper has errors of its own
             raise ConfigurationError(f"env.wrappers do not fit env.id={self._id}: {error}") from error
         model = None if self._wrappers else table_model(single)
-        seen = _Seen(registration, single.observation_space, _render_fps(single), model, _action_names(single))
+        names, goals = _action_names(single), goal_rule(single)
+        seen = _Seen(registration, single.observation_space, _render_fps(single), model, names, goals)
         single.close()
         return seen
+
+    def _make_plain(self, **more: Any) -> gymnasium.Env:
+        """Make one copy as Gymnasium has it, with ``more`` keywords."""
+        extra = require_extra(self._id)
+        if extra in ("mujoco", "robotics"):
+            mujoco.warn_through_python()
+        if extra == "robotics":
+            robotics.name_joints_by_number()
+        return gymnasium.make(self._id, **self._make_kwargs, **more)
 
     def _wrap(self, env: gymnasium.Env) -> gymnasium.Env:
         for wrapper in self._wrappers:
@@ -173,7 +184,7 @@ class Gymnasium:
         return env
 
     def _make(self) -> gymnasium.Env:
-        env = self._rule.wrap(Plain(self._wrap(gymnasium.make(self._id, **self._make_kwargs))))
+        env = self._rule.wrap(Plain(self._wrap(self._make_plain())))
         return _stack_channels(env, self._frame_stack) if self._frame_stack > 1 else env
 
     def reset(self, seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -220,7 +231,7 @@ class Gymnasium:
 
     def replay(self, seed: int, actions: Sequence[object]) -> Iterator[tuple[np.ndarray, float]]:
         with self._drawing():
-            env = Plain(self._wrap(gymnasium.make(self._id, **self._make_kwargs, render_mode="rgb_array")))
+            env = Plain(self._wrap(self._make_plain(render_mode="rgb_array")))
         try:
             env.reset(seed=seed)
             with off_screen():

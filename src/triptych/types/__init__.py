@@ -4,7 +4,7 @@ Shape letters, the same everywhere: ``B`` batch, ``T`` time, ``N`` environments,
 ``U`` unroll steps, ``M`` tree nodes, ``A`` actions, ``S`` support bins, ``C H W`` image.
 """
 
-from triptych.types.environments import EnvSpec, FewStarts, Game, GameFactory, Received, TableModel
+from triptych.types.environments import EnvSpec, FewStarts, Game, GameFactory, GoalRule, Received, TableModel
 from triptych.types.errors import ConfigurationError, ExitCode, NoPicture, NotFinite, RunInterrupted
 from triptych.types.learning import (
     EmptyTurn,
@@ -50,6 +50,7 @@ __all__ = [
     "FewStarts",
     "Game",
     "GameFactory",
+    "GoalRule",
     "LossOutput",
     "Minibatch",
     "NoPicture",

@@ -25,6 +25,20 @@ class TableModel(NamedTuple):
     moves: tuple[tuple[int, int], ...] = ()  # [A], of a grid
 
 
+class GoalRule(NamedTuple):
+    """Where an environment shows a goal to reach and the one that is reached, and what reaching it is worth.
+
+    Goals are rows of G numbers of the vector that an observation is. A reward depends on the goal that is reached
+    after the step and on the one to reach, and on nothing else.
+    """
+
+    achieved: slice  # the goal that is reached, of the vector
+    desired: slice  # the goal to reach
+    reward: Callable[[np.ndarray, np.ndarray], np.ndarray]  # achieved [B, G], desired [B, G] -> [B] float32
+    # Likewise: whether the episode ends there, as 0 or 1. ``None`` where that is not known: as it was played.
+    is_terminal: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+
+
 @dataclass(frozen=True)
 class EnvSpec:
     """What an algorithm may know of an environment; read from the environment, never from a config.
@@ -51,6 +65,7 @@ class EnvSpec:
         num_states: of an environment that shows which of so many states it is in, as zeros and a one; else ``None``.
         model: of such an environment, where it tells; no algorithm learns from it.
         action_names: of the options of a single discrete choice, for people; empty where they are not known.
+        goals: of an environment that shows a goal to reach; else ``None``.
     """
 
     name: str
@@ -74,6 +89,7 @@ class EnvSpec:
     num_states: int | None = None
     model: TableModel | None = field(default=None, compare=False, repr=False)
     action_names: tuple[str, ...] = ()
+    goals: GoalRule | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_image(self) -> bool:
