@@ -39,7 +39,7 @@ class Walk(gymnasium.Env):
 
     def show(self):
         time = np.array([self.time], np.float32)
-        return {"observation": time, "achieved_goal": self.place.copy(), "desired_goal": self.goal}
+        return {"observation": time, "achieved_goal": self.place.copy(), "desired_goal": self.goal.copy()}
 
     def compute_reward(self, achieved_goal, desired_goal, info):
         assert not self.is_single or achieved_goal.shape == (2,)
