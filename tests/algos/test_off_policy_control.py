@@ -10,7 +10,7 @@ from triptych.algos.ddpg import DDPG
 from triptych.algos.sac import SAC
 from triptych.algos.td3 import TD3
 from triptych.functional.continuous_control import squashed_gaussian
-from triptych.types import EVALUATE, EXPLORE, ConfigurationError, EnvSpec, Minibatch, Transition
+from triptych.types import EVALUATE, EXPLORE, ConfigurationError, EnvSpec, Minibatch, ReplayBatch, Transition
 
 SPEC = EnvSpec("reach", "none", (3,), "float32", None, (2,), action_low=(-2.0, 0.0), action_high=(2.0, 1.0))
 SHARED = {
@@ -195,3 +195,31 @@ def test_the_temperature_falls_while_the_policy_is_more_random_than_it_should_be
 def test_discrete_actions_are_refused(algorithm):
     with pytest.raises(ConfigurationError, match=f"{algorithm.__name__} gives continuous actions.*algo=dqn"):
         algorithm.check(EnvSpec("catch", "none", (5,), "float32", 3))
+
+
+@pytest.mark.parametrize("algorithm", [DDPG, TD3, SAC])
+def test_normalised_observations_are_what_the_networks_see_everywhere(algorithm):
+    plain, normal = make(algorithm), make(algorithm, normalize_observations=True)
+    assert not [name for name in plain.state_dict() if name.startswith("normalization")]
+    for module in (plain, normal):
+        module.env_steps, module.updates = 100, 1  # beyond random actions; TD3's policy learns at the next
+    batch = minibatch(count=200)
+    shifted = batch.sample._replace(
+        observation=5 + 3 * batch.sample.observation, next_observation=5 + 3 * batch.sample.next_observation
+    )
+    empty = ReplayBatch(type(shifted)(*(field[None][:0] for field in shifted)), batch.weight[None][:0], 100)
+    normal.after_turn(empty)  # while the replay is filled
+    normal.after_turn(ReplayBatch(type(shifted)(*(field[None] for field in shifted)), batch.weight[None], 100))
+    mean, std = shifted.observation.mean(dim=0), shifted.observation.std(dim=0, correction=0)
+    seen = shifted._replace(
+        observation=(shifted.observation - mean) / std, next_observation=(shifted.next_observation - mean) / std
+    )
+    for mode in (EXPLORE, EVALUATE):
+        found, expected = normal.act(shifted.observation, mode), plain.act(seen.observation, mode)
+        torch.testing.assert_close(found.action, expected.action, atol=1e-4, rtol=1e-4)
+    for found, expected in zip(normal.explain(shifted.observation), plain.explain(seen.observation), strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    found, expected = normal.loss(Minibatch(shifted, batch.weight)), plain.loss(Minibatch(seen, batch.weight))
+    assert found.metrics.keys() == expected.metrics.keys()
+    for name, value in found.metrics.items():
+        torch.testing.assert_close(value, expected.metrics[name], atol=1e-3, rtol=1e-3)

@@ -2,12 +2,16 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+import tests.goal_env  # noqa: F401  (registers them)
 from tests.fakes import Script, ScriptedGame, is_equal, label, random_script
+from tests.front_door import train
 from triptych.callbacks.finish import Finish
 from triptych.data.evaluation import EvaluationPlan
 from triptych.data.replay import ReplayDataModule
 from triptych.data.room import check_room
 from triptych.envs.gymnasium import Gymnasium
+from triptych.replay.buffer import ReplayBuffer
+from triptych.replay.hindsight import HindsightBuffer
 from triptych.types import EVALUATE, EXPLORE, ActorOutput, ConfigurationError, EmptyTurn, ReplayBatch, RunInterrupted
 
 REPLAY = {
@@ -438,3 +442,31 @@ def test_the_disk_must_hold_all_that_is_saved_of_a_long_run(make_data, storage, 
         check_room(data.needs(2 * period), room(needed - 1))
     short = make_data(Actor(), total_frames=2 * 100, replay={"capacity_env_steps": capacity, "storage": storage})
     check_room(short.needs(2 * period), room(needed - (frames_saved - 100) * frame))
+
+
+def test_goals_in_hindsight_are_a_replay_of_their_own(make_data):
+    games, room = Games(lambda num_envs: Gymnasium("Walk-v0", num_envs)), []
+    for ratio, buffer_class in ((0.0, ReplayBuffer), (0.8, HindsightBuffer)):
+        data = make_data(Actor(), games, hindsight_ratio=ratio)
+        assert data.buffer_class is buffer_class
+        assert ("80% with goals in hindsight" in data.describe()["replay"]) == (ratio > 0)
+        room.append(data.needs(0).nbytes(1000)["memory"])
+    assert room[1] - room[0] == 1000 * 16  # which episode, and how far that is known
+
+
+BITS = ["env=gym", "env.id=tests.goal_env:BitFlip-v0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["algo=sac", "env=pendulum", "algo.hindsight_ratio=0.5"], "env=Pendulum-v1, which shows no goals"),
+        (["algo=r2d2", *BITS, "+algo.hindsight_ratio=0.5"], "an algorithm that does not learn from transitions"),
+        (["algo=muzero", *BITS, "+algo.hindsight_ratio=0.5"], "an algorithm that does not learn from transitions"),
+    ],
+)
+def test_goals_in_hindsight_without_goals_or_transitions_are_refused(arguments, what, tmp_path):
+    result = train(*arguments, "logger=csv", f"run_dir={tmp_path / 'run'}")
+    assert result.returncode == 2
+    assert f"algo.hindsight_ratio=0.5 does not fit {what}" in result.stderr
+    assert not (tmp_path / "run").exists()

@@ -12,6 +12,7 @@ IDS = {
     "BipedalWalker-v3": "box2d",
     "minigrid:MiniGrid-Empty-5x5-v0": "minigrid",
     "DoomBasic-v0": "vizdoom",
+    "gymnasium_robotics:FetchReach-v4": "robotics",
     "Recommender-v0": "recommender",
 }
 

@@ -43,6 +43,8 @@ RUNS = {
     "td3, continuous": ["algo=td3", *CONTROL, "algo.prioritized=true", "algo.n_step=3"],
     "sac, continuous": ["algo=sac", *CONTROL],
     "crossq, continuous": ["algo=crossq", *CONTROL, "algo.renormalization_warmup_updates=20"],
+    "sac, continuous, in hindsight": ["algo=sac", *CONTROL, "env=gym", "env.id=tests.goal_env:Walk-v0", "algo.n_step=2",
+                                      "algo.hindsight_ratio=0.8", "algo.normalize_observations=true"],
     "recurrent_ppo": ["algo=recurrent_ppo", *ON_CARTPOLE, *NORMALIZED, "env.num_envs=4", "algo.rollout_length=16",
                       "algo.num_minibatches=2", "algo.memory_units=16"],
     "pqn": ["algo=pqn", *ON_CARTPOLE, "algo.rollout_length=8", "algo.num_minibatches=4"],

@@ -26,7 +26,8 @@ from triptych.networks.action_scale import ActionScale, check_bounded_actions
 from triptych.networks.average import WeightAverage
 from triptych.networks.continuous_critic import ContinuousCritic
 from triptych.networks.continuous_policy import DeterministicPolicy
-from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, Transition
+from triptych.networks.normalization import ObservationNormalization
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, ReplayBatch, Transition
 from triptych.types.bounds import Between, Coefficient, CountOrZero, Fraction
 
 
@@ -42,6 +43,7 @@ class DDPG(Algorithm):
         exploration_noise: standard deviation of the noise while exploring, where half the range of an action is 1.
         target_update_rate: τ, by which the target networks move towards the learned ones at each update.
         policy_hidden_sizes, critic_hidden_sizes: units of the hidden layers.
+        normalize_observations: bring them to mean 0 and variance 1, as seen in minibatches so far.
         kwargs: see `Algorithm`.
     """
 
@@ -56,11 +58,13 @@ class DDPG(Algorithm):
         target_update_rate: Fraction,
         policy_hidden_sizes: list[Annotated[int, Between(1, 65_536)]],
         critic_hidden_sizes: list[Annotated[int, Between(1, 65_536)]],
+        normalize_observations: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
         self.learning_starts_env_steps, self.exploration_noise = learning_starts_env_steps, exploration_noise
         self.scale = ActionScale(spec)
+        self.normalization = ObservationNormalization(spec, normalize_observations)
         self.policy = DeterministicPolicy(spec, policy_hidden_sizes)
         self.critic = ContinuousCritic(spec, critic_hidden_sizes, num_critics=1)
         self.target_policy = WeightAverage(self.policy, 1.0 - target_update_rate)
@@ -71,7 +75,7 @@ class DDPG(Algorithm):
         check_bounded_actions(cls.__name__, spec)
 
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
-        action = self.policy(observation)  # [N, D]
+        action = self.policy(self.normalization(observation))  # [N, D]
         if mode == EXPLORE and self.env_steps < self.learning_starts_env_steps:
             action = (2.0 * torch.rand(action.shape, generator=self.generator(mode)) - 1.0).to(action.device)
         elif mode == EXPLORE:
@@ -81,6 +85,7 @@ class DDPG(Algorithm):
 
     def loss(self, minibatch: Minibatch[Transition]) -> LossOutput:
         observation, action, reward, discount, next_observation = minibatch.sample
+        observation, next_observation = self.normalization(observation), self.normalization(next_observation)
         with torch.no_grad():
             next_q_values = self.target_critic(next_observation, self.target_policy(next_observation))  # [1, B]
             target = clipped_double_q_target(reward, discount, next_q_values)  # [B]
@@ -92,6 +97,7 @@ class DDPG(Algorithm):
         return LossOutput(critic_loss + policy_loss, metrics, priorities=td_error.abs())
 
     def explain(self, observation: Tensor) -> Explanation:
+        observation = self.normalization(observation)
         action = self.policy(observation)  # [T, D]
         std = torch.full_like(action, self.exploration_noise)
         return Explanation(
@@ -103,3 +109,6 @@ class DDPG(Algorithm):
     def after_update(self) -> None:
         self.target_policy.follow(self.policy, self.updates)
         self.target_critic.follow(self.critic, self.updates)
+
+    def after_turn(self, batch: ReplayBatch) -> None:
+        self.normalization.observe(batch.sample.observation)

@@ -21,7 +21,8 @@ from triptych.networks.action_scale import ActionScale, check_bounded_actions
 from triptych.networks.average import WeightAverage
 from triptych.networks.continuous_critic import ContinuousCritic
 from triptych.networks.continuous_policy import SquashedGaussianPolicy
-from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, Transition
+from triptych.networks.normalization import ObservationNormalization
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, ReplayBatch, Transition
 from triptych.types.bounds import Between, CountOrZero, Fraction, Positive
 
 
@@ -38,6 +39,7 @@ class SAC(Algorithm):
         initial_temperature: α at the start, the worth of a unit of entropy.
         target_entropy_per_action: to which α brings the policy's entropy, for each number of an action, from -1 to 1.
         policy_hidden_sizes, critic_hidden_sizes: units of the hidden layers.
+        normalize_observations: bring them to mean 0 and variance 1, as seen in minibatches so far.
         kwargs: see `Algorithm`.
     """
 
@@ -53,12 +55,14 @@ class SAC(Algorithm):
         target_entropy_per_action: Annotated[float, Between(-100, 1)],
         policy_hidden_sizes: list[Annotated[int, Between(1, 65_536)]],
         critic_hidden_sizes: list[Annotated[int, Between(1, 65_536)]],
+        normalize_observations: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
         self.learning_starts_env_steps = learning_starts_env_steps
         self.target_entropy = target_entropy_per_action * math.prod(spec.action_shape)
         self.scale = ActionScale(spec)
+        self.normalization = ObservationNormalization(spec, normalize_observations)
         self.policy = SquashedGaussianPolicy(spec, policy_hidden_sizes)
         self.critic = ContinuousCritic(spec, critic_hidden_sizes, num_critics=2)
         self.target_critic = WeightAverage(self.critic, 1.0 - target_update_rate)
@@ -69,7 +73,7 @@ class SAC(Algorithm):
         check_bounded_actions(cls.__name__, spec)
 
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
-        mean, log_std = self.policy(observation)  # [N, D]
+        mean, log_std = self.policy(self.normalization(observation))  # [N, D]
         if mode != EXPLORE:
             action = mean.tanh()
         elif self.env_steps < self.learning_starts_env_steps:
@@ -81,6 +85,7 @@ class SAC(Algorithm):
 
     def loss(self, minibatch: Minibatch[Transition]) -> LossOutput:
         observation, action, reward, discount, next_observation = minibatch.sample
+        observation, next_observation = self.normalization(observation), self.normalization(next_observation)
         action = self.scale.from_environment(action)  # [B, D]
         next_noise, noise = torch.randn((2, *action.shape), generator=self.learning_generator).to(action.device)
         temperature = self.log_temperature.detach().exp()
@@ -108,6 +113,7 @@ class SAC(Algorithm):
         return LossOutput(loss, metrics, priorities=td_error.abs().mean(dim=0))
 
     def explain(self, observation: Tensor) -> Explanation:
+        observation = self.normalization(observation)
         mean, log_std = self.policy(observation)  # [T, D]
         action = mean.tanh()
         return Explanation(
@@ -118,3 +124,6 @@ class SAC(Algorithm):
 
     def after_update(self) -> None:
         self.target_critic.follow(self.critic, self.updates)
+
+    def after_turn(self, batch: ReplayBatch) -> None:
+        self.normalization.observe(batch.sample.observation)

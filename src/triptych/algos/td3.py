@@ -21,7 +21,8 @@ from triptych.networks.action_scale import ActionScale, check_bounded_actions
 from triptych.networks.average import WeightAverage
 from triptych.networks.continuous_critic import ContinuousCritic
 from triptych.networks.continuous_policy import DeterministicPolicy
-from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, Transition
+from triptych.networks.normalization import ObservationNormalization
+from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, ReplayBatch, Transition
 from triptych.types.bounds import Between, Coefficient, Count, CountOrZero, Fraction
 
 
@@ -39,6 +40,7 @@ class TD3(Algorithm):
         policy_period_updates: d, updates of the critics for one of the policy and of the target networks.
         target_update_rate: τ, by which the target networks then move towards the learned ones.
         policy_hidden_sizes, critic_hidden_sizes: units of the hidden layers.
+        normalize_observations: bring them to mean 0 and variance 1, as seen in minibatches so far.
         kwargs: see `Algorithm`.
     """
 
@@ -57,6 +59,7 @@ class TD3(Algorithm):
         target_update_rate: Fraction,
         policy_hidden_sizes: list[Annotated[int, Between(1, 65_536)]],
         critic_hidden_sizes: list[Annotated[int, Between(1, 65_536)]],
+        normalize_observations: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
@@ -64,6 +67,7 @@ class TD3(Algorithm):
         self.target_noise, self.target_noise_clip = target_noise, target_noise_clip
         self.policy_period_updates = policy_period_updates
         self.scale = ActionScale(spec)
+        self.normalization = ObservationNormalization(spec, normalize_observations)
         self.policy = DeterministicPolicy(spec, policy_hidden_sizes)
         self.critic = ContinuousCritic(spec, critic_hidden_sizes, num_critics=2)
         self.target_policy = WeightAverage(self.policy, 1.0 - target_update_rate)
@@ -74,7 +78,7 @@ class TD3(Algorithm):
         check_bounded_actions(cls.__name__, spec)
 
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
-        action = self.policy(observation)  # [N, D]
+        action = self.policy(self.normalization(observation))  # [N, D]
         if mode == EXPLORE and self.env_steps < self.learning_starts_env_steps:
             action = (2.0 * torch.rand(action.shape, generator=self.generator(mode)) - 1.0).to(action.device)
         elif mode == EXPLORE:
@@ -84,6 +88,7 @@ class TD3(Algorithm):
 
     def loss(self, minibatch: Minibatch[Transition]) -> LossOutput:
         observation, action, reward, discount, next_observation = minibatch.sample
+        observation, next_observation = self.normalization(observation), self.normalization(next_observation)
         action = self.scale.from_environment(action)  # [B, D]
         noise = torch.randn(action.shape, generator=self.learning_generator).to(action.device)
         with torch.no_grad():
@@ -103,6 +108,7 @@ class TD3(Algorithm):
         return update % self.policy_period_updates == 0
 
     def explain(self, observation: Tensor) -> Explanation:
+        observation = self.normalization(observation)
         action = self.policy(observation)  # [T, D]
         std = torch.full_like(action, self.exploration_noise)
         return Explanation(
@@ -116,3 +122,6 @@ class TD3(Algorithm):
             moves = self.updates // self.policy_period_updates
             self.target_policy.follow(self.policy, moves)
             self.target_critic.follow(self.critic, moves)
+
+    def after_turn(self, batch: ReplayBatch) -> None:
+        self.normalization.observe(batch.sample.observation)

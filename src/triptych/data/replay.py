@@ -13,10 +13,11 @@ from triptych.data.room import Needs
 from triptych.data.turns import make_turn
 from triptych.replay.buffer import ReplayBuffer
 from triptych.replay.frame_replay import FrameReplay, check_holds
+from triptych.replay.hindsight import HindsightBuffer
 from triptych.replay.room import replay_nbytes
 from triptych.replay.saves import prune
 from triptych.types import ConfigurationError, ReplayBatch, chance_seed
-from triptych.types.bounds import Between, Count, CountOrZero, KeywordsOf
+from triptych.types.bounds import Between, Count, CountOrZero, Fraction, KeywordsOf
 
 
 class ReplayDataModule(EnvironmentDataModule):
@@ -33,6 +34,7 @@ class ReplayDataModule(EnvironmentDataModule):
             replay was not kept.
         replay: keywords of `ReplayBuffer` but for those that the run decides. ``None``, or without a
             ``capacity_env_steps``, there is no replay: every update learns from the ``batch_size`` newest transitions.
+        hindsight_ratio: probability that a transition is learned from as if what was reached later had been the goal.
         The rest: see `EnvironmentDataModule`.
     """
 
@@ -46,6 +48,7 @@ class ReplayDataModule(EnvironmentDataModule):
         env_steps_per_update: Annotated[float, Between(0.001, 1e6)],
         learning_starts_env_steps: CountOrZero,
         replay: Annotated[dict[str, Any] | None, KeywordsOf("buffer_class")],
+        hindsight_ratio: Fraction = 0.0,
         **kwargs: Any,
     ) -> None:
         turn = make_turn(num_envs, env_steps_per_update)
@@ -55,11 +58,32 @@ class ReplayDataModule(EnvironmentDataModule):
         if hasattr(self.actor, "largest_return"):
             replay = (replay or {}) | {"largest_return": self.actor.largest_return}
         self.replay_keywords = replay if replay is not None and self.has_replay else self._newest(replay, batch_size)
+        self.hindsight_ratio = hindsight_ratio
+        if hindsight_ratio:
+            self._look_back()
         self._replay: Any = None
         self._replay_name: str | None = None  # under which the checkpoint saved it
         self._replay_begins = 0  # the env steps at which it was empty
         self._is_cut = False  # the games that run have begun before it
         self._drawn = np.zeros(0, dtype=np.int64)
+
+    def _look_back(self) -> None:
+        """Draw with goals in hindsight.
+
+        Raises:
+            ConfigurationError: there are no goals, or no transitions to draw.
+        """
+        setting = f"algo.hindsight_ratio={self.hindsight_ratio:g} does not fit"
+        if self.buffer_class is not ReplayBuffer:
+            raise ConfigurationError(f"{setting} an algorithm that does not learn from transitions; leave it out.")
+        if self.spec.goals is None:
+            raise ConfigurationError(
+                f"{setting} env={self.spec.name}, which shows no goals: it takes an env whose observations are a Dict "
+                "with achieved_goal and desired_goal and whose compute_reward does without infos; leave it out."
+            )
+        self.buffer_class = HindsightBuffer
+        own = {"hindsight_ratio": self.hindsight_ratio, "clip_rewards": self.clip_rewards}
+        self.replay_keywords = self.replay_keywords | own
 
     def _newest(self, replay: dict[str, Any] | None, batch_size: int) -> dict[str, Any]:
         """Return the keywords of a buffer that holds the newest transitions and little else.
@@ -114,7 +138,8 @@ class ReplayDataModule(EnvironmentDataModule):
             return {"replay": f"none, every update learns from the {self.batch_size} newest transitions"}
         capacity, storage = self.replay_keywords["capacity_env_steps"], self.replay_keywords["storage"]
         nbytes = sum(self._nbytes(capacity).values())
-        return {"replay": f"{capacity:,} env steps, {nbytes / 1e9:.2f} GB when full, in {storage}"}
+        goals = f", {self.hindsight_ratio:.0%} with goals in hindsight" if self.hindsight_ratio else ""
+        return {"replay": f"{capacity:,} env steps, {nbytes / 1e9:.2f} GB when full, in {storage}{goals}"}
 
     def needs(self, save_period_frames: int) -> Needs:
         capacity = self.replay_keywords["capacity_env_steps"]

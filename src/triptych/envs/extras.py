@@ -24,6 +24,7 @@ EXTRAS = (
     Extra("box2d", "Box2D", "Box2D", "gymnasium.envs.box2d."),
     Extra("minigrid", "MiniGrid", "minigrid", "minigrid."),
     Extra("vizdoom", "ViZDoom", "vizdoom", "triptych.envs.vizdoom:"),
+    Extra("robotics", "Gymnasium-Robotics", "gymnasium_robotics", "gymnasium_robotics."),
     Extra("recommender", "SARDINE", "sardine", "triptych.envs.recommender:"),
 )
 

@@ -19,52 +19,26 @@ import triptych.envs.catch
 import triptych.envs.maze
 import triptych.envs.recommender
 import triptych.envs.vizdoom  # noqa: F401  (they register theirs)
-from triptych.envs import masks, mujoco
+from triptych.envs import masks, mujoco, robotics
 from triptych.envs.extras import require_extra
+from triptych.envs.goals import goal_rule
 from triptych.envs.off_screen import off_screen
+from triptych.envs.plain import Plain
 from triptych.envs.processes import ProcessVectorEnv
 from triptych.envs.spaces import Layout, action_rule, observation_rule
 from triptych.envs.tables import num_states, table_model
-from triptych.types import ConfigurationError, EnvSpec, NoPicture, ObservationParts, Received, TableModel
+from triptych.types import (
+    ConfigurationError,
+    EnvSpec,
+    GoalRule,
+    NoPicture,
+    ObservationParts,
+    Received,
+    TableModel,
+)
 from triptych.types.bounds import Between
 
 Wrapper = Callable[[gymnasium.Env], gymnasium.Env]
-
-
-class Plain(gymnasium.Wrapper):
-    """Hands on what is read here, in one form: rewards as numbers, and of the infos ``lives``, where it is a number.
-
-    Where the environment has a mask, also that.
-
-    An environment that is given no options sees ``None`` and not an empty dict.
-    """
-
-    def __init__(self, env: gymnasium.Env, has_mask: bool = False) -> None:
-        super().__init__(env)
-        self.has_mask = has_mask
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        observation, info = self.env.reset(seed=seed, options=options or None)
-        return observation, self._read(info)
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        reward: Any
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        if not isinstance(reward, int | float):
-            if np.size(reward) != 1:
-                raise ValueError(f"the environment gave a reward that is no number: {reward!r}")
-            reward = np.ravel(reward)[0]
-        return observation, float(reward), bool(terminated), bool(truncated), self._read(info)
-
-    def _read(self, info: Any) -> dict[str, Any]:
-        mask = info.get(masks.NAME) if self.has_mask and isinstance(info, dict) else None
-        return _lives_in(info) if mask is None else _lives_in(info) | {masks.NAME: mask}
-
-
-def _lives_in(info: Any) -> dict[str, Any]:
-    lives: Any = info.get("lives") if isinstance(info, dict) else None
-    is_number = isinstance(lives, int | float | np.number) and not isinstance(lives, bool)
-    return {"lives": int(lives)} if is_number and np.isfinite(lives) else {"lives": 0}
 
 
 class _Seen(NamedTuple):
@@ -76,6 +50,7 @@ class _Seen(NamedTuple):
     model: TableModel | None  # of one of numbered states without wrappers
     action_names: tuple[str, ...]
     has_mask: bool  # it says which actions are allowed
+    goals: GoalRule | None
 
 
 class Gymnasium:
@@ -123,7 +98,7 @@ class Gymnasium:
         self._make_kwargs.pop("render_mode", None)  # drawing is for `replay`
         self._action_masks = action_masks
         self._wrappers = [_find_wrapper(name) for name in wrappers]
-        registration, space, render_fps, model, names, self._has_mask = self._look_at_one()
+        registration, space, render_fps, model, names, self._has_mask, goals = self._look_at_one()
         rule = observation_rule(space, observations, id)
         if frame_stack > 1 and rule.pixel_max is None:
             raise ConfigurationError(
@@ -156,6 +131,7 @@ class Gymnasium:
             num_states=num_states(space),
             model=model,
             action_names=names if len(names) == actions.spec.get("num_actions") else (),
+            goals=goals,
             **actions.spec,
         )
 
@@ -167,10 +143,8 @@ class Gymnasium:
         """
         if self._id.count(":") > 1:
             raise ConfigurationError(f"env.id={self._id} is not allowed: it takes <id> or <module>:<id>.")
-        if require_extra(self._id) == "mujoco":
-            mujoco.warn_through_python()
         try:
-            single = gymnasium.make(self._id, **self._make_kwargs)
+            single = self._make_plain()
         except (gymnasium.error.Error, ImportError, TypeError) as error:
             raise ConfigurationError(
                 f"env.id={self._id} cannot be made by Gymnasium: {error} (The module that registers an id of your own "
@@ -190,9 +164,19 @@ class Gymnasium:
                 f'env.action_masks=true does not fit env.id={self._id}: its infos have no "action_mask" with a number '
                 "for each of its discrete actions; leave it null."
             )
-        seen = _Seen(registration, single.observation_space, _render_fps(single), model, names, has_mask)
+        goals = None if has_mask else goal_rule(single)
+        seen = _Seen(registration, single.observation_space, _render_fps(single), model, names, has_mask, goals)
         single.close()
         return seen
+
+    def _make_plain(self, **more: Any) -> gymnasium.Env:
+        """Make one copy as Gymnasium has it, with ``more`` keywords."""
+        extra = require_extra(self._id)
+        if extra in ("mujoco", "robotics"):
+            mujoco.warn_through_python()
+        if extra == "robotics":
+            robotics.name_joints_by_number()
+        return gymnasium.make(self._id, **self._make_kwargs, **more)
 
     def _wrap(self, env: gymnasium.Env) -> gymnasium.Env:
         for wrapper in self._wrappers:
@@ -200,7 +184,7 @@ class Gymnasium:
         return env
 
     def _make(self) -> gymnasium.Env:
-        inner = self._wrap(gymnasium.make(self._id, **self._make_kwargs))
+        inner = self._wrap(self._make_plain())
         env = self._rule.wrap(Plain(inner, self._has_mask))
         env = _stack_channels(env, self._frame_stack) if self._frame_stack > 1 else env
         return masks.MaskedObservation(env) if self._has_mask else env
@@ -257,7 +241,7 @@ class Gymnasium:
 
     def replay(self, seed: int, actions: Sequence[object]) -> Iterator[tuple[np.ndarray, float]]:
         with self._drawing():
-            env = Plain(self._wrap(gymnasium.make(self._id, **self._make_kwargs, render_mode="rgb_array")))
+            env = Plain(self._wrap(self._make_plain(render_mode="rgb_array")))
         try:
             env.reset(seed=seed)
             with off_screen():

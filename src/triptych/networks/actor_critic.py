@@ -12,9 +12,9 @@ from torch.distributions import Categorical, Distribution, Independent, Normal
 from triptych.functional.distributions import Factored
 from triptych.functional.masks import mask_out
 from triptych.networks.choice import Network, OwnNetwork, OwnTorso, make_torso
-from triptych.networks.normalization import RunningNormalization
+from triptych.networks.normalization import make_normalization
 from triptych.networks.torsos import initialize_orthogonal
-from triptych.types import ConfigurationError, EnvSpec
+from triptych.types import EnvSpec
 from triptych.types.bounds import FARTHEST_BOUND
 
 
@@ -85,20 +85,6 @@ def make_policy_head(num_features: int, spec: EnvSpec) -> PolicyHead:
     if spec.action_sizes:
         return FactoredHead(num_features, spec)
     return GaussianHead(num_features, spec)
-
-
-def make_normalization(spec: EnvSpec, is_wanted: bool) -> RunningNormalization | None:
-    """Make what brings vectors to mean 0 and variance 1 as seen so far, where it is wanted.
-
-    Raises:
-        ConfigurationError: images were to be normalised.
-    """
-    if is_wanted and spec.is_image:
-        raise ConfigurationError(
-            f"algo.normalize_observations=true is for vectors, but {spec.name} shows images, whose pixels are "
-            "scaled already; leave it false."
-        )
-    return RunningNormalization(spec.observation_shape) if is_wanted else None
 
 
 class ActorCritic(nn.Module):

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from triptych import ranks
+from triptych.types import ConfigurationError, EnvSpec
 
 
 class RunningNormalization(nn.Module):
@@ -41,3 +42,37 @@ class RunningNormalization(nn.Module):
         self.mean += delta * count / total
         self.variance.copy_(squares / total)
         self.count.copy_(total)
+
+
+def make_normalization(spec: EnvSpec, is_wanted: bool) -> RunningNormalization | None:
+    """Make what brings vectors to mean 0 and variance 1 as seen so far, where it is wanted.
+
+    Raises:
+        ConfigurationError: images were to be normalised.
+    """
+    if is_wanted and spec.is_image:
+        raise ConfigurationError(
+            f"algo.normalize_observations=true is for vectors, but {spec.name} shows images, whose pixels are "
+            "scaled already; leave it false."
+        )
+    return RunningNormalization(spec.observation_shape) if is_wanted else None
+
+
+class ObservationNormalization(nn.Module):
+    """What networks see of observations: as they are, or brought to mean 0 and variance 1 as seen so far.
+
+    Raises:
+        ConfigurationError: images were to be normalised.
+    """
+
+    def __init__(self, spec: EnvSpec, is_wanted: bool) -> None:
+        super().__init__()
+        self.statistics = make_normalization(spec, is_wanted)
+
+    def forward(self, observation: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
+        return observation if self.statistics is None else self.statistics(observation)
+
+    def observe(self, observation: Float[Tensor, "K B ..."]) -> None:
+        """Count the observations of a turn's minibatches into the running statistics, where they are used."""
+        if self.statistics is not None and len(observation):
+            self.statistics.update(observation.flatten(0, 1))

@@ -9,8 +9,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from triptych.networks.actor_critic import make_normalization, make_policy_head
+from triptych.networks.actor_critic import make_policy_head
 from triptych.networks.choice import Network, OwnNetwork, OwnTorso, make_torso
+from triptych.networks.normalization import make_normalization
 from triptych.networks.recurrent_torso import RecurrentTorso
 from triptych.networks.torsos import initialize_orthogonal
 from triptych.types import EnvSpec

@@ -92,6 +92,20 @@ class Rules(Protocol):
         ...
 
 
+class GoalRule(NamedTuple):
+    """Where an environment shows a goal to reach and the one that is reached, and what reaching it is worth.
+
+    Goals are rows of G numbers of the vector that an observation is. A reward depends on the goal that is reached
+    after the step and on the one to reach, and on nothing else.
+    """
+
+    achieved: slice  # the goal that is reached, of the vector
+    desired: slice  # the goal to reach
+    reward: Callable[[np.ndarray, np.ndarray], np.ndarray]  # achieved [B, G], desired [B, G] -> [B] float32
+    # Likewise: whether the episode ends there, as 0 or 1. ``None`` where that is not known: as it was played.
+    is_terminal: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+
+
 @dataclass(frozen=True)
 class EnvSpec:
     """What an algorithm may know of an environment; read from the environment, never from a config.
@@ -124,6 +138,7 @@ class EnvSpec:
         is_perfect_information: whether all players see everything.
         rules: of a game without chance and secrets, where they can be asked.
         symmetries: of a board, where it has any.
+        goals: of an environment that shows a goal to reach; else ``None``.
     """
 
     name: str
@@ -174,6 +189,7 @@ class EnvSpec:
     def has_mask(self) -> bool:
         """Whether observations say which actions are allowed."""
         return self.parts is not None and self.parts.num_masked > 0
+    goals: GoalRule | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_image(self) -> bool:
