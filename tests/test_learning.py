@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.front_door import rows, start, summary
+from tests.front_door import rows, summary, train
 
 
 def final_return(folder, *arguments):
-    result = start("logger=csv", "callbacks.video=false", f"run_dir={folder}", *arguments, timeout=600)
+    result = train("logger=csv", "callbacks.video=false", "trainer.num_threads=1", f"run_dir={folder}", *arguments)
     assert result.returncode == 0, result.stderr + result.stdout
     return summary(folder)["eval_return_mean"]
 
@@ -30,7 +30,7 @@ def test_it_learns_cartpole_from_vectors(algo, tmp_path):
 
 @pytest.mark.learning
 def test_it_learns_to_swing_up_a_pendulum_with_continuous_actions(tmp_path):
-    assert final_return(tmp_path / "run", "algo=sac", "env=pendulum", "trainer.num_threads=1") >= -250
+    assert final_return(tmp_path / "run", "algo=sac", "env=pendulum") >= -250
 
 
 @pytest.mark.learning
@@ -44,7 +44,7 @@ def test_a_planner_learns_catch_and_its_search_is_ahead_of_its_prior(tmp_path):
     assert sum(gains) / len(gains) >= 0.1
 
 
-CUE = ["env=gym", "eval.period_frames=100000", "eval.final_episodes=100", "trainer.num_threads=1"]
+CUE = ["env=gym", "eval.period_frames=100000", "eval.final_episodes=100"]
 QUICK_POLICY = ["algo.learning_rate=1e-3", "algo.learning_rate_decay_env_steps=null", "algo.rollout_length=32"]
 
 
