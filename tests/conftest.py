@@ -1,6 +1,7 @@
 """What holds for all tests.
 
-Shapes in annotations are enforced, which must precede the first import of the package. Two costs that each of some
+Shapes in annotations are enforced, which must precede the first import of the package. Tests that train until something
+is learned come first, so that no process is alone with one of them in the end. Two costs that each of some
 thousand command lines would have again are paid once: looking through the objects of all imported modules for garbage,
 and parsing the files of conf/.
 """
@@ -14,6 +15,10 @@ from jaxtyping import install_import_hook
 
 assert not any(name == "triptych" or name.startswith("triptych.") for name in sys.modules)
 install_import_hook(["triptych.functional", "triptych.networks"], "beartype.beartype")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: not any(item.iter_markers("learning")))  # the longest
 
 
 def pytest_collection_finish(session):
