@@ -10,7 +10,7 @@ import pytest
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 
-from tests.front_door import ROOT, fork, summary, train
+from tests.front_door import ROOT, start, summary, train
 from triptych.command.ledger import Ledger
 from triptych.command.plugins import EXTRAS, not_installed
 from triptych.report.differences import count_differences
@@ -100,7 +100,7 @@ def summaries(folder):
 def test_a_failure_in_another_process_is_the_sweeps(module, choice, tmp_path):
     pytest.importorskip(module)
     envs = ["env=gym", "env.id=Pendulum-v1,CartPole-v1"]
-    result = fork("-m", *choice, *envs, "logger=csv", "debug=fdr", "callbacks.video=false", cwd=tmp_path)
+    result = start("-m", *choice, *envs, "logger=csv", "debug=fdr", "callbacks.video=false", cwd=tmp_path)
     assert result.returncode == 2, result.stderr
     ends = {line.split()[1]: line.split()[0] for line in result.stdout.splitlines()[-2:]}
     assert ends == {"env.id=Pendulum-v1": "refused", "env.id=CartPole-v1": "finished"}
@@ -120,7 +120,7 @@ def test_launchers_give_the_same_runs(tmp_path):
     runs = {}
     for name, choice in launchers.items():
         (tmp_path / name).mkdir()
-        result = fork("-m", *choice, *TINY, "seed=1,2", cwd=tmp_path / name)
+        result = start("-m", *choice, *TINY, "seed=1,2", cwd=tmp_path / name)
         assert result.returncode == 0, result.stderr
         runs[name] = sorted(
             path.parent for path in (tmp_path / name).glob("outputs/.debug/dqn/catch/none/*/summary.json")
