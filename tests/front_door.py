@@ -2,7 +2,8 @@
 
 Three ways, the cheapest first: `train` runs it in this process. `Fork` and `fork` run it in a process of its own whose
 imports are made already, for signals, kills and lost processes. `start` runs ``python train.py``, which takes 4 s more,
-for limits of a process and for what happens before and while modules are imported.
+for limits of a process, for what happens before and while modules are imported, and for joblib's launcher, which waits
+for ever in a `Fork`.
 """
 
 from __future__ import annotations

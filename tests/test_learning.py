@@ -14,12 +14,16 @@ def final_return(folder, *arguments):
 
 
 VALUES = ["dqn", "c51", "qr_dqn", "iqn", "rainbow"]
+# A policy that acts by chance catches all balls of an evaluation late; one that misses 1 of 40 has learned, too.
+SOON = ["eval.period_frames=5000", "eval.episodes=50", "env.solved_return=0.95"]
+POLICIES = dict.fromkeys(["reinforce", "a2c", "ppo"], SOON)
 
 
 @pytest.mark.learning
-@pytest.mark.parametrize("algo", [*VALUES, "reinforce", "a2c", "ppo", "pqn"])
+@pytest.mark.parametrize("algo", [*VALUES, *POLICIES, "pqn"])
 def test_it_learns_catch_from_pixels(algo, tmp_path):
-    assert final_return(tmp_path / "run", f"algo={algo}", "env=catch", "eval.final_episodes=50") >= 0.9
+    arguments = [f"algo={algo}", "env=catch", "eval.final_episodes=200", *POLICIES.get(algo, [])]
+    assert final_return(tmp_path / "run", *arguments) >= 0.9
 
 
 @pytest.mark.learning
@@ -72,6 +76,8 @@ def test_a_memory_knows_at_the_end_what_was_shown_at_the_beginning(algo, without
     arguments = ["env.id=tests.memory_env:Cue-v0", *CUE, *settings]
     assert final_return(tmp_path / "memory", f"algo={algo}", *arguments, *SHORT_MEMORY[algo]) >= 0.95
     assert final_return(tmp_path / "none", f"algo={without}", *arguments) <= 0.5  # 0 on average, of a guess
+
+
 @pytest.mark.learning
 def test_a_table_learns_frozen_lake_and_its_error_falls(tmp_path):
     folder = tmp_path / "run"
