@@ -9,7 +9,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 ARGS ?=
 PYTEST_ARGS ?=
-PROCESSES ?= -n logical --maxprocesses 4
+# Few at a time: the longest, which tests/conftest.py puts first, then lie on all processes.
+PROCESSES ?= -n logical --maxprocesses 4 --maxschedchunk 8
 
 # The main job is algo=dqn env=pong. What ARGS chooses is left alone, and so is what an experiment chooses.
 chosen = $(filter $(1)=% experiment=% +experiment=%,$(ARGS))

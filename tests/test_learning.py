@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import pytest
 
-from tests.front_door import rows, start, summary
+from tests.front_door import rows, summary, train
 
 
 def final_return(folder, *arguments):
-    result = start("logger=csv", "callbacks.video=false", f"run_dir={folder}", *arguments, timeout=600)
+    result = train("logger=csv", "callbacks.video=false", "trainer.num_threads=1", f"run_dir={folder}", *arguments)
     assert result.returncode == 0, result.stderr + result.stdout
     return summary(folder)["eval_return_mean"]
 
 
 VALUES = ["dqn", "c51", "qr_dqn", "iqn", "rainbow"]
+# A policy that acts by chance catches all balls of an evaluation late; one that misses 1 of 40 has learned, too.
+SOON = ["eval.period_frames=5000", "eval.episodes=50", "env.solved_return=0.95"]
+POLICIES = dict.fromkeys(["reinforce", "a2c", "ppo"], SOON)
 
 
 @pytest.mark.learning
-@pytest.mark.parametrize("algo", [*VALUES, "reinforce", "a2c", "ppo", "pqn"])
+@pytest.mark.parametrize("algo", [*VALUES, *POLICIES, "pqn"])
 def test_it_learns_catch_from_pixels(algo, tmp_path):
-    assert final_return(tmp_path / "run", f"algo={algo}", "env=catch", "eval.final_episodes=50") >= 0.9
+    arguments = [f"algo={algo}", "env=catch", "eval.final_episodes=200", *POLICIES.get(algo, [])]
+    assert final_return(tmp_path / "run", *arguments) >= 0.9
 
 
 @pytest.mark.learning
 @pytest.mark.parametrize("algo", ["dqn", "ppo", "muzero"])
 def test_it_learns_cartpole_from_vectors(algo, tmp_path):
-    assert final_return(tmp_path / "run", f"algo={algo}", "env=cartpole", "eval.final_episodes=20") >= 400
+    episodes = ["eval.final_episodes=20", "eval.num_envs=20"]  # all at once, which is quicker for a planner
+    assert final_return(tmp_path / "run", f"algo={algo}", "env=cartpole", *episodes) >= 400
 
 
 @pytest.mark.learning
 def test_it_learns_to_swing_up_a_pendulum_with_continuous_actions(tmp_path):
-    assert final_return(tmp_path / "run", "algo=sac", "env=pendulum", "trainer.num_threads=1") >= -250
+    assert final_return(tmp_path / "run", "algo=sac", "env=pendulum") >= -250
 
 
 @pytest.mark.learning
@@ -58,15 +63,16 @@ def test_bits_are_flipped_to_a_goal_with_hindsight_and_not_without(tmp_path):
 @pytest.mark.learning
 def test_a_planner_learns_catch_and_its_search_is_ahead_of_its_prior(tmp_path):
     folder = tmp_path / "run"
-    # So early the search is not ahead with every seed: its gains were 0.46 with seed 2, -0.03 with 3, -0.10 with 1.
-    arguments = ["algo=muzero", "env=catch", "seed=2", "total_frames=20000", "eval.final_episodes=100"]
-    assert final_return(folder, *arguments) >= 0.15  # of a policy that ends at 1 with 30,000 frames
+    small = ["+env.make_kwargs.rows=5", "+env.make_kwargs.columns=5", "algo.unroll_steps=3", "algo.num_simulations=8"]
+    settings = ["eval.period_frames=1250", "eval.final_episodes=100", "eval.num_envs=100", "stop_when_solved=false"]
+    assert final_return(folder, "algo=muzero", "env=catch", "total_frames=5000", *small, *settings) >= 0.9
+    # Seeds 1, 2 and 3 end at 1; on the way the search gained 0.38, 0.31 and 0.03 over the prior.
     evaluations = [row for row in rows(folder) if row["eval/return_mean"]]
     gains = [float(row["eval/return_mean"]) - float(row["eval/return_mean_without_search"]) for row in evaluations]
     assert sum(gains) / len(gains) >= 0.1
 
 
-CUE = ["env=gym", "eval.period_frames=100000", "eval.final_episodes=100", "trainer.num_threads=1"]
+CUE = ["env=gym", "eval.period_frames=100000", "eval.final_episodes=100"]
 QUICK_POLICY = ["algo.learning_rate=1e-3", "algo.learning_rate_decay_env_steps=null", "algo.rollout_length=32"]
 
 
@@ -92,6 +98,8 @@ def test_a_memory_knows_at_the_end_what_was_shown_at_the_beginning(algo, without
     arguments = ["env.id=tests.memory_env:Cue-v0", *CUE, *settings]
     assert final_return(tmp_path / "memory", f"algo={algo}", *arguments, *SHORT_MEMORY[algo]) >= 0.95
     assert final_return(tmp_path / "none", f"algo={without}", *arguments) <= 0.5  # 0 on average, of a guess
+
+
 @pytest.mark.learning
 def test_a_table_learns_frozen_lake_and_its_error_falls(tmp_path):
     folder = tmp_path / "run"

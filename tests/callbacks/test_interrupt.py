@@ -1,19 +1,13 @@
 """Signals at moments that only a callback can choose, on the real command line."""
 
-import json
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
 
-from tests.front_door import rows
+from tests.front_door import fork, rows, summary, train
 from triptych.callbacks.interrupt import Interrupt
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class SignalAt(pl.Callback):
@@ -27,15 +21,17 @@ class SignalAt(pl.Callback):
         setattr(self, hook, send)
 
 
-def train(folder, *arguments):
-    settings = ["algo=dqn", "env=catch", "debug=tiny", "total_frames=800", "eval.period_frames=400",
-                "eval.episodes=2", f"run_dir={folder}"]  # fmt: skip
-    command = [sys.executable, "train.py", *settings, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+SETTINGS = ["algo=dqn", "env=catch", "debug=tiny", "total_frames=800", "eval.period_frames=400", "eval.episodes=2",
+            "trainer.num_threads=1"]  # fmt: skip
 
 
-def summary(folder):
-    return json.loads((folder / "summary.json").read_text())
+def interrupted(folder, *arguments):
+    """Run in a process of its own, which the signal does not outlive."""
+    return fork(*SETTINGS, f"run_dir={folder}", *arguments)
+
+
+def gone_on_with(folder, *arguments):
+    return train(*SETTINGS, f"run_dir={folder}", *arguments)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +54,7 @@ def test_a_signal_is_never_forgotten(tmp_path, monkeypatch, hook, number, frames
     monkeypatch.setenv("SLURM_NTASKS", "1")
     when = f"hook:{hook},number:{number.value},frames:{frames}"
     extra = f"+callbacks.extra.stop={{_target_:tests.callbacks.test_interrupt.SignalAt,{when}}}"
-    result = train(folder, extra)
+    result = interrupted(folder, extra)
     assert result.returncode == 130, result.stdout + result.stderr
     assert "Traceback" not in result.stderr
     found = summary(folder)
@@ -66,7 +62,7 @@ def test_a_signal_is_never_forgotten(tmp_path, monkeypatch, hook, number, frames
     assert found["eval_returns"] is None
     assert found["frames"] == frames
     assert (folder / "checkpoints" / "last.ckpt").exists()
-    assert train(folder).returncode == 0
+    assert gone_on_with(folder).returncode == 0
     found = summary(folder)
     assert (found["status"], found["frames"], len(found["eval_returns"])) == ("finished", 800, 2)
 
@@ -88,7 +84,7 @@ class TwoSlowSignals(pl.Callback):
 def test_a_second_signal_that_leaves_no_checkpoint_does_not_say_that_it_did(tmp_path, frames, saved):
     folder = tmp_path / "run"
     extra = f"+callbacks.extra.stop={{_target_:tests.callbacks.test_interrupt.TwoSlowSignals,frames:{frames}}}"
-    result = train(folder, "checkpoint.period_frames=200", extra)
+    result = interrupted(folder, "checkpoint.period_frames=200", extra)
     assert result.returncode == 130, result.stdout + result.stderr
     assert "Traceback" not in result.stderr
     what = f"the last is of {saved} frames" if saved else "there is none"
@@ -100,12 +96,12 @@ def test_a_second_signal_that_leaves_no_checkpoint_does_not_say_that_it_did(tmp_
 def test_a_signal_while_the_video_is_drawn_is_not_forgotten(tmp_path, monkeypatch):
     folder, wrapper = tmp_path / "run", "env.wrappers=[tests.broken_env.Signalling]"
     monkeypatch.setenv("SIGNAL_IN_RENDER", "1")
-    result = train(folder, wrapper)
+    result = interrupted(folder, wrapper)
     assert result.returncode == 130, result.stdout + result.stderr
     assert "Traceback" not in result.stderr
     assert summary(folder)["status"] == "interrupted"
     monkeypatch.delenv("SIGNAL_IN_RENDER")
-    assert train(folder, wrapper).returncode == 0
+    assert gone_on_with(folder, wrapper).returncode == 0
     assert summary(folder)["status"] == "finished"
 
 
@@ -124,7 +120,7 @@ def test_a_turn_of_many_updates_is_cut_off_and_what_is_left_of_it_made_up_for(tm
     folder = tmp_path / "run"
     settings = ["eval.period_frames=800", "algo.env_steps_per_update=0.5", "algo.batch_size=4"]  # 16 in a turn of 8
     extra = "+callbacks.extra.stop={_target_:tests.callbacks.test_interrupt.SignalAtUpdate,update:17}"
-    result = train(folder, *settings, extra)
+    result = interrupted(folder, *settings, extra)
     assert result.returncode == 130, result.stdout + result.stderr
     found = summary(folder)
     assert (found["status"], found["frames"], found["updates"]) == (
@@ -132,7 +128,7 @@ def test_a_turn_of_many_updates_is_cut_off_and_what_is_left_of_it_made_up_for(tm
         208,
         18,
     )  # the second turn of learning
-    assert train(folder, *settings).returncode == 0
+    assert gone_on_with(folder, *settings).returncode == 0
     found = summary(folder)
     assert (found["status"], found["frames"], found["updates"]) == ("finished", 800, 16 * (800 - 200 + 8) // 8)
 
@@ -149,7 +145,7 @@ def test_a_signal_in_the_middle_of_a_turn_does_not_wait_for_its_end(tmp_path, mo
     folder, wrapper = tmp_path / "run", "env.wrappers=[tests.broken_env.SignallingStep]"
     settings = [*algo, "eval.period_frames=1024", "total_frames=1024", wrapper]
     monkeypatch.setenv("SIGNAL_IN_STEP", "301")
-    result = train(folder, *settings)
+    result = interrupted(folder, *settings)
     assert result.returncode == 130, result.stdout + result.stderr
     assert "Traceback" not in result.stderr
     assert (summary(folder)["status"], summary(folder)["frames"]) == ("interrupted", frames)
@@ -157,7 +153,7 @@ def test_a_signal_in_the_middle_of_a_turn_does_not_wait_for_its_end(tmp_path, mo
     assert sum(int(row["length"]) for row in before) > frames - 20  # none that ended is left out
     assert all(int(row["frames"]) <= frames for row in before)
     monkeypatch.delenv("SIGNAL_IN_STEP")
-    assert train(folder, *settings).returncode == 0
+    assert gone_on_with(folder, *settings).returncode == 0
     found, after = summary(folder), rows(folder, "episodes.csv")
     assert (found["status"], found["frames"]) == ("finished", 1024)
     assert after[: len(before)] == before

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.front_door import train
 from tests.report.run_folders import write_run
 from triptych.report.curves import draw_curves
 from triptych.report.runs import LARGEST_COPY, collect_runs, find_runs, group_runs, read_run
@@ -176,8 +177,7 @@ def test_nothing_to_report_is_said(tmp_path: Path) -> None:
 
 def test_reads_what_train_writes(tmp_path: Path) -> None:
     settings = ["algo=dqn", "env=catch", "logger=csv", "total_frames=2000", "eval.episodes=2"]
-    command = [sys.executable, str(ROOT / "train.py"), *settings, f"run_dir={tmp_path / 'run'}"]
-    subprocess.run(command, check=True, capture_output=True, cwd=ROOT, timeout=300)
+    assert train(*settings, f"run_dir={tmp_path / 'run'}").returncode == 0
     run = read_run(tmp_path / "run")
     assert (run.algo, run.env, run.protocol, run.seed, run.frames) == ("dqn", "catch", "none", 1, 2000)
     assert run.return_mean is not None

@@ -2,14 +2,13 @@
 
 import os
 import signal
-import subprocess
 import time
 
 import psutil
 import pytest
 import pytorch_lightning as pl
 
-from tests.front_door import command, frames_of, rows, summary, train
+from tests.front_door import Fork, frames_of, rows, summary, train
 from triptych import ranks
 from triptych.report.differences import count_differences
 
@@ -20,7 +19,7 @@ PERIODS = ["eval.period_frames=400", "checkpoint.period_frames=130"]
 
 
 def start_in_background(*arguments):
-    process = subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = Fork(*arguments)
     return psutil.Process(process.pid), process
 
 
@@ -72,7 +71,7 @@ def test_a_run_whose_first_process_was_killed_is_the_run_that_never_was(settings
     others = others_of(process)
     assert len(others) == 1
     process.kill()
-    popen.communicate()
+    popen.wait()
     psutil.wait_procs(others, timeout=10)
     assert not any(one.is_running() for one in others)
     result = train(*arguments, f"run_dir={killed}")
@@ -100,7 +99,7 @@ def test_signals_and_lost_processes(tmp_path):
     wait_for(lambda: summary_or_nothing(folder).get("frames", 0) > 0)
     for one in (*others_of(process), process):
         one.send_signal(signal.SIGTERM)
-    output = popen.communicate(timeout=90)[0]
+    output = "".join(popen.communicate(timeout=90))
     assert popen.returncode == 130, output
     reached = summary(folder)
     assert reached["status"] == "interrupted"
@@ -109,7 +108,7 @@ def test_signals_and_lost_processes(tmp_path):
     wait_for(lambda: summary_or_nothing(folder).get("frames", 0) > reached["frames"])
     (other,) = others_of(process)
     os.kill(other.pid, signal.SIGKILL)
-    output = popen.communicate(timeout=90)[0]
+    output = "".join(popen.communicate(timeout=90))
     assert popen.returncode == 1, output
     assert "Failed: ProcessLost: process 2 of 2 has ended: exit code -9" in output
     assert summary(folder)["status"] == "failed"

@@ -5,13 +5,15 @@ import shutil
 import pytest
 import pytorch_lightning as pl
 
-from scripts.kill_and_resume import COMMON, NORMALIZED, OFF_POLICY, PLANNER, PRIORITIZED
+from scripts.kill_and_resume import COMMON, NORMALIZED, PLANNER, PRIORITIZED
 from tests.front_door import summary, train
 from triptych.report.differences import count_differences
 
 PERIODS = ["eval.period_frames=500", "checkpoint.period_frames=130", "callbacks.metrics.period_frames=110"]
-PONG = ["env=pong", "env.num_envs=4", "protocol.max_frames_per_episode=600", "eval.episodes=1", "total_frames=4000"]
-PONG_PERIODS = ["eval.period_frames=2000", "checkpoint.period_frames=900", "callbacks.metrics.period_frames=700"]
+PONG = ["env=pong", "env.num_envs=4", "protocol.max_frames_per_episode=400", "eval.episodes=1", "total_frames=2400",
+        "algo.batch_size=16"]  # fmt: skip
+PONG_PERIODS = ["eval.period_frames=1200", "checkpoint.period_frames=540", "callbacks.metrics.period_frames=420"]
+PONG_REPLAY = ["algo.learning_starts_env_steps=240", "algo.replay.capacity_env_steps=1800"]
 LATE = ["algo.learning_starts_env_steps=200", "algo.replay.capacity_env_steps=700"]  # smaller than what is played
 ON_CARTPOLE = ["env=cartpole", *PERIODS, "total_frames=1000"]
 SMALL_PLANNER = [*PLANNER, *LATE, "env.num_envs=4", "total_frames=480", "algo.reanalyse_fraction=0.5",
@@ -59,9 +61,9 @@ RUNS = {
                    "algo.num_minibatches=4", "algo.weight_average_decay=0.9", "total_frames=1000"],
     "doom": ["algo=ppo", "env=vizdoom_basic", *PERIODS, "env.num_envs=2", "env.make_kwargs.image_size=[36,36]",
              "algo.rollout_length=32", "algo.num_minibatches=4", "eval.episodes=1", "total_frames=1000"],
-    "pong": ["algo=dqn", *PONG, *PONG_PERIODS, *OFF_POLICY],
-    "pong, sticky": ["algo=dqn", "protocol=machado", *PONG, *PONG_PERIODS, *OFF_POLICY],
-    "pong, on policy": ["algo=pqn", *PONG, *PONG_PERIODS, "algo.rollout_length=16", "algo.num_minibatches=4"],
+    "pong": ["algo=dqn", *PONG, *PONG_PERIODS, *PONG_REPLAY],
+    "pong, sticky": ["algo=dqn", "protocol=machado", *PONG, *PONG_PERIODS, *PONG_REPLAY],
+    "pong, on policy": ["algo=pqn", *PONG[:-1], *PONG_PERIODS, "algo.rollout_length=16", "algo.num_minibatches=4"],
 }  # fmt: skip
 
 

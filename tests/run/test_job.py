@@ -15,7 +15,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from tests.front_door import ROOT, command, frames_of, rows, start, summary, train
+from tests.front_door import ROOT, Fork, command, frames_of, rows, start, summary, train
 from triptych.build import build
 from triptych.command import environments
 from triptych.command.compose import compose_jobs, register_options
@@ -67,7 +67,7 @@ def wait_for_rows(process, folder, num_rows):
 
 
 def start_and_wait_for_rows(folder, num_rows, *arguments):
-    process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = Fork(*arguments)
     wait_for_rows(process, folder, num_rows)
     return process
 
@@ -368,12 +368,10 @@ def test_kill_and_the_same_command_goes_on(killed, tmp_path):
 def test_ctrl_c_saves_and_names_the_command_that_goes_on(tmp_path):
     folder = tmp_path / "run"
     arguments = [*TINY, "total_frames=1000000", f"run_dir={folder}"]
-    process = subprocess.Popen(
-        command(*arguments, "fresh=true"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process = Fork(*arguments, "fresh=true")
     wait_for_rows(process, folder, 3)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
+    output = "".join(process.communicate(timeout=120))
     assert process.returncode == 130, output
     assert "Traceback" not in output
     assert "go on with: python train.py" in output

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 
 import pytest
 
-from tests.front_door import command, frames_of, summary, train
+from tests.front_door import Fork, frames_of, summary, train
 from triptych.command import jobs
 from triptych.run import job
 
@@ -25,7 +24,7 @@ def folders_of(place):
 @pytest.mark.slow
 def test_a_killed_sweep_goes_on_with_what_is_not_finished(tmp_path):
     sweep = ["-m", *TINY, "seed=1,2,3", "total_frames=3000", "checkpoint.period_frames=250"]
-    process = subprocess.Popen(command(*sweep), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = Fork(*sweep, cwd=tmp_path)
     try:
         deadline = time.monotonic() + 300
         while not list(tmp_path.glob("outputs/dqn/catch/none/seed2-*/checkpoints/last.ckpt")):
