@@ -18,7 +18,7 @@ from triptych.envs.exploitability import InformationStates
 from triptych.envs.matches import Match, Opponent
 from triptych.envs.positions import OpenSpielRules, Position, load_game, make_parts
 from triptych.envs.symmetries import Group, make_symmetries
-from triptych.types import EnvSpec, NoPicture, Received
+from triptych.types import EnvSpec, NoPicture, Received, ReceivedInTurns
 from triptych.types.bounds import Between, Count
 
 
@@ -141,7 +141,8 @@ class OpenSpiel:
             self._position.write(match.state, match.history, observation[env_index])
         self._observation = observation
         nothing = np.zeros(num_envs, bool)
-        return Received(observation, reward, terminated, nothing, np.zeros(num_envs, np.int64), turn_passes)
+        received = Received(observation, reward, terminated, nothing, np.zeros(num_envs, np.int64))
+        return ReceivedInTurns.of(received, turn_passes)
 
     def information_states(self) -> np.ndarray:
         """Return what players may know when it is their turn, as observations ``[S, size]``.

@@ -16,6 +16,7 @@ from triptych.types.environments import (
     Opposed,
     Outcome,
     Received,
+    ReceivedInTurns,
     Rules,
     TableModel,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "Opposed",
     "Outcome",
     "Received",
+    "ReceivedInTurns",
     "ReplayBatch",
     "Rollout",
     "RolloutSequences",

@@ -225,7 +225,24 @@ class Received(NamedTuple):
     terminated: np.ndarray  # [N] bool
     truncated: np.ndarray  # [N] bool
     lives: np.ndarray  # [N] int64, 0 where the game has no lives
-    turn_passes: np.ndarray | None = None  # [N] bool, the observation is the opponent's; ``None``: never
+
+    @property
+    def turn_passes(self) -> np.ndarray | None:
+        """Where ``[N]`` the observation is the opponent's; ``None``: never."""
+        return None
+
+
+class ReceivedInTurns(Received):
+    """What came back in games in which two players take turns."""
+
+    turn_passes: np.ndarray = None  # type: ignore[assignment]  # [N] bool, the observation is the opponent's
+
+    @classmethod
+    def of(cls, received: Received, turn_passes: np.ndarray) -> ReceivedInTurns:
+        """Add to what came back where the turn passes."""
+        made = cls(*received)
+        made.turn_passes = turn_passes
+        return made
 
 
 class Game(Protocol):
