@@ -1,0 +1,107 @@
+"""Measure how often a checkpoint plays connect four perfectly, on positions that were solved.
+
+python scripts/connect_four_moves.py RUN_FOLDER --out docs/results/connect_four_moves.json
+python scripts/connect_four_moves.py --make 1000      # solve the positions anew (minutes)
+
+The positions come from random play, 12 to 32 moves on, where one move at least is a mistake. A move is perfect if it
+keeps what the position is worth: won, drawn or lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triptych.collect.two_sided import TwoSidedGames
+from triptych.envs.connect_four import ConnectFourSolver
+from triptych.envs.openspiel import OpenSpiel
+from triptych.files import write_text
+from triptych.provenance.code import write_measurement
+from triptych.run.job import quiet_lightning
+from triptych.run.versus import CheckpointPlayer
+from triptych.types import ConfigurationError, ExitCode
+
+POSITIONS = Path(__file__).resolve().parents[1] / "docs" / "results" / "connect_four_positions.json"
+FEWEST_MOVES, MOST_MOVES = 12, 32
+
+
+def make_positions(count: int, seed: int = 0) -> list[dict[str, list[int]]]:
+    """Return different positions with their perfect moves."""
+    solver, generator = ConnectFourSolver(), np.random.default_rng(seed)
+    game = OpenSpiel("connect_four", 1).game
+    found: dict[tuple[int, ...], list[int]] = {}
+    while len(found) < count:
+        state = game.new_initial_state()
+        columns: list[int] = []
+        length = int(generator.integers(FEWEST_MOVES, MOST_MOVES + 1))
+        while len(columns) < length and not state.is_terminal():
+            columns.append(int(generator.choice(state.legal_actions())))
+            state.apply_action(columns[-1])
+        if state.is_terminal():
+            continue
+        best = solver.best_columns(state, columns)
+        if len(best) < len(state.legal_actions()):
+            found[tuple(columns)] = best
+    return [{"columns": list(columns), "perfect": best} for columns, best in found.items()]
+
+
+def measure(player: CheckpointPlayer, positions: list[dict[str, list[int]]]) -> float:
+    """Return the share of the positions in which a checkpoint plays a perfect move."""
+    observations = []
+    games = TwoSidedGames(player.experiment.data.make_game(1))
+    for position in positions:
+        games.start(np.array([0]))
+        for column in position["columns"]:
+            games.play(np.array([column]))
+        observations.append(games.observation[0].copy())
+    chosen: list[int] = []
+    for begin in range(0, len(observations), 100):
+        chosen += player.choose(np.stack(observations[begin : begin + 100])).tolist()
+    return float(np.mean([action in one["perfect"] for action, one in zip(chosen, positions, strict=True)]))
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, or make the positions, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run_folder", type=Path, nargs="?")
+    parser.add_argument("--make", type=int, metavar="COUNT", help="write so many positions anew")
+    parser.add_argument("--checkpoint", default="best", help="best (default), last or the path of a .ckpt file")
+    parser.add_argument("--num-simulations", type=int, nargs="+", default=[0, 32, 200], help="of the search")
+    parser.add_argument("--positions", type=Path, default=POSITIONS, help="file of the positions")
+    parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
+    parser.add_argument("--out", type=Path, help="JSON file for what was found")
+    options = parser.parse_args(arguments)
+    quiet_lightning()
+    try:
+        if options.make is not None:
+            positions = make_positions(options.make)
+            write_text(options.positions, json.dumps(positions) + "\n")
+            print(f"{len(positions)} positions are in {options.positions}.")
+            return ExitCode.DONE
+        if options.run_folder is None:
+            raise ConfigurationError("Give the folder of a run on env=connect_four, or --make COUNT.")
+        if not options.positions.is_file():
+            raise ConfigurationError(f"There is no {options.positions}; --make 1000 writes it.")
+        positions = json.loads(options.positions.read_text())
+        found: dict[str, Any] = {"positions": len(positions), "shares": {}}
+        for count in options.num_simulations:
+            player = CheckpointPlayer(options.run_folder, options.checkpoint, count, options.trust)
+            if not player.spec.name.startswith("connect_four"):
+                raise ConfigurationError(f"The run is on {player.spec.name}; give one on env=connect_four.")
+            share = measure(player, positions)
+            found["shares"][str(count)] = share
+            print(f"{count:5} simulations: {share:.1%} of {len(positions)} positions played perfectly")
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.BAD_INPUT
+    write_measurement(options.out, Path(__file__).name, arguments, found)
+    return ExitCode.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,53 @@
+"""The share of perfect moves."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pyspiel")
+from scripts import connect_four_moves
+
+
+def test_positions_are_different_and_have_a_mistake():
+    positions = connect_four_moves.make_positions(5)
+    assert len({tuple(one["columns"]) for one in positions}) == 5
+    for one in positions:
+        assert 12 <= len(one["columns"]) <= 32
+        assert 1 <= len(one["perfect"]) < 7
+    assert connect_four_moves.make_positions(5) == positions
+
+
+def test_a_share_is_of_the_perfect_moves():
+    from triptych.envs.openspiel import OpenSpiel
+
+    class Player:
+        class experiment:
+            class data:
+                @staticmethod
+                def make_game(num_envs):
+                    return OpenSpiel("connect_four", num_envs)
+
+        def choose(self, observations):
+            assert len(observations) == 3
+            return np.array([0, 3, 6])
+
+    positions = [
+        {"columns": [3] * 4, "perfect": [0, 1]},
+        {"columns": [2, 2], "perfect": [1]},
+        {"columns": [], "perfect": [6]},
+    ]
+    assert connect_four_moves.measure(Player(), positions) == pytest.approx(2 / 3)
+
+
+def test_committed_positions_are_the_ones_that_the_script_makes():
+    committed = json.loads(connect_four_moves.POSITIONS.read_text())
+    assert len(committed) == 1000
+    assert connect_four_moves.make_positions(3) == committed[:3]
+
+
+def test_without_a_run_it_says_what_it_needs(capsys, tmp_path):
+    assert connect_four_moves.main([]) == 2
+    assert "Give the folder of a run on env=connect_four" in capsys.readouterr().err
+    assert connect_four_moves.main([str(tmp_path), "--positions", str(tmp_path / "none.json")]) == 2
+    assert "--make 1000 writes it" in capsys.readouterr().err
