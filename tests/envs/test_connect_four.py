@@ -27,8 +27,8 @@ def random_position(generator, length):
 def test_it_agrees_with_a_search_of_everything(solver):
     generator, slow = np.random.default_rng(0), Solver(pyspiel.load_game("connect_four"))
     values = []
-    for _ in range(30):
-        state, columns = random_position(generator, int(generator.integers(28, 38)))
+    for _ in range(60):
+        state, columns = random_position(generator, int(generator.integers(30, 41)))
         sign = 1 if state.current_player() == 0 else -1
         values.append(solver.value(columns))
         assert values[-1] == sign * slow.value(state)
