@@ -38,26 +38,19 @@ def test_it_learns_to_swing_up_a_pendulum_with_continuous_actions(tmp_path):
     assert final_return(tmp_path / "run", "algo=sac", "env=pendulum") >= -250
 
 
-@pytest.mark.learning
-def test_it_brings_an_arm_to_goals_that_it_learns_to_reach_in_hindsight(tmp_path):
-    pytest.importorskip("gymnasium_robotics", reason="the arm needs gymnasium-robotics")
-    arguments = ["algo=sac", "env=fetch_reach", "total_frames=6000", "trainer.num_threads=1"]
-    assert final_return(tmp_path / "run", *arguments) >= -2.2  # without learning -50; docs/algorithms/her.md
-
-
 BITS = [
-    "algo=dqn", "env=gym", "env.id=tests.goal_env:BitFlip-v0", "env.make_kwargs.num_bits=12", "algo.discount=0.98",
+    "algo=dqn", "env=gym", "env.id=tests.goal_env:BitFlip-v0", "env.make_kwargs.num_bits=8", "algo.discount=0.98",
     "algo.learning_rate=1e-3", "algo.learning_starts_env_steps=500", "algo.epsilon_decay_env_steps=5000",
     "algo.epsilon_end=0.1", "algo.replay.capacity_env_steps=20000", "algo.target_update_period_updates=100",
-    "total_frames=12000", "eval.period_frames=4000", "eval.final_episodes=100", "trainer.num_threads=1",
+    "total_frames=6000", "eval.period_frames=4000", "eval.final_episodes=100", "trainer.num_threads=1",
 ]  # fmt: skip
 
 
 @pytest.mark.learning
 def test_bits_are_flipped_to_a_goal_with_hindsight_and_not_without(tmp_path):
-    """Andrychowicz et al. 2017, section 3.1. Chance comes to a goal of 12 bits in one game of some hundreds."""
-    assert final_return(tmp_path / "with", *BITS, "+algo.hindsight_ratio=0.8") >= -6.5  # the shortest ways make -5
-    assert final_return(tmp_path / "without", *BITS) <= -11.5
+    """Andrychowicz et al. 2017, section 3.1. Chance comes to a goal of 8 bits in one game of some tens."""
+    assert final_return(tmp_path / "with", *BITS, "+algo.hindsight_ratio=0.8") >= -4.5  # the shortest ways make -3
+    assert final_return(tmp_path / "without", *BITS) <= -7  # a game that fails makes -8
 
 
 @pytest.mark.learning
