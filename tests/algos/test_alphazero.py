@@ -15,7 +15,7 @@ SETTINGS = {
     "seed": 0, "learning_rate": 1e-3, "adam_epsilon": 1e-8, "max_grad_norm": 5.0, "num_simulations": 60,
     "search": "gumbel", "max_num_considered_actions": 9, "dirichlet_alpha": 0.3, "dirichlet_fraction": 0.25,
     "temperature_start": 1.0, "temperature_end": 1.0, "temperature_decay_env_steps": 0, "discount": 1.0, "n_step": 9,
-    "unroll_steps": 1, "num_blocks": 1, "num_channels": 8, "value_coef": 0.5, "weight_average_decay": 0.0,
+    "num_blocks": 1, "num_channels": 8, "value_coef": 0.5, "weight_average_decay": 0.0,
 }  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def test_who_cannot_plan_by_rules_is_told():
 def test_muzero_searches_against_an_opponent(game):
     spec = game.spec
     settings = SETTINGS | {
-        "value_support_limit": 1.0, "num_value_bins": 21, "reward_support_limit": 1.0, "num_reward_bins": 11,
+        "unroll_steps": 1, "value_support_limit": 1.0, "num_value_bins": 21, "reward_support_limit": 1.0, "num_reward_bins": 11,
         "representation": "nature", "reward_coef": 1.0, "num_observations": 1, "consistency_coef": 0.0,
         "value_prefix": False, "reanalyse_fraction": 0.0, "augmentation": False,
     }  # fmt: skip
@@ -160,3 +160,15 @@ def test_muzero_searches_against_an_opponent(game):
     observation = after(game, 0, 3)
     for _ in range(5):
         assert module.act(observation).action.item() not in (0, 3)
+
+
+def test_muzero_refuses_games_in_which_one_may_move_twice(game):
+    class Taken:
+        spec = game.spec
+
+    reward, discount = torch.zeros(1, 2), torch.tensor([[-1.0, -1.0]])
+    segment = segment_of(after(game), torch.full((1, 9), 1 / 9), reward, discount, torch.zeros(1, 3))
+    MuZero._check_turns(Taken, segment)
+    MuZero._check_turns(Taken, segment._replace(discount=torch.tensor([[-1.0, 0.0]])))
+    with pytest.raises(ConfigurationError, match="one may move twice"):
+        MuZero._check_turns(Taken, segment._replace(discount=torch.tensor([[-1.0, 1.0]])))

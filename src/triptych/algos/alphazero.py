@@ -50,7 +50,6 @@ class AlphaZero(Planner):
     Args:
         spec: of the environments, which must have rules.
         discount: γ.
-        unroll_steps: of the segments; the first position of each is learned from.
         n_step: moves after which the search's value stands for the outcome.
         num_blocks, num_channels: see `PolicyValueNetwork`.
         value_coef: weight of the value's squared error beside the policy's cross entropy.
@@ -63,7 +62,6 @@ class AlphaZero(Planner):
         spec: EnvSpec,
         *,
         discount: Fraction,
-        unroll_steps: Count,
         n_step: Annotated[int, Between(1, 255)],
         num_blocks: CountOrZero,
         num_channels: Count,
@@ -74,7 +72,7 @@ class AlphaZero(Planner):
         super().__init__(spec, **kwargs)
         assert spec.rules is not None
         self.rules = spec.rules
-        self.discount, self.unroll_steps, self.n_step, self.value_coef = discount, unroll_steps, n_step, value_coef
+        self.discount, self.n_step, self.value_coef = discount, n_step, value_coef
         self.largest_value = self.largest_reward = 1.0  # what the network's values, and so the game's outcomes, reach
         self.network = PolicyValueNetwork(spec, num_blocks, num_channels)
         self.average_network = WeightAverage(self.network, weight_average_decay)

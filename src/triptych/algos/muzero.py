@@ -125,6 +125,7 @@ class MuZero(Planner):
 
     def loss(self, minibatch: Minibatch[Segment]) -> LossOutput:
         segment, weight = minibatch
+        self._check_turns(segment)
         segment = self._augment(self._reanalyse(segment))
         target = n_step_returns(segment.reward, segment.discount, segment.value, self.n_step)  # [B, U + 1]
         reward = segment.reward[:, : self.unroll_steps]
@@ -215,6 +216,15 @@ class MuZero(Planner):
         value = scalar_of(value_logits, self.value_support)
         output = RecurrentOutput(reward, torch.full_like(reward, self.search_discount), policy_logits, value)
         return output, (features, *new_memory)
+
+    def _check_turns(self, segment: Segment) -> None:
+        """Raise `ConfigurationError` where one of two players has moved twice in a row: the search takes turns."""
+        is_followed_by_own = segment.is_step[:, :-1] & (segment.discount > 0)
+        if self.spec.num_players == 2 and is_followed_by_own.any():
+            raise ConfigurationError(
+                f"algo: MuZero searches as if players took turns, but in env={self.spec.name} one may move twice in a "
+                "row; choose algo=alphazero."
+            )
 
     @torch.no_grad()
     def _see(self, segment: Segment) -> Tensor:

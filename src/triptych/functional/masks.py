@@ -20,5 +20,5 @@ def legal_mean(values: Float[Tensor, "*batch A"], legal: Bool[Tensor, "*batch A"
 
 
 def legal_max(values: Float[Tensor, "*batch A"], legal: Bool[Tensor, "*batch A"] | None) -> Float[Tensor, ""]:
-    """Return the largest over the actions that are allowed, ``None`` for all; of magnitudes."""
+    """Return the largest of magnitudes over the actions that are allowed, ``None`` for all."""
     return values.max() if legal is None else torch.where(legal, values, 0.0).max()
