@@ -149,7 +149,8 @@ def test_who_cannot_plan_by_rules_is_told():
 def test_muzero_searches_against_an_opponent(game):
     spec = game.spec
     settings = SETTINGS | {
-        "unroll_steps": 1, "value_support_limit": 1.0, "num_value_bins": 21, "reward_support_limit": 1.0, "num_reward_bins": 11,
+        "unroll_steps": 1, "value_support_limit": 1.0, "num_value_bins": 21,
+        "reward_support_limit": 1.0, "num_reward_bins": 11,
         "representation": "nature", "reward_coef": 1.0, "num_observations": 1, "consistency_coef": 0.0,
         "value_prefix": False, "reanalyse_fraction": 0.0, "augmentation": False,
     }  # fmt: skip

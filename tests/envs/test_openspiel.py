@@ -232,3 +232,11 @@ def test_boards_that_are_not_square_have_no_eight_symmetries():
         OpenSpiel(num_envs=1, **CONNECT_FOUR | {"symmetries": "square"})
     with pytest.raises(ConfigurationError, match="is for boards"):
         OpenSpiel(num_envs=1, id="leduc_poker", symmetries="mirror")
+
+
+def test_perfect_play_that_cannot_be_found_is_told_at_the_start(monkeypatch):
+    with pytest.raises(ConfigurationError, match="for games without chance and secrets"):
+        OpenSpiel(num_envs=1, id="kuhn_poker", eval_opponent="perfect")
+    monkeypatch.setattr("triptych.envs.matches.MOST_POSITIONS", 100)
+    with pytest.raises(ConfigurationError, match="more than 100 positions"):
+        OpenSpiel(num_envs=1, eval_opponent="perfect", **HEX)

@@ -11,7 +11,7 @@ import numpy as np
 from triptych.types import ConfigurationError
 
 Opponent = Literal["self", "random", "search", "perfect"]
-MOST_POSITIONS = 1_000_000  # that are looked through for perfect play
+MOST_POSITIONS = 200_000  # that are looked through for perfect play
 
 
 class Match:

@@ -15,7 +15,7 @@ import numpy as np
 
 from triptych.envs.boards import draw_position
 from triptych.envs.exploitability import InformationStates
-from triptych.envs.matches import Match, Opponent
+from triptych.envs.matches import Match, Opponent, solver_of
 from triptych.envs.positions import OpenSpielRules, Position, load_game, make_parts
 from triptych.envs.symmetries import Group, make_symmetries
 from triptych.types import EnvSpec, NoPicture, Received, ReceivedInTurns
@@ -58,6 +58,8 @@ class OpenSpiel:
         parameters = dict(game_parameters or {}) | ({} if board_size is None else {"board_size": board_size})
         self.game, self.num_envs = load_game(id, parameters), num_envs
         self.opponent, self._eval_opponent, self._simulations = opponent, eval_opponent, opponent_simulations
+        if "perfect" in (opponent, eval_opponent):
+            solver_of(self.game).value(self.game.new_initial_state())  # told now where it cannot be found
         planes = None if player_planes is None else (int(player_planes[0]), int(player_planes[1]))
         self.parts = make_parts(self.game, planes is not None)
         self._position = Position(self.game, self.parts, planes)

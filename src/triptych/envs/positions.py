@@ -105,12 +105,12 @@ def make_parts(game: Any, has_player_planes: bool) -> ObservationParts:
 
 
 def _has_rules(game: Any) -> bool:
-    """Whether a position follows from the moves so far, which an observation has room for."""
+    """Whether a position follows from the moves so far, for which there is room, and outcomes are from -1 to 1."""
     pyspiel: Any = importlib.import_module("pyspiel")
     kind = game.get_type()
     is_open = kind.information == pyspiel.GameType.Information.PERFECT_INFORMATION
     is_certain = kind.chance_mode == pyspiel.GameType.ChanceMode.DETERMINISTIC
-    return is_open and is_certain and game.max_game_length() <= LONGEST_HISTORY
+    return is_open and is_certain and game.max_game_length() <= LONGEST_HISTORY and game.max_utility() <= 1
 
 
 class OpenSpielRules:
