@@ -31,7 +31,6 @@ from triptych.networks.average import WeightAverage
 from triptych.networks.policy_value_network import PolicyValueNetwork
 from triptych.planning import PolicyOutput, RecurrentOutput, RootOutput
 from triptych.types import (
-    EVALUATE,
     EXPLORE,
     ActorOutput,
     ConfigurationError,
@@ -121,10 +120,7 @@ class AlphaZero(Planner):
 
     def explain(self, observation: Tensor) -> Explanation:
         logits, value = self.average_network(observation)
-        output = self.plan(observation, self.num_simulations, EVALUATE, torch.Generator().manual_seed(0))  # of ties
-        found = output.search_tree.summary()
-        searched = {"visit_counts": found.visit_counts, "prior_probs": logits.softmax(-1), "search_value": found.value}
-        return Explanation(value, action_probs=output.action_weights, **searched)
+        return self.explain_search(observation, logits, value)
 
     def plan(
         self,

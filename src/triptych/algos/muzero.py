@@ -38,7 +38,6 @@ from triptych.functional.supports import compressed_two_hot, expand, make_suppor
 from triptych.networks.world_model import Projection, make_world_model
 from triptych.planning import PolicyOutput, RecurrentOutput, RootOutput
 from triptych.types import (
-    EVALUATE,
     EXPLORE,
     ActorOutput,
     ConfigurationError,
@@ -178,10 +177,7 @@ class MuZero(Planner):
 
     def explain(self, observation: Tensor) -> Explanation:
         prior, value = self.model.predict(self.model.represent(self.spec.see(observation)))
-        output = self.plan(observation, self.num_simulations, EVALUATE, torch.Generator().manual_seed(0))  # of ties
-        found = output.search_tree.summary()
-        searched = {"visit_counts": found.visit_counts, "prior_probs": prior.softmax(-1), "search_value": found.value}
-        return Explanation(scalar_of(value, self.value_support), action_probs=output.action_weights, **searched)
+        return self.explain_search(observation, prior, scalar_of(value, self.value_support))
 
     def plan(
         self,

@@ -14,7 +14,7 @@ from triptych.algos.base import Algorithm
 from triptych.functional.schedules import linear_schedule
 from triptych.planning import PolicyOutput, RootOutput, gumbel_muzero_policy, muzero_policy
 from triptych.planning.search import RecurrentFn
-from triptych.types import EVALUATE, EXPLORE, ConfigurationError, EnvSpec
+from triptych.types import EVALUATE, EXPLORE, ConfigurationError, EnvSpec, Explanation
 from triptych.types.bounds import AtLeast, Coefficient, Count, CountOrZero, Fraction
 
 WITHOUT_SEARCH = f"{EVALUATE}_without_search"
@@ -82,6 +82,14 @@ class Planner(Algorithm):
     ) -> PolicyOutput:
         """Search from every observation ``[B, ...]`` in one batch; chance comes from ``generator``, or the mode's."""
         raise NotImplementedError(f"{type(self).__name__} plans nothing")
+
+    def explain_search(self, observation: Tensor, prior_logits: Tensor, value: Tensor) -> Explanation:
+        """Search from ``[T, ...]`` as in evaluations, and say what was found beside the network's policy and value."""
+        output = self.plan(observation, self.num_simulations, EVALUATE, torch.Generator().manual_seed(0))  # of ties
+        found = output.search_tree.summary()
+        priors = prior_logits.softmax(dim=-1)
+        searched = {"visit_counts": found.visit_counts, "prior_probs": priors, "search_value": found.value}
+        return Explanation(value, action_probs=output.action_weights, **searched)
 
     def search_from(
         self,
