@@ -68,8 +68,9 @@ def test_a_planner_learns_catch_and_its_search_is_ahead_of_its_prior(tmp_path):
 @pytest.mark.learning
 def test_self_play_by_the_rules_learns_to_win(tmp_path):
     pytest.importorskip("pyspiel", reason="the game needs open_spiel")
-    arguments = ["env=tic_tac_toe", "total_frames=6000", "eval.period_frames=6000", "eval.num_envs=50"]
-    assert final_return(tmp_path / "run", "algo=alphazero", *arguments, "eval.final_episodes=100") >= 0.75  # chance: 0
+    budget = ["total_frames=6000", "eval.period_frames=6000", "eval.num_envs=50", "eval.final_episodes=100"]
+    arguments = ["algo=alphazero", "env=tic_tac_toe", "env.eval_opponent=random", *budget]
+    assert final_return(tmp_path / "run", *arguments) >= 0.75  # chance: 0
 
 
 CUE = ["env=gym", "eval.period_frames=100000", "eval.final_episodes=100"]
