@@ -23,6 +23,7 @@ from triptych.types.environments import (
 from triptych.types.errors import ConfigurationError, ExitCode, NoPicture, NotFinite, RunInterrupted
 from triptych.types.learning import (
     EmptyTurn,
+    FictitiousSample,
     LossOutput,
     Minibatch,
     ReplayBatch,
@@ -65,6 +66,7 @@ __all__ = [
     "Exploitable",
     "Extras",
     "FewStarts",
+    "FictitiousSample",
     "Game",
     "GameFactory",
     "GoalRule",
