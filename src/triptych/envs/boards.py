@@ -7,10 +7,29 @@ from typing import Any
 
 import numpy as np
 
+from triptych.types import ActionCells
+
 CELL = 48  # pixels
 BOARD, LINE = (214, 175, 112), (120, 90, 50)
 PIECES = ((20, 20, 20), (245, 245, 240))  # of the first and the second player
 INK, PAPER = (30, 30, 30), (250, 248, 240)
+
+
+def cells_of_actions(game: Any, player_planes: tuple[int, int] | None) -> ActionCells | None:
+    """Return where moves are on the picture of a board; a column into which pieces fall has its uppermost cell.
+
+    ``None`` where positions are drawn as text, or moves are no cells.
+    """
+    if player_planes is None or len(game.observation_tensor_shape()) != 3:
+        return None
+    _, rows, columns = game.observation_tensor_shape()
+    num_actions = game.num_distinct_actions()
+    if num_actions == columns:
+        return ActionCells(rows, columns, tuple((0, column) for column in range(columns)))
+    if num_actions not in (rows * columns, rows * columns + 1):  # the last one is a pass
+        return None
+    cells = [divmod(action, columns) for action in range(rows * columns)]
+    return ActionCells(rows, columns, (*cells, *[None] * (num_actions - len(cells))))
 
 
 def draw_position(
@@ -27,15 +46,11 @@ def draw_position(
     is_upside_down = game.num_distinct_actions() < first.size  # columns into which pieces fall: row 0 is the lowest
     if is_upside_down:
         first, second = first[::-1], second[::-1]
-    marked = None
-    if history:
-        rows, columns = first.shape
-        action = history[-1]
-        if is_upside_down and action < columns:
-            filled = np.flatnonzero((first | second)[:, action])
-            marked = (int(filled[0]), action) if len(filled) else None
-        elif not is_upside_down and action < rows * columns:
-            marked = divmod(action, columns)
+    actions = cells_of_actions(game, player_planes)
+    marked = actions.cells[history[-1]] if actions is not None and history else None
+    if marked is not None and is_upside_down:  # where the piece has fallen to
+        filled = np.flatnonzero((first | second)[:, marked[1]])
+        marked = (int(filled[0]), marked[1]) if len(filled) else None
     return draw_board(first, second, marked)
 
 
