@@ -249,12 +249,14 @@ def test_moves_are_cells_of_the_picture():
     assert cells(**TIC_TAC_TOE) == ActionCells(3, 3, tuple(divmod(cell, 3) for cell in range(9)))
     assert cells(**CONNECT_FOUR) == ActionCells(6, 7, tuple((0, column) for column in range(7)))
     found = cells(**GO)
-    assert (found.cells[7], found.cells[-1], len(found.cells)) == ((1, 2), None, 26)  # the pass is no cell
+    assert (found.cells[7], found.cells[-1], len(found.cells)) == ((3, 2), None, 26)  # c2; the pass is no cell
     assert cells(id="leduc_poker") is None
     assert cells(id="breakthrough", player_planes=[0, 1]) is None  # a move goes from one cell to another
 
 
-@pytest.mark.parametrize(("settings", "action", "cell"), [(TIC_TAC_TOE, 5, (1, 2)), (CONNECT_FOUR, 3, (5, 3))])
+@pytest.mark.parametrize(
+    ("settings", "action", "cell"), [(TIC_TAC_TOE, 5, (1, 2)), (CONNECT_FOUR, 3, (5, 3)), (GO, 7, (3, 2))]
+)
 def test_a_piece_is_drawn_where_the_move_was(settings, action, cell):
     game = OpenSpiel(num_envs=1, **settings)
     before, after = (frame for frame, _ in game.replay(0, [action]))
