@@ -189,6 +189,7 @@ class Watch:
             values=tree.node_values[0].numpy(),
             chosen_action=int(output.action[0]),
             action_weights=output.action_weights[0].numpy(),
+            action_names=self.spec.action_names,
         )
         draw_tree(path, picture, frame, f"{self.spec.name}, step {step}")
 
