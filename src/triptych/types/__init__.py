@@ -5,6 +5,7 @@ Shape letters, the same everywhere: ``B`` batch, ``T`` time, ``N`` environments,
 """
 
 from triptych.types.environments import (
+    ActionCells,
     BoardSymmetries,
     EnvSpec,
     Exploitable,
@@ -51,6 +52,7 @@ from triptych.types.randomness import Chance, chance_seed
 __all__ = [
     "EVALUATE",
     "EXPLORE",
+    "ActionCells",
     "Actions",
     "Actor",
     "ActorOutput",

@@ -74,6 +74,17 @@ class BoardSymmetries(NamedTuple):
     actions: np.ndarray  # [G, A] int64
 
 
+class ActionCells(NamedTuple):
+    """Where on a picture of a board its actions are: of each the row and the column of its cell, from the upper left.
+
+    ``None`` of an action that is no cell, such as a pass.
+    """
+
+    rows: int
+    columns: int
+    cells: tuple[tuple[int, int] | None, ...]  # [A]
+
+
 class Outcome(NamedTuple):
     """What came of B moves by the rules of a game."""
 
@@ -146,6 +157,7 @@ class EnvSpec:
         rules: of a game without chance and secrets, where they can be asked.
         symmetries: of a board, where it has any.
         goals: of an environment that shows a goal to reach; else ``None``.
+        action_cells: of an environment whose pictures are boards of nothing else; else ``None``.
     """
 
     name: str
@@ -198,6 +210,7 @@ class EnvSpec:
         return self.parts is not None and self.parts.num_masked > 0
 
     goals: GoalRule | None = field(default=None, compare=False, repr=False)
+    action_cells: ActionCells | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_image(self) -> bool:
