@@ -186,6 +186,8 @@ class EnvSpec:
     is_perfect_information: bool = True
     rules: Rules | None = field(default=None, compare=False, repr=False)
     symmetries: BoardSymmetries | None = field(default=None, compare=False, repr=False)
+    goals: GoalRule | None = field(default=None, compare=False, repr=False)
+    action_cells: ActionCells | None = field(default=None, compare=False, repr=False)
 
     @property
     def seen(self) -> EnvSpec:
@@ -208,9 +210,6 @@ class EnvSpec:
     def has_mask(self) -> bool:
         """Whether observations say which actions are allowed."""
         return self.parts is not None and self.parts.num_masked > 0
-
-    goals: GoalRule | None = field(default=None, compare=False, repr=False)
-    action_cells: ActionCells | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_image(self) -> bool:
