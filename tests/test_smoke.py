@@ -98,10 +98,11 @@ def test_every_protocol_runs_on_atari(protocol, tmp_path):
     assert found["human_normalized_score"] is not None
 
 
-def test_the_experiment_for_pong_runs(tmp_path):
+@pytest.mark.parametrize("experiment", [["experiment=pong_fast"], ["experiment=fast", "env=breakout"]])
+def test_the_quick_mixes_run(experiment, tmp_path):
     found = run(
         tmp_path / "run",
-        "experiment=pong_fast",
+        *experiment,
         "total_frames=1000",
         "algo.learning_starts_env_steps=100",
         "eval.final_episodes=1",

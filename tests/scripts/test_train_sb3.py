@@ -1,0 +1,53 @@
+"""What a peer's run is written as; training itself needs the peer's own environment."""
+
+import json
+
+import pytest
+
+from scripts import train_sb3
+from triptych.report.runs import read_run
+
+ARGUMENTS = ["--algo", "ppo", "--env", "ms_pacman", "--seed", "3", "--out", "peers"]
+
+
+@pytest.mark.parametrize(
+    ("game", "expected"), [("pong", "PongNoFrameskip-v4"), ("ms_pacman", "MsPacmanNoFrameskip-v4")]
+)
+def test_games_have_the_ids_of_the_peer(game, expected):
+    assert train_sb3.env_id(game) == expected
+
+
+def test_what_is_written_is_a_run_that_reports_read(tmp_path):
+    options = train_sb3.parse_arguments([*ARGUMENTS, "--minutes", "30"])
+    counters = {"frames": 4000, "env_steps": 1000, "updates": 5, "wall_time_s": 1800.0}
+    train_sb3.write_json(tmp_path / "summary.json", train_sb3.summarize(options, [300.0, 500.0]) | counters)
+    (tmp_path / "metrics.csv").write_text("frames,wall_time_s\n")
+    run = read_run(tmp_path)
+    assert (run.algo, run.env, run.protocol, run.seed) == ("sb3_ppo", "ms_pacman", "nature", 3)
+    assert (run.return_mean, run.frames, run.wall_time_s) == (400.0, 4000, 1800.0)
+    assert json.loads((tmp_path / "summary.json").read_text())["eval_return_std"] == 100.0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.csv", "summary.json"]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--minutes", "0"], "--minutes 0.0 is not allowed"),
+        (["--episodes", "-1"], "--episodes -1 is not allowed"),
+        (["--algo", "sac"], "invalid choice: 'sac'"),
+    ],
+)
+def test_bad_arguments_are_told(more, told, capsys):
+    with pytest.raises(SystemExit) as error:
+        train_sb3.parse_arguments([*ARGUMENTS, *more])
+    assert error.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_finished_run_is_left_as_it_is(tmp_path, capsys):
+    folder = tmp_path / "sb3_ppo-ms_pacman-nature-seed3"
+    folder.mkdir()
+    (folder / "summary.json").write_text("{}")
+    train_sb3.main([*ARGUMENTS[:-1], str(tmp_path)])
+    assert "is finished" in capsys.readouterr().out
+    assert (folder / "summary.json").read_text() == "{}"
