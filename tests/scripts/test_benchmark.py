@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+import time
 
 import pytest
 
@@ -26,6 +27,31 @@ def test_a_ratio_that_has_fallen_by_a_quarter_is_told(tmp_path):
     assert benchmark.fallen("update", {"update / primitives": 0.1}, earlier) == []  # not measured then
     (told,) = benchmark.fallen("search", {"search / model alone": 0.29}, earlier)
     assert told == "search / model alone is 0.290, less than 75% of 0.400"
+
+
+def test_what_each_part_of_an_update_adds():
+    scaling = importlib.import_module("benchmark_scaling")
+    assert scaling.differences({"forward": 2.0, "backward": 5.0, "step": 4.5}) == {
+        "forward": 2.0,
+        "backward": 3.0,
+        "step": -0.5,
+    }
+
+
+def test_processor_time_is_measured_per_call():
+    scaling = importlib.import_module("benchmark_scaling")
+    calls = []
+
+    def spin():
+        calls.append(None)
+        until = time.process_time() + 0.002
+        while time.process_time() < until:
+            pass
+
+    found = scaling.milliseconds({"spin": spin, "nothing": lambda: None}, repeats=3, least_s=0.02)
+    assert found["spin"] == pytest.approx(2.0, rel=0.5)
+    assert found["nothing"] < 0.1
+    assert len(calls) >= 3 * 5
 
 
 @pytest.mark.parametrize("text", ["", "[]", "5", '{"trainer": 1}', '{"trainer": {"ratios": {"a": "b"}}}'])
