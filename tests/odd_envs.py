@@ -221,6 +221,10 @@ class Knobs(Odd):
         return self.show(), reward, self.time >= self.num_steps, False, {}
 
 
+class Spoken(Odd):
+    action_space = Tuple((Discrete(2), Text(5)))
+
+
 class Nested(Odd):
     """Actions of every kind, a level deep; a step pays what can be read back of each of them."""
 
