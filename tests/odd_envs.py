@@ -57,6 +57,16 @@ class Multi(Odd):
     action_space = MultiDiscrete([2, 3])
 
 
+class MultiStart(Odd):
+    """Pays 1 where both choices are the last ones, which are numbered 2 and 5."""
+
+    action_space = MultiDiscrete([2, 3], start=[1, 3])
+
+    def pay(self, action):
+        assert self.action_space.contains(action)
+        return float(np.sum(action) == 7)
+
+
 class Binary(Odd):
     action_space = MultiBinary(3)
 

@@ -15,6 +15,8 @@ SPACES = [
     Dict(b=Tuple((Discrete(2), Box(0, 1, (1,), np.float32))), a=Dict(x=MultiBinary(3), y=Box(-5, 5, (), np.int64))),
     Tuple((Discrete(2), MultiDiscrete([3, 4]))),
     Tuple((Discrete(7, start=-3),)),
+    MultiDiscrete([2, 3], start=[5, -1]),
+    MultiDiscrete([4], start=[1]),
     Dict(a=Box(-1, 1, (2,), np.float32), b=Box(2, 3, (1,), np.float32)),
     Tuple((Discrete(2), Box(0, 1, (0,)))),
 ]

@@ -43,7 +43,7 @@ class FlatActions(gymnasium.ActionWrapper):
     part and get its type.
 
     Args:
-        env: whose actions are a Tuple or Dict of Discrete, MultiDiscrete, MultiBinary and Box.
+        env: whose actions are a Tuple or Dict of Discrete, MultiDiscrete, MultiBinary and Box, or one of these.
     """
 
     def __init__(self, env: gymnasium.Env) -> None:

@@ -200,7 +200,8 @@ class ActionRule(NamedTuple):
 def action_rule(space: gymnasium.Space, name: str) -> ActionRule:
     """Find the rule for the actions of one environment.
 
-    Those of a Tuple or Dict become flat rows (`triptych.envs.nested_actions`).
+    Those of a Tuple or Dict, and of a MultiDiscrete that does not begin at 0, become flat rows
+    (`triptych.envs.nested_actions`).
 
     Raises:
         ConfigurationError: no algorithm here has such actions.
@@ -213,21 +214,18 @@ def action_rule(space: gymnasium.Space, name: str) -> ActionRule:
                 "MultiDiscrete, MultiBinary and Box, and Tuple and Dict of them. Put a wrapper around it that makes "
                 "one of these, by env.wrappers."
             )
-    if isinstance(space, Tuple | Dict):
-        return _nested_rule(space, name)
+    if isinstance(space, Tuple | Dict) or (isinstance(space, MultiDiscrete) and np.any(space.start != 0)):
+        return _rule_of_rows(space, name)
     if isinstance(space, Discrete):
         return ActionRule({"num_actions": int(space.n)}, None, int(space.start))
     fields: dict[str, Any] = {"num_actions": None, "action_shape": tuple(space.shape or ())}
     if isinstance(space, Box):
         low, high = (tuple(float(x) for x in bound.ravel()) for bound in (space.low, space.high))
         return ActionRule(fields | {"action_low": low, "action_high": high}, space, 0)
-    assert isinstance(space, MultiDiscrete | MultiBinary)
-    if isinstance(space, MultiDiscrete) and np.any(space.start != 0):
-        raise ConfigurationError(f"env.id={name} numbers some of its actions from others than 0; wrap it.")
     return ActionRule(fields | {"action_sizes": sizes_of(space)}, None, 0)
 
 
-def _nested_rule(space: Tuple | Dict, name: str) -> ActionRule:
+def _rule_of_rows(space: gymnasium.Space, name: str) -> ActionRule:
     rows = flat_space(space)
     if not isinstance(rows, Box):
         return action_rule(rows, name)._replace(wrap=FlatActions)
