@@ -17,7 +17,7 @@ chosen = $(filter $(1)=% experiment=% +experiment=%,$(ARGS))
 MAIN_JOB = $(if $(call chosen,algo),,algo=dqn) $(if $(call chosen,env),,env=pong)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint types hooks lock
+.PHONY: help setup train test ratios lint types hooks lock
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ train: $(READY)  ## Train: python train.py algo=dqn env=pong $(ARGS)
 
 test: $(READY)  ## Run the whole test suite: pytest $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(PROCESSES) $(PYTEST_ARGS)
+
+ratios: $(READY)  ## Check that what Trainer, update and search add has not grown by much
+	$(BIN)/python scripts/benchmark.py --only trainer,update,search --env-steps 300 --repeats 5 \
+	    --warm-up-env-steps 200 --not-below docs/results/ratios.json
 
 lint: $(READY)  ## Check style with ruff
 	$(BIN)/ruff check .

@@ -1,7 +1,12 @@
-"""Measure collector, learner, whole training of DQN, PPO and A2C, and the Trainer's cost here, and print ratios.
+"""Measure collector, learner, whole training of DQN, PPO and A2C, and what Trainer, update and search add to the least
+work, here, and print ratios.
 
 python scripts/benchmark.py --out docs/results/benchmark.json --make-sb3-venv .venv-sb3
 python scripts/benchmark.py --only collector,learner
+python scripts/benchmark.py --only trainer,update,search --not-below docs/results/ratios.json
+
+The last one fails where a ratio is less than three quarters of the file's: times differ between machines and hours,
+ratios of what is measured in turns hardly do.
 
 What is compared is measured in turns (A B A B ...) in one call; ratios are of medians.
 """
@@ -30,6 +35,7 @@ from triptych.provenance.hardware import processor_name
 
 ROOT = Path(__file__).resolve().parents[1]
 DONE, FAILED = 0, 1  # exit codes
+LEAST_SHARE = 0.75  # of an earlier ratio, with --not-below
 VARIANTS = {"training": tuple(TRAININGS), "policies": tuple(POLICIES)}
 # What is measured beside them, with arguments of benchmark_sb3.py.
 SB3_VARIANTS = {
@@ -91,6 +97,10 @@ def ratios(part: str, rates: Rates) -> dict[str, float]:
         return {"samples/s at batch 128 / at batch 32": 4 * median["batch 128"] / median["batch 32"]}
     if part == "trainer":
         return {"Trainer / bare loop (target 0.95)": median["Trainer"] / median["bare loop"]}
+    if part == "update":
+        return {"update / primitives": median["update"] / median["primitives"]}
+    if part == "search":
+        return {"search / model alone": median["search"] / median["model alone"]}
     if not all(name in median for name in SB3_VARIANTS[part]):
         return {}
     if part == "policies":
@@ -101,6 +111,37 @@ def ratios(part: str, rates: Rates) -> dict[str, float]:
         f"{first} / fastest SB3 (target 2.5)": median[first] / fastest,
         f"{second} / fastest SB3 (target 4)": median[second] / fastest,
     }
+
+
+def read_ratios(path: Path) -> dict[str, dict[str, float]]:
+    """Read the ratios of each part from what an earlier call wrote.
+
+    Raises:
+        RuntimeError: the file is no such thing.
+    """
+    try:
+        found = json.loads(path.read_text())
+        ratios = {
+            part: {name: float(ratio) for name, ratio in found[part]["ratios"].items()}
+            for part in found
+            if part in PARTS
+        }
+        if not ratios:
+            raise ValueError("none of its parts is there")
+        return ratios
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RuntimeError(
+            f"--not-below {path} holds no ratios ({type(error).__name__}: {error}); write it anew with --out."
+        ) from error
+
+
+def fallen(part: str, now: dict[str, float], earlier: dict[str, dict[str, float]]) -> list[str]:
+    """Say of each ratio that is too far below the earlier one what it was and is."""
+    return [
+        f"{name} is {now[name]:.3f}, less than {LEAST_SHARE:.0%} of {ratio:.3f}"
+        for name, ratio in earlier.get(part, {}).items()
+        if name in now and now[name] < LEAST_SHARE * ratio
+    ]
 
 
 def make_sb3_venv(directory: Path) -> str:
@@ -150,6 +191,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--env-steps", type=int, default=8000, help="of one measurement, warm-up excluded")
     parser.add_argument("--warm-up-env-steps", type=int, default=2000, help="of learning, before the clock starts")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write everything as JSON")
+    parser.add_argument("--not-below", type=Path, metavar="FILE", help="fail where a ratio has fallen by a quarter")
     parser.add_argument("--sb3-python", metavar="PATH", help="an interpreter that has Stable-Baselines3")
     parser.add_argument("--make-sb3-venv", type=Path, metavar="DIR", help="make such an environment; use it")
     options = parser.parse_args(arguments)
@@ -169,7 +211,9 @@ def main(arguments: list[str]) -> int:
     """Measure what was asked for and return the exit code."""
     options = parse_arguments(arguments)
     found: dict[str, Any] = describe_machine() | {"env_steps": options.env_steps, "repeats": options.repeats}
+    failures: list[str] = []
     try:
+        earlier = {} if options.not_below is None else read_ratios(options.not_below)
         if options.make_sb3_venv is not None:
             options.sb3_python = make_sb3_venv(options.make_sb3_venv)
         if options.sb3_python is None and not VARIANTS.keys().isdisjoint(options.parts):
@@ -183,6 +227,7 @@ def main(arguments: list[str]) -> int:
             compared = ratios(part, rates)
             found[part] = {"rates": rates, "ratios": compared}
             print_part(part, rates, compared)
+            failures += fallen(part, compared, earlier)
             if options.out is not None:
                 write_text(options.out, json.dumps(found, indent=2) + "\n")
     except (RuntimeError, subprocess.CalledProcessError, OSError) as error:
@@ -190,7 +235,9 @@ def main(arguments: list[str]) -> int:
         return FAILED
     if options.out is not None:
         print(f"Written to {options.out}.")
-    return DONE
+    for failure in failures:
+        print(f"error: {failure}; if that is meant, write {options.not_below} anew.", file=sys.stderr)
+    return FAILED if failures else DONE
 
 
 if __name__ == "__main__":

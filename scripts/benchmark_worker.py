@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 # As train.py does, before torch starts its threads.
 os.environ.setdefault("GOMP_SPINCOUNT", "100000")
@@ -31,10 +32,11 @@ from triptych.collect.collector import Collector
 from triptych.command.compose import compose_config, register_options
 from triptych.data.replay import ReplayDataModule
 from triptych.functional.gradients import clip_gradients
+from triptych.planning import RecurrentOutput, RootOutput, gumbel_muzero_policy
 from triptych.types import Minibatch, Transition
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("collector", "learner", "training", "policies", "trainer")
+PARTS = ("collector", "learner", "training", "policies", "trainer", "update", "search")
 LEARNING_STARTS, CAPACITY = 1000, 20_000  # env steps
 SETTINGS = (
     "env=pong",
@@ -101,6 +103,15 @@ def update(experiment: Experiment, optimizer: torch.optim.Optimizer, minibatch: 
         module.record(loss=output.loss, grad_norm=grad_norm, **output.metrics)
 
 
+def make_minibatch(experiment: Experiment, batch_size: int) -> Minibatch:
+    """Draw transitions of noise, on the device."""
+    device, spec = experiment.trainer.strategy.root_device, experiment.spec
+    first, second = torch.randint(0, 256, (2, batch_size, *spec.observation_shape), dtype=torch.uint8, device=device)
+    action = torch.randint(0, spec.num_actions or 1, (batch_size,), device=device)
+    ones = torch.ones(batch_size, device=device)
+    return Minibatch(Transition(first, action, ones, 0.99 * ones, second), ones)
+
+
 def measure_collector(options: argparse.Namespace, run_dir: Path) -> Rates:
     """Measure env steps per second of 16 environments: with random actions, with the network acting."""
     experiment = make_experiment(run_dir, *DQN)
@@ -138,17 +149,9 @@ def measure_collector(options: argparse.Namespace, run_dir: Path) -> Rates:
 def measure_learner(options: argparse.Namespace, run_dir: Path) -> Rates:
     """Measure updates per second on fixed data at two batch sizes."""
     experiment = make_experiment(run_dir, *DQN)
-    device, spec = experiment.trainer.strategy.root_device, experiment.spec
+    device = experiment.trainer.strategy.root_device
     optimizer = experiment.module.to(device).train().configure_optimizers()
     num_updates = max(options.env_steps // 40, 1)
-
-    def make_minibatch(batch_size: int) -> Minibatch:
-        first, second = torch.randint(
-            0, 256, (2, batch_size, *spec.observation_shape), dtype=torch.uint8, device=device
-        )
-        action = torch.randint(0, spec.num_actions or 1, (batch_size,), device=device)
-        ones = torch.ones(batch_size, device=device)
-        return Minibatch(Transition(first, action, ones, 0.99 * ones, second), ones)
 
     def learn(minibatch: Minibatch, count: int) -> float:
         started = time.perf_counter()
@@ -158,7 +161,7 @@ def measure_learner(options: argparse.Namespace, run_dir: Path) -> Rates:
             torch.cuda.synchronize()
         return count / (time.perf_counter() - started)
 
-    minibatches = {f"batch {size}": make_minibatch(size) for size in (32, 128)}
+    minibatches = {f"batch {size}": make_minibatch(experiment, size) for size in (32, 128)}
     for minibatch in minibatches.values():
         learn(minibatch, min(10, num_updates))
     return interleave(
@@ -199,6 +202,76 @@ def measure_trainer(options: argparse.Namespace, run_dir: Path) -> Rates:
     return {"Trainer": stopwatch.env_steps_per_second, "bare loop": bare}
 
 
+def measure_update(options: argparse.Namespace, run_dir: Path) -> Rates:
+    """Measure updates per second at batch 32: as they are, and only what no update can do without.
+
+    That is a forward pass of both networks, a backward pass of one, and Adam's step.
+    """
+    experiment = make_experiment(run_dir, *DQN)
+    device = experiment.trainer.strategy.root_device
+    module: Any = experiment.module.to(device).train()
+    optimizer = module.configure_optimizers()
+    minibatch = make_minibatch(experiment, 32)
+    observation, _, _, _, next_observation = minibatch.sample
+
+    def primitives() -> None:
+        with autocast(experiment):
+            with torch.no_grad():
+                module.target_network(next_observation)
+            q_values = module.online_network(observation)
+            optimizer.zero_grad()
+            q_values.sum().backward()
+            optimizer.step()
+
+    def rate(work: Callable[[], None]) -> float:
+        count, started = max(options.env_steps // 8, 1), time.perf_counter()
+        for _ in range(count):
+            work()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return count / (time.perf_counter() - started)
+
+    updated = partial(update, experiment, optimizer, minibatch)
+    works: dict[str, Callable[[], None]] = {"update": updated, "primitives": primitives}
+    for work in works.values():
+        work()
+    return interleave({name: partial(rate, work) for name, work in works.items()}, options.repeats)
+
+
+def measure_search(options: argparse.Namespace, run_dir: Path) -> Rates:
+    """Measure searches per second of 16 roots, 32 simulations each, and only their calls of the model."""
+    num_roots, num_actions, num_simulations = 16, 18, 32
+    model = torch.nn.Sequential(torch.nn.Linear(256, 256), torch.nn.ReLU(), torch.nn.Linear(256, num_actions + 2))
+    prior_logits, embedding = torch.randn(num_roots, num_actions), torch.randn(num_roots, 256)
+    discount = torch.full((num_roots,), 0.99)
+
+    def recurrent_fn(action: torch.Tensor, embedding: torch.Tensor) -> tuple[RecurrentOutput, torch.Tensor]:
+        output = model(embedding)
+        return RecurrentOutput(output[:, 0], discount, output[:, 2:], output[:, 1]), embedding
+
+    @torch.no_grad()
+    def search() -> None:
+        root = RootOutput(prior_logits, torch.zeros(num_roots), embedding)
+        gumbel_muzero_policy(root, recurrent_fn, num_simulations)
+
+    @torch.no_grad()
+    def model_alone() -> None:
+        action = torch.zeros(num_roots, dtype=torch.int64)
+        for _ in range(num_simulations):
+            recurrent_fn(action, embedding)
+
+    def rate(work: Callable[[], None]) -> float:
+        count, started = max(options.env_steps // 20, 1), time.perf_counter()
+        for _ in range(count):
+            work()
+        return count / (time.perf_counter() - started)
+
+    works = {"search": search, "model alone": model_alone}
+    for work in works.values():  # the first call compiles
+        work()
+    return interleave({name: partial(rate, work) for name, work in works.items()}, options.repeats)
+
+
 def interleave(measurements: Mapping[str, Callable[[], float]], repeats: int) -> Rates:
     """Take each measurement in turn, so many times."""
     rates: Rates = {name: [] for name in measurements}
@@ -214,6 +287,8 @@ WORKERS = {
     "training": measure_training,
     "policies": measure_training,
     "trainer": measure_trainer,
+    "update": measure_update,
+    "search": measure_search,
 }
 
 

@@ -87,6 +87,15 @@ def test_self_play_by_the_rules_learns_to_win(tmp_path):
     assert final_return(tmp_path / "run", *arguments) >= 0.75  # chance: 0
 
 
+@pytest.mark.learning
+def test_fictitious_self_play_comes_nearer_to_an_equilibrium(tmp_path):
+    pytest.importorskip("pyspiel", reason="the game needs open_spiel")
+    often = ["env.num_envs=64", "algo.env_steps_per_update=16", "algo.weight_average_decay=0.99"]
+    final_return(tmp_path / "run", "algo=nfsp", "env=kuhn_poker", "total_frames=20000", *often)
+    found = [float(row["eval/nash_conv"]) for row in rows(tmp_path / "run") if row["eval/nash_conv"]]
+    assert found[-1] <= 0.5  # uniform play: 11 / 12
+
+
 CUE = ["env=gym", "eval.period_frames=100000", "eval.final_episodes=100"]
 QUICK_POLICY = ["algo.learning_rate=1e-3", "algo.learning_rate_decay_env_steps=null", "algo.rollout_length=32"]
 

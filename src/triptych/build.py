@@ -111,9 +111,23 @@ def build(
     checkpoint = RunCheckpoint(run_dir / "checkpoints", **plain(cfg.checkpoint))
     solved_return = spec.solved_return if cfg.stop_when_solved else None
     phases = Phases(write_line, is_shown=cfg.callbacks.progress)
-    finish = Finish(data.clock.total_frames, solved_return, data.evaluator.confirm, write_line, phase=phases.phase)
+    finish = Finish(
+        data.clock.total_frames,
+        solved_return,
+        data.evaluator.confirm,
+        write_line,
+        phase=phases.phase,
+        total_minutes=cfg.get("total_minutes"),
+        wall_time_s=lambda: metrics.wall_time_s,
+    )
     interrupt = Interrupt()
-    progress = Progress(metrics, phases, write_line=write_line, is_shown=cfg.callbacks.progress)
+    progress = Progress(
+        metrics,
+        phases,
+        write_line=write_line,
+        is_shown=cfg.callbacks.progress,
+        total_minutes=cfg.get("total_minutes"),
+    )
     others_cores = len(os.sched_getaffinity(0)) * (num_runs - 1) // num_runs
     is_one = ranks.size() == 1  # with another number of threads one of several would learn other digits
     is_fixed = cfg.trainer.num_threads != "auto" or not is_one

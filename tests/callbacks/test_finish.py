@@ -34,6 +34,19 @@ def test_a_run_ends_when_it_is_solved_used_up_or_stopped_by_another_callback(epo
     assert finish.stop_reason == stop_reason
 
 
+def test_a_run_ends_when_its_minutes_are_used_up():
+    seconds = iter([59.0, 60.0])
+    finish = Finish(total_frames=100, solved_return=None, total_minutes=1.0, wall_time_s=lambda: next(seconds))
+    data = SimpleNamespace(clock=SimpleNamespace(is_finished=False))
+    trainer = SimpleNamespace(callback_metrics={}, datamodule=data, should_stop=False)
+    finish.on_train_batch_end(trainer, None)
+    assert not trainer.should_stop
+    finish.on_train_batch_end(trainer, None)
+    assert trainer.should_stop
+    finish.on_train_end(trainer, None)
+    assert finish.stop_reason == "total_minutes"
+
+
 class Module:
     """Keeps in which order it was asked to evaluate and to train."""
 

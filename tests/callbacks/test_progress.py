@@ -105,6 +105,13 @@ def test_the_time_left_follows_the_recent_rate_and_counts_evaluations(monkeypatc
     assert "80 frames/s" in run.line
 
 
+def test_the_time_left_is_no_longer_than_the_run_may_take(monkeypatch):
+    run = Run(monkeypatch, fill_turns=0)
+    run.progress.total_minutes, run.progress.metrics.wall_time_s = 10, 9 * 60
+    run.play(100)
+    assert "about 60 s left" in run.line
+
+
 def test_a_slow_turn_is_measured_by_its_updates(monkeypatch):
     run = Run(monkeypatch, seconds_per_turn=200.0, fill_turns=1)
     run.play()

@@ -10,7 +10,7 @@ from triptych.collect.evaluation import play_episodes
 from triptych.collect.random_play import RandomActor
 from triptych.envs.openspiel import OpenSpiel
 from triptych.envs.positions import load_game
-from triptych.types import ConfigurationError
+from triptych.types import ActionCells, ConfigurationError
 
 pyspiel = pytest.importorskip("pyspiel")
 
@@ -240,3 +240,27 @@ def test_perfect_play_that_cannot_be_found_is_told_at_the_start(monkeypatch):
     monkeypatch.setattr("triptych.envs.matches.MOST_POSITIONS", 100)
     with pytest.raises(ConfigurationError, match="more than 100 positions"):
         OpenSpiel(num_envs=1, eval_opponent="perfect", **HEX)
+
+
+def test_moves_are_cells_of_the_picture():
+    def cells(**settings):
+        return OpenSpiel(num_envs=1, **settings).spec.action_cells
+
+    assert cells(**TIC_TAC_TOE) == ActionCells(3, 3, tuple(divmod(cell, 3) for cell in range(9)))
+    assert cells(**CONNECT_FOUR) == ActionCells(6, 7, tuple((0, column) for column in range(7)))
+    found = cells(**GO)
+    assert (found.cells[7], found.cells[-1], len(found.cells)) == ((3, 2), None, 26)  # c2; the pass is no cell
+    assert cells(id="leduc_poker") is None
+    assert cells(id="breakthrough", player_planes=[0, 1]) is None  # a move goes from one cell to another
+
+
+@pytest.mark.parametrize(
+    ("settings", "action", "cell"), [(TIC_TAC_TOE, 5, (1, 2)), (CONNECT_FOUR, 3, (5, 3)), (GO, 7, (3, 2))]
+)
+def test_a_piece_is_drawn_where_the_move_was(settings, action, cell):
+    game = OpenSpiel(num_envs=1, **settings)
+    before, after = (frame for frame, _ in game.replay(0, [action]))
+    rows, columns = np.nonzero((before != after).any(axis=-1))
+    height, width = (size // count for size, count in zip(before.shape, game.spec.action_cells[:2], strict=False))
+    assert {*(rows // height).tolist()} == {cell[0]}
+    assert {*(columns // width).tolist()} == {cell[1]}

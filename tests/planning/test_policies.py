@@ -100,6 +100,10 @@ def test_the_golden_cases_cover_the_settings():
     assert {case["qtransform"][0] for case in cases} == set(reference.QTRANSFORMS)
     assert {1, 200} <= {case["num_simulations"] for case in cases}
     assert {0.0, -1.0, 0.97} <= {discount for case in cases for row in case["discount"] for discount in row}
+    masked_for_two = [
+        case for case in cases if case["invalid_actions"] and any(-1.0 in row for row in case["discount"])
+    ]
+    assert {case["policy"] for case in masked_for_two} == set(POLICIES)
     assert any("max_depth" in case["keywords"] for case in cases)
     assert any(len({sum(row) for row in case["invalid_actions"]}) > 1 for case in cases if case["invalid_actions"])
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import reference_window
-from triptych.replay.accumulator import NStepAccumulator
+from triptych.replay.accumulator import NStepAccumulator, OwnTurnAccumulator
 
 
 def random_stream(seed, num_steps=60, num_envs=4):
@@ -101,3 +101,73 @@ def test_reset_forgets_open_windows():
     assert sizes == [0, 0]
     windows = accumulator.add(np.array([1.0], np.float32), never, never)
     assert windows.reward.tolist() == [1.75]
+
+
+def random_games(seed, num_steps=80, num_envs=4):
+    reward, is_terminal, is_last = random_stream(seed, num_steps, num_envs)
+    rng = np.random.default_rng(seed + 100)
+    return reward, is_terminal, is_last, (rng.random((num_steps, num_envs)) < 0.7) & ~is_last
+
+
+def own_window(reward, is_terminal, is_last, passes, movers, start, discount):
+    """Compute the window of whoever moves at step ``start`` of one game; ``None`` while it is open, or for nobody."""
+    total = 0.0
+    for step in range(start, len(reward)):
+        total += reward[step] if movers[step] == movers[start] else -reward[step]
+        if is_terminal[step]:
+            return step + 1 - start, total, 0.0
+        next_mover = 1 - movers[step] if passes[step] else movers[step]
+        if next_mover == movers[start]:
+            return step + 1 - start, total, discount
+        if is_last[step]:
+            return None
+    return None
+
+
+def movers_of(is_last, passes):
+    mover, movers = 0, []
+    for last, turn_passes in zip(is_last, passes, strict=True):
+        movers.append(mover)
+        mover = 0 if last else 1 - mover if turn_passes else mover
+    return movers
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_windows_of_own_turns_equal_the_definition(seed):
+    reward, is_terminal, is_last, passes = random_games(seed)
+    accumulator, closed, expected = OwnTurnAccumulator(4, 0.9, longest=255), {}, {}
+    for step in range(len(reward)):
+        windows = accumulator.add(reward[step], is_terminal[step], is_last[step], passes[step])
+        for env_index, num_steps, total, factor in zip(*windows, strict=True):
+            assert (env_index, step + 1 - num_steps) not in closed
+            closed[int(env_index), step + 1 - int(num_steps)] = (int(num_steps), float(total), float(factor))
+    for env_index in range(4):
+        columns = [array[:, env_index].tolist() for array in (reward, is_terminal, is_last, passes)]
+        for start in range(len(reward)):
+            window = own_window(*columns, movers_of(*columns[2:]), start, 0.9)
+            if window is not None:
+                expected[env_index, start] = pytest.approx(window, abs=1e-5)
+    assert any(num_steps > 2 for num_steps, _, _ in closed.values())
+    assert closed == expected
+
+
+def test_a_window_of_own_turns_by_hand():
+    accumulator, no, yes = OwnTurnAccumulator(1, 0.5, longest=2), np.array([False]), np.array([True])
+    assert len(accumulator.add(np.array([1.0]), no, no, yes).reward) == 0  # the first player wins 1
+    (window,) = zip(*accumulator.add(np.array([4.0]), no, no, yes), strict=True)  # the second 4, and it is 0's turn
+    assert window == (0, 2, -3.0, 0.5)
+    (window,) = zip(*accumulator.add(np.array([2.0]), no, no, no), strict=True)  # the first wins 2 and moves again
+    assert window == (0, 1, 2.0, 0.5)
+    closed = accumulator.add(np.array([8.0]), yes, yes, no)  # the second player's has grown to 3 steps: too long
+    assert [array.tolist() for array in closed] == [[0], [1], [8.0], [0.0]]
+
+
+def test_open_windows_of_own_turns_are_saved():
+    reward, is_terminal, is_last, passes = random_games(seed=7)
+    one, other = OwnTurnAccumulator(4, 0.9, longest=9), OwnTurnAccumulator(4, 0.9, longest=9)
+    for step in range(40):
+        one.add(reward[step], is_terminal[step], is_last[step], passes[step])
+    other.load_state_dict(one.state_dict())
+    for step in range(40, 80):
+        pair = [both.add(reward[step], is_terminal[step], is_last[step], passes[step]) for both in (one, other)]
+        assert all(np.array_equal(a, b) for a, b in zip(*pair, strict=True))

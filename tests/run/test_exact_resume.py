@@ -62,6 +62,8 @@ RUNS = {
     "dqn, two players": ["algo=dqn", "env=tic_tac_toe", *PERIODS, *LATE, "algo.n_step=3", "total_frames=600"],
     "ppo, poker": ["algo=ppo", "env=leduc_poker", *PERIODS, "env.num_envs=4", "algo.rollout_length=16",
                    "algo.num_minibatches=4", "algo.weight_average_decay=0.9", "total_frames=1000"],
+    "nfsp": ["algo=nfsp", "env=leduc_poker", *PERIODS, *LATE, "env.num_envs=4", "algo.replay.reservoir_capacity=60",
+             "algo.batch_size=16", "algo.env_steps_per_update=4", "algo.anticipatory=0.5", "total_frames=1000"],
     "doom": ["algo=ppo", "env=vizdoom_basic", *PERIODS, "env.num_envs=2", "env.make_kwargs.image_size=[36,36]",
              "algo.rollout_length=32", "algo.num_minibatches=4", "eval.episodes=1", "total_frames=1000"],
     "pong": ["algo=dqn", *PONG, *PONG_PERIODS, *PONG_REPLAY],

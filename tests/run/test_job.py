@@ -466,6 +466,33 @@ def test_a_solved_run_stops_and_goes_on_only_when_asked(tmp_path):
     assert summary(folder)["frames"] >= 3000
 
 
+def test_a_run_ends_by_the_clock_and_goes_on_when_it_is_given_more(tmp_path):
+    folder = tmp_path / "run"
+    endless = [*TINY, "total_frames=1_000_000", "eval.period_frames=1_000_000", f"run_dir={folder}"]
+    assert train(*endless, "total_minutes=0.01").returncode == 0
+    first = summary(folder)
+    assert (first["status"], first["stop_reason"]) == ("finished", "total_minutes")
+    assert 0.6 <= first["wall_time_s"] < 60
+    assert first["eval_returns"]
+    assert rows(folder)[-1]["eval/return_mean"]
+    again = train(*endless, "total_minutes=0.01").stdout
+    assert "is finished" in again
+    assert "A larger total_minutes goes on" in again
+    assert train(*endless, f"total_minutes={first['wall_time_s'] / 60 + 0.01}").returncode == 0
+    assert summary(folder)["frames"] > first["frames"]
+    more = [*TINY, f"total_frames={summary(folder)['frames'] + 1000}", f"run_dir={folder}"]
+    assert train(*more).returncode == 0
+    assert summary(folder)["stop_reason"] == "total_frames"
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "soon", "nan"])
+def test_minutes_are_a_number_above_0(tmp_path, minutes):
+    result = train(*TINY, f"total_minutes={minutes}", f"run_dir={tmp_path / 'run'}")
+    assert result.returncode == 2
+    assert f"total_minutes={minutes}" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 @pytest.mark.parametrize("has_checkpoints", [True, False])
 def test_another_run_in_the_same_folder_is_refused(finished, tmp_path, has_checkpoints):
     folder = copy_of(finished, tmp_path)

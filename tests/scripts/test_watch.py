@@ -61,6 +61,21 @@ def test_a_game_that_has_no_pictures_is_told_in_a_sentence(planner, tmp_path):
     assert result.stderr == "error: Catch-v0 cannot be drawn here: ConnectionError: there is no display\n"
 
 
+def test_a_game_for_two_is_watched_on_its_board(tmp_path):
+    pytest.importorskip("pyspiel")
+    small = ["algo.num_simulations=4", "algo.num_blocks=1", "algo.num_channels=8", "env.eval_opponent=random"]
+    result = train("algo=alphazero", "env=tic_tac_toe", "debug=tiny", *TINY, *small, f"run_dir={tmp_path / 'run'}")
+    assert result.returncode == 0, result.stderr
+    result = call(watch.main, "scripts/watch.py", tmp_path / "run")
+    assert result.returncode == 0, result.stderr
+    assert "tic_tac_toe, game 0: alphazero plays both sides with" in result.stdout
+    assert "of who moved first in" in result.stdout
+    data = data_of((tmp_path / "run" / "watch" / "episode-0.html").read_text())
+    assert (data["board"]["rows"], data["board"]["columns"]) == (3, 3)
+    assert data["bars"][0]["name"] == "share of visits"
+    assert data["actions"][4] == "(1,1)"
+
+
 def test_evaluation_tells_what_the_search_is_worth(planner):
     result = call(evaluate.main, "scripts/evaluate.py", planner, "--episodes", 4)
     assert result.returncode == 0, result.stderr

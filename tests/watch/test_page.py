@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from PIL import Image
 
 from triptych.collect.recording import Recording
-from triptych.types import Actions, EnvSpec, Episode, Explanation
+from triptych.types import ActionCells, Actions, EnvSpec, Episode, Explanation
 from triptych.watch.board import Board
 from triptych.watch.gif import MAX_NBYTES, stretch_of, write_gif
 from triptych.watch.page import MAX_FRAME_NBYTES, MAX_SHEETS, Frames, Game, html_page, steps_of_sheets
@@ -57,6 +58,43 @@ def test_the_data_are_those_of_the_game():
     assert data["liveSeconds"] is None
     q_values = game.thoughts.said.q_values
     np.testing.assert_allclose(data["bars"][0]["numbers"], q_values, rtol=1e-3)
+
+
+BOARD_SPEC = replace(SPEC, action_cells=ActionCells(1, 2, ((0, 0), (0, 1), None)), num_players=2)
+
+
+def test_a_board_is_told_with_the_cells_of_its_actions():
+    game = make_game(spec=BOARD_SPEC, visit_counts=torch.ones(LENGTH, 3))
+    data = data_of(html_page(game, frames_of(game)))
+    assert data["board"] == {"rows": 1, "columns": 2, "cells": [[0, 0], [0, 1], None]}
+    assert data["isForTwo"]
+    other = data_of(html_page(make_game(), frames_of(make_game())))
+    assert other["board"] is None
+    assert not other["isForTwo"]
+
+
+def test_a_video_has_shares_in_the_cells_of_a_board():
+    shares = torch.tensor([[3.0, 1.0, 2.0]]).repeat(LENGTH, 1)
+    game = make_game(spec=BOARD_SPEC, visit_counts=shares)
+    frame = np.full((40, 80, 3), 200, np.uint8)
+    bare = Board(SPEC, game.recording, game.thoughts, "title").draw(frame, 0)
+    board = Board(BOARD_SPEC, game.recording, game.thoughts, "title")
+    changed = (board.draw(frame, 0) != bare).any(axis=-1)
+    left, right = changed[:160, :165], changed[:160, 165:320]
+    assert left.sum() > right.sum() > 0
+    assert not changed[:, 330:].any()
+    assert (board.draw(frame, LENGTH)[20, 20] == 200).all()  # at the end nobody chooses
+
+
+def test_of_many_actions_a_video_has_bars_for_the_largest():
+    spec = replace(SPEC, num_actions=30)
+    visits = torch.zeros(LENGTH, 30)
+    visits[:, [7, 25]] = torch.tensor([1.0, 2.0])
+    game = make_game(spec=spec, visit_counts=visits)
+    board = Board(spec, game.recording, game.thoughts, "title")
+    assert board._shown(0)[:2] == [25, 7]
+    assert len(board._shown(0)) == 10
+    board.draw(np.zeros((80, 80, 3), np.uint8), 0)
 
 
 def test_a_distribution_is_packed_as_bytes():

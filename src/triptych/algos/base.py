@@ -124,7 +124,7 @@ class Algorithm(pl.LightningModule):
         if spec.has_mask and not cls.respects_masks:
             raise ConfigurationError(
                 f"algo: {cls.__name__} does not leave out actions that are not allowed, as env={spec.name} says of "
-                "some; choose algo=dqn, pqn, reinforce, a2c, ppo, muzero or alphazero."
+                "some; choose algo=dqn, pqn, reinforce, a2c, ppo, nfsp, muzero or alphazero."
             )
 
     def begin_episodes(self, is_first: Tensor, mode: str = EXPLORE) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from triptych import ranks
+
 
 class Finish(pl.Callback):
-    """Stops when the frames are used up, or when the game is solved; another callback may stop a run too.
+    """Stops when frames or minutes are used up, or the game is solved; another callback may stop a run too.
 
     One mean over few games is noisy, and the best of many is a lucky one. So an evaluation that reaches the solved
     return is confirmed on games of its own before it counts.
@@ -22,9 +24,12 @@ class Finish(pl.Callback):
         write_line: where a line about a confirmation goes.
         monitor: the metric compared with it.
         phase: makes the context of what takes long, from a word for it.
+        total_minutes: of training and its evaluations, after which a run is evaluated once more and ends; ``None`` does
+            not look at the clock.
+        wall_time_s: how many seconds the run has taken, earlier stretches of it included.
 
     Attributes:
-        stop_reason: ``solved``, ``total_frames``, or ``callback`` where another one asked for the end.
+        stop_reason: ``solved``, ``total_frames``, ``total_minutes``, or ``callback`` where another asked for the end.
     """
 
     def __init__(
@@ -35,16 +40,25 @@ class Finish(pl.Callback):
         write_line: Callable[[str], None] = print,
         monitor: str = "eval/return_mean",
         phase: Callable[[str], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
+        total_minutes: float | None = None,
+        wall_time_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.total_frames, self.solved_return, self.monitor = total_frames, solved_return, monitor
         self.confirm, self.write_line = confirm, write_line
         self.phase = phase
-        self.is_solved = False
+        self.total_minutes, self.wall_time_s = total_minutes, wall_time_s
+        self.is_solved = self.is_late = False
         self.stop_reason = "total_frames"
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if self.is_solved:  # a continued run that was stopped after it was solved
             trainer.should_stop = True
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        if self.total_minutes is not None:
+            limit_s = 60 * self.total_minutes
+            self.is_late = ranks.from_first(lambda: self.wall_time_s() >= limit_s)
+            trainer.should_stop = trainer.should_stop or self.is_late
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         value = trainer.callback_metrics.get(self.monitor)
@@ -67,8 +81,12 @@ class Finish(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         # The final evaluation turns the counters back to the best checkpoint's.
-        is_stopped = not trainer.datamodule.clock.is_finished
-        self.stop_reason = "solved" if self.is_solved else "callback" if is_stopped else "total_frames"
+        if self.is_solved:
+            self.stop_reason = "solved"
+        elif trainer.datamodule.clock.is_finished:
+            self.stop_reason = "total_frames"
+        else:
+            self.stop_reason = "total_minutes" if self.is_late else "callback"
 
     def state_dict(self) -> dict[str, Any]:
         return {"is_solved": self.is_solved, "total_frames": self.total_frames}

@@ -41,6 +41,7 @@ class Progress(pl.Callback):
         phases: which show what is being done.
         write_line: where lines go.
         is_shown: show anything at all.
+        total_minutes: after which the run ends at the latest.
     """
 
     def __init__(
@@ -49,8 +50,10 @@ class Progress(pl.Callback):
         phases: Phases | None = None,
         write_line: Callable[[str], None] = print,
         is_shown: bool = True,
+        total_minutes: float | None = None,
     ) -> None:
         self.metrics, self.write_line, self.is_shown = metrics, write_line, is_shown
+        self.total_minutes = total_minutes
         self.phases = phases or Phases(write_line, is_shown)
         self.pace = Pace()
         self._row: dict[str, float] = {}
@@ -148,9 +151,11 @@ class Progress(pl.Callback):
         if rate is None or not self._is_learning:
             return None
         num_evaluations = math.ceil((clock.total_turns - clock.evaluated_turns) / clock.turns_per_epoch)
-        return (clock.total_frames - self._reached(trainer, module)) / rate + (
-            num_evaluations * (self._evaluation_s or 0.0)
-        )
+        playing_s = (clock.total_frames - self._reached(trainer, module)) / rate
+        seconds = playing_s + num_evaluations * (self._evaluation_s or 0.0)
+        if self.total_minutes is None:
+            return seconds
+        return min(seconds, max(60 * self.total_minutes - self.metrics.wall_time_s, 0.0))
 
     def _filling(self, data: Any) -> str:
         clock, wanted = data.clock, data.learning_begins_env_steps

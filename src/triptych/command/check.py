@@ -22,7 +22,7 @@ from triptych.networks.choice import Network
 from triptych.provenance.hardware import Hardware
 from triptych.provenance.identity import leaves
 from triptych.types import ConfigurationError
-from triptych.types.bounds import Count, Seed
+from triptych.types.bounds import Count, Positive, Seed
 
 
 class TopLevel(NamedTuple):
@@ -41,6 +41,7 @@ class TopLevel(NamedTuple):
     test: bool = True
     tags: list[str] | None = None
     task_name: str | None = None
+    total_minutes: Positive | None = None
 
 
 class Shown(NamedTuple):

@@ -158,6 +158,7 @@ class ReplayDataModule(EnvironmentDataModule):
             save_period_env_steps=save_period_env_steps,
             total_env_steps=self.clock.total_frames // self.spec.frame_skip,
             more_row_nbytes=self.buffer_class.row_nbytes(**self.replay_keywords),
+            more_nbytes=self.buffer_class.more_nbytes(self.spec, **self.replay_keywords),
         )
         return nbytes | {"device": nbytes["device"] // ranks.size()}  # each process has its own
 

@@ -7,10 +7,31 @@ from typing import Any
 
 import numpy as np
 
+from triptych.types import ActionCells
+
 CELL = 48  # pixels
 BOARD, LINE = (214, 175, 112), (120, 90, 50)
 PIECES = ((20, 20, 20), (245, 245, 240))  # of the first and the second player
 INK, PAPER = (30, 30, 30), (250, 248, 240)
+
+
+def cells_of_actions(game: Any, player_planes: tuple[int, int] | None) -> ActionCells | None:
+    """Return where moves are on the picture of a board; a column into which pieces fall has its uppermost cell.
+
+    ``None`` where positions are drawn as text, or moves are no cells.
+    """
+    if player_planes is None or len(game.observation_tensor_shape()) != 3:
+        return None
+    _, rows, columns = game.observation_tensor_shape()
+    num_actions = game.num_distinct_actions()
+    if _has_columns(game):
+        return ActionCells(rows, columns, tuple((0, column) for column in range(columns)))
+    if num_actions not in (rows * columns, rows * columns + 1):  # the last one is a pass
+        return None
+    cells = [divmod(action, columns) for action in range(rows * columns)]
+    if _is_upside_down(game):
+        cells = [(rows - 1 - row, column) for row, column in cells]
+    return ActionCells(rows, columns, (*cells, *[None] * (num_actions - len(cells))))
 
 
 def draw_position(
@@ -24,19 +45,24 @@ def draw_position(
         return draw_text(str(state))
     planes = np.reshape(state.observation_tensor(0), game.observation_tensor_shape())
     first, second = planes[player_planes[0]] > 0, planes[player_planes[1]] > 0
-    is_upside_down = game.num_distinct_actions() < first.size  # columns into which pieces fall: row 0 is the lowest
-    if is_upside_down:
+    if _is_upside_down(game):
         first, second = first[::-1], second[::-1]
-    marked = None
-    if history:
-        rows, columns = first.shape
-        action = history[-1]
-        if is_upside_down and action < columns:
-            filled = np.flatnonzero((first | second)[:, action])
-            marked = (int(filled[0]), action) if len(filled) else None
-        elif not is_upside_down and action < rows * columns:
-            marked = divmod(action, columns)
+    actions = cells_of_actions(game, player_planes)
+    marked = actions.cells[history[-1]] if actions is not None and history else None
+    if marked is not None and _has_columns(game):  # where the piece has fallen to
+        filled = np.flatnonzero((first | second)[:, marked[1]])
+        marked = (int(filled[0]), marked[1]) if len(filled) else None
     return draw_board(first, second, marked)
+
+
+def _has_columns(game: Any) -> bool:
+    """Whether a move is a column into which a piece falls."""
+    return game.num_distinct_actions() == game.observation_tensor_shape()[-1]
+
+
+def _is_upside_down(game: Any) -> bool:
+    """Whether row 0 of the planes is the lowest of the board."""
+    return _has_columns(game) or game.get_type().short_name == "go"  # whose first point, a1, is the lower left one
 
 
 def draw_board(first: np.ndarray, second: np.ndarray, marked: tuple[int, int] | None = None) -> np.ndarray:

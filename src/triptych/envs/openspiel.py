@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from triptych.envs.boards import draw_position
+from triptych.envs.boards import cells_of_actions, draw_position
 from triptych.envs.exploitability import InformationStates
 from triptych.envs.matches import Match, Opponent, solver_of
 from triptych.envs.positions import OpenSpielRules, Position, load_game, make_parts
@@ -87,6 +87,7 @@ class OpenSpiel:
             is_perfect_information=information == pyspiel.GameType.Information.PERFECT_INFORMATION,
             rules=OpenSpielRules(self.game, self._position) if self.parts.history_length else None,
             symmetries=make_symmetries(symmetries, board, self.game.num_distinct_actions()),
+            action_cells=cells_of_actions(self.game, planes),
         )
 
     def face_opponent(self) -> None:

@@ -78,14 +78,16 @@ class Position:
         if self.parts.history_length:
             row[begin : begin + len(history)] = history
             row[begin : begin + len(history)] += 1
+        if self.parts.has_seat:
+            row[-1] = player
 
 
 def _observation_of(game: Any) -> Any:
     from open_spiel.python.observation import make_observation
 
-    pyspiel: Any = importlib.import_module("pyspiel")
-    if game.get_type().information == pyspiel.GameType.Information.PERFECT_INFORMATION:
+    if _is_open(game):
         return make_observation(game)
+    pyspiel: Any = importlib.import_module("pyspiel")
     everything_known = pyspiel.IIGObservationType(
         perfect_recall=True, public_info=True, private_info=pyspiel.PrivateInfoType.SINGLE_PLAYER
     )
@@ -101,16 +103,21 @@ def make_parts(game: Any, has_player_planes: bool) -> ObservationParts:
     if is_planes and not has_player_planes:
         shape = (shape[0] + 1, *shape[1:])
     length = game.max_game_length() if _has_rules(game) else 0
-    return ObservationParts(shape, game.num_distinct_actions(), length)
+    return ObservationParts(shape, game.num_distinct_actions(), length, has_seat=not _is_open(game))
+
+
+def _is_open(game: Any) -> bool:
+    """Whether all players see everything."""
+    pyspiel: Any = importlib.import_module("pyspiel")
+    return game.get_type().information == pyspiel.GameType.Information.PERFECT_INFORMATION
 
 
 def _has_rules(game: Any) -> bool:
     """Whether a position follows from the moves so far, for which there is room, and outcomes are from -1 to 1."""
     pyspiel: Any = importlib.import_module("pyspiel")
     kind = game.get_type()
-    is_open = kind.information == pyspiel.GameType.Information.PERFECT_INFORMATION
     is_certain = kind.chance_mode == pyspiel.GameType.ChanceMode.DETERMINISTIC
-    return is_open and is_certain and game.max_game_length() <= LONGEST_HISTORY and game.max_utility() <= 1
+    return _is_open(game) and is_certain and game.max_game_length() <= LONGEST_HISTORY and game.max_utility() <= 1
 
 
 class OpenSpielRules:

@@ -15,14 +15,14 @@ from triptych.files import replacing, seal
 from triptych.replay.frame_store import FrameStore
 from triptych.replay.samplers import NewestSampler, PrioritizedSampler, Sampler, UniformSampler
 from triptych.replay.saves import read_index
-from triptych.types import ConfigurationError, EnvSpec, Segment, Step, StoredSequence, Transition
+from triptych.types import ConfigurationError, EnvSpec, FictitiousSample, Segment, Step, StoredSequence, Transition
 from triptych.types.bounds import Count, Fraction
 
 
 class Draw(NamedTuple):
     """What was drawn from replay; leading axis B."""
 
-    sample: Transition | Segment | StoredSequence
+    sample: Transition | Segment | StoredSequence | FictitiousSample
     weight: Tensor  # [B] importance weights
     indices: np.ndarray  # [B] where to send their priorities
 
@@ -131,6 +131,11 @@ class FrameReplay:
     @staticmethod
     def row_nbytes(**replay: Any) -> int:
         """Return the bytes of what is kept of each row beside its frame and its `fields`, for these keywords."""
+        return 0
+
+    @classmethod
+    def more_nbytes(cls, spec: EnvSpec, **replay: Any) -> int:
+        """Return the bytes of what is kept beside the rows, for these keywords."""
         return 0
 
     def __len__(self) -> int:

@@ -23,6 +23,7 @@ def replay_nbytes(
     save_period_env_steps: int = 0,
     total_env_steps: int = 0,
     more_row_nbytes: int = 0,
+    more_nbytes: int = 0,
 ) -> dict[str, int]:
     """Return the bytes of ``memory``, ``disk`` and ``device`` that a full replay takes, what is saved of it included.
 
@@ -34,6 +35,7 @@ def replay_nbytes(
         save_period_env_steps: between two saves; 0 where nothing is saved.
         total_env_steps: that the run will ever play.
         more_row_nbytes: of each row, beside its frame and the fields.
+        more_nbytes: of what is kept beside the rows.
     """
     num_rows = rows_per_env(capacity_env_steps, num_envs) * num_envs
     frame = math.prod(spec.observation_shape) // spec.frame_stack * np.dtype(spec.observation_dtype).itemsize
@@ -41,7 +43,7 @@ def replay_nbytes(
     row = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in fields) + more_row_nbytes
     # A sum tree has 8 bytes for each of its nodes, the uniform sampler a flag for each row.
     sampler = 16 << max(num_rows - 1, 1).bit_length() if prioritized else num_rows
-    index = num_rows * row + sampler
+    index = num_rows * row + sampler + more_nbytes
 
     needed = {"memory": index, "disk": 0, "device": 0}
     needed[storage] += num_rows * frame

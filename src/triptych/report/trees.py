@@ -20,6 +20,10 @@ class TreePicture(NamedTuple):
     values: np.ndarray  # [M] float
     chosen_action: int
     action_weights: np.ndarray  # [A]
+    action_names: Sequence[str] = ()  # [A]; empty where actions have numbers alone
+
+
+MOST_BARS = 18  # of more actions, those with the largest weights are drawn
 
 
 def layout(parents: Sequence[int]) -> dict[int, tuple[float, int]]:
@@ -70,9 +74,8 @@ def draw_tree(path: Path, tree: TreePicture, frame: np.ndarray, title: str) -> N
             [parent_x, x], [-parent_depth, -depth], zorder=1,
             color="black" if is_chosen else "lightgrey", linewidth=2.0 if is_chosen else 1.0,
         )  # fmt: skip
-        middle.annotate(
-            str(tree.actions[node]), ((parent_x + x) / 2, -(parent_depth + depth) / 2), fontsize=7, ha="center"
-        )
+        name = tree.action_names[tree.actions[node]] if tree.action_names else str(tree.actions[node])
+        middle.annotate(name, ((parent_x + x) / 2, -(parent_depth + depth) / 2), fontsize=7, ha="center")
     nodes = list(places)
     points = middle.scatter(
         [places[node][0] for node in nodes],
@@ -87,15 +90,23 @@ def draw_tree(path: Path, tree: TreePicture, frame: np.ndarray, title: str) -> N
     middle.set_axis_off()
     middle.set_title(f"{len(nodes)} nodes; area: visits", fontsize=9)
 
-    actions = np.arange(len(tree.action_weights))
-    colours = ["black" if action == tree.chosen_action else "grey" for action in actions]
-    right.barh(actions, tree.action_weights, color=colours)
-    right.set_yticks(actions)
-    right.invert_yaxis()
-    right.set_xlim(0, 1)
-    right.set_xlabel("weight")
-    right.set_ylabel("action")
-    right.set_title("policy of the search", fontsize=9)
+    draw_policy(right, tree)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120, format=path.suffix[1:] or "png")
     pyplot.close(figure)
+
+
+def draw_policy(axes, tree: TreePicture) -> None:
+    """Draw a bar for the weight of each action, of many for the largest."""
+    weights, actions = tree.action_weights, list(range(len(tree.action_weights)))
+    is_cut = len(actions) > MOST_BARS
+    if is_cut:
+        actions = sorted(actions, key=lambda action: -weights[action])[:MOST_BARS]
+    rows = range(len(actions))
+    axes.barh(rows, weights[actions], color=["black" if action == tree.chosen_action else "grey" for action in actions])
+    axes.set_yticks(rows, [tree.action_names[action] if tree.action_names else str(action) for action in actions])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("weight")
+    axes.set_ylabel("action")
+    axes.set_title("policy of the search" + (f", the {MOST_BARS} largest" if is_cut else ""), fontsize=9)

@@ -25,9 +25,7 @@ MAX_PIXELS = 60_000  # of the picture's height; matplotlib draws no more than 2*
 PAGE, TABLES, SCORES, RUNS, CURVES = "index.html", "report.md", "scores.csv", "runs.csv", "curves.png"
 
 
-def write_report(
-    runs: Sequence[Run], notes: Sequence[str], directory: Path, metrics: Sequence[str] = ()
-) -> list[Path]:
+def write_report(runs: Sequence[Run], notes: Sequence[str], directory: Path, metrics: Sequence[str] = ()) -> list[Path]:
     """Write a report of these runs; return its files, the page first.
 
     The picture of the curves needs matplotlib and is left out without it.
@@ -170,7 +168,10 @@ def draw_chart(chart: Chart, place: Any, colours: Mapping[str, str]) -> None:
                 place.fill_between(series.band.x, *series.band.ends, color=colour, alpha=0.2, linewidth=0)
     for name, value in chart.lines:
         place.axhline(value, color="grey", linestyle="--", linewidth=1)
-        place.annotate(name, (1, value), xycoords=("axes fraction", "data"), ha="right", fontsize=8, color="grey")
+        place.annotate(
+            name, (1, value), (-3, 3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",
+            fontsize=8, color="grey",
+        )  # fmt: skip
     place.set_xlabel(f"{chart.x_label}, seconds" if chart.is_time else chart.x_label)
     place.set_ylabel(chart.y_label)
     if axes_of(chart).is_log:

@@ -219,13 +219,18 @@ class Job:
         if earlier.get("status") != "finished" or not {"stop_reason", *PROGRESS} <= earlier.keys():
             return False  # what is missing is seen again from the last checkpoint
         stop_reason = earlier.get("stop_reason")
+        if stop_reason == "total_minutes":
+            minutes = cfg.get("total_minutes")
+            has_none_left = minutes is not None and 60 * minutes <= earlier.get("wall_time_s", 0)
+            return has_none_left or cfg.total_frames <= earlier.get("frames", 0)
         was_stopped = stop_reason != "total_frames" and cfg.total_frames <= earlier.get("total_frames", 0)
         goes_on_when_solved = stop_reason == "solved" and not cfg.stop_when_solved
         return cfg.total_frames <= earlier.get("frames", 0) or (was_stopped and not goes_on_when_solved)
 
     def _say_finished(self) -> None:
         folder, then, now = self.folder, self.earlier.get("git_commit"), self.fields["git_commit"]
-        advice = "A larger total_frames goes on, fresh=true starts over."
+        more = "total_minutes" if self.earlier.get("stop_reason") == "total_minutes" else "total_frames"
+        advice = f"A larger {more} goes on, fresh=true starts over."
         folder.log(f"{folder.path} is finished: {result(self.earlier)}. {advice}")
         if then != now:
             folder.log(f"The code has changed since: {then} then, {now} now.")

@@ -82,17 +82,21 @@ class Watch:
 
     def title(self) -> str:
         """Name the game."""
-        kind = "evaluation game" if self.trained is None else "training episode"
+        kind = "training episode"
+        if self.trained is None:
+            kind = "game" if self.spec.num_players == 2 else "evaluation game"
         return f"{self.spec.name}, {kind} {self.asked.name}"
 
     def facts(self, recording: Recording) -> list[str]:
         """Return what is to be known of a game before it is looked at."""
         episode, total, steps = recording.episode, float(recording.rewards.sum()), len(recording.rewards)
         weights = f"{self.checkpoint.name} of {self.module.env_steps * self.spec.frame_skip:,} frames"
-        shown = f"return {total:g} in {steps:,} steps" + ("" if recording.is_over else ", then cut")
+        of = " of who moved first" if self.spec.num_players == 2 else ""
+        shown = f"return {total:g}{of} in {steps:,} steps" + ("" if recording.is_over else ", then cut")
         if self.trained is None:
             opening = f", after {self.num_random_actions} random actions" if self.num_random_actions else ""
-            return [f"{self.algo} plays with {weights}{opening}", shown]
+            sides = " both sides" if self.spec.num_players == 2 else ""
+            return [f"{self.algo} plays{sides} with {weights}{opening}", shown]
         played = f"as {self.algo} played it while learning, up to frame {episode.frames:,}"
         return [played, f"values and policies of {weights}", shown]
 
@@ -185,6 +189,7 @@ class Watch:
             values=tree.node_values[0].numpy(),
             chosen_action=int(output.action[0]),
             action_weights=output.action_weights[0].numpy(),
+            action_names=self.spec.action_names,
         )
         draw_tree(path, picture, frame, f"{self.spec.name}, step {step}")
 

@@ -17,7 +17,12 @@ from triptych.build import Experiment
 from triptych.callbacks.phases import has_terminal
 from triptych.run.folder import RunFolder
 
-ENDINGS = {"solved": "solved", "total_frames": "the frames are used up", "callback": "a callback ended it"}
+ENDINGS = {
+    "solved": "solved",
+    "total_frames": "the frames are used up",
+    "total_minutes": "the minutes are used up",
+    "callback": "a callback ended it",
+}
 
 
 def introduction(cfg: DictConfig, experiment: Experiment) -> dict[str, str]:

@@ -5,6 +5,7 @@ Shape letters, the same everywhere: ``B`` batch, ``T`` time, ``N`` environments,
 """
 
 from triptych.types.environments import (
+    ActionCells,
     BoardSymmetries,
     EnvSpec,
     Exploitable,
@@ -23,6 +24,7 @@ from triptych.types.environments import (
 from triptych.types.errors import ConfigurationError, ExitCode, NoPicture, NotFinite, RunInterrupted
 from triptych.types.learning import (
     EmptyTurn,
+    FictitiousSample,
     LossOutput,
     Minibatch,
     ReplayBatch,
@@ -50,6 +52,7 @@ from triptych.types.randomness import Chance, chance_seed
 __all__ = [
     "EVALUATE",
     "EXPLORE",
+    "ActionCells",
     "Actions",
     "Actor",
     "ActorOutput",
@@ -65,6 +68,7 @@ __all__ = [
     "Exploitable",
     "Extras",
     "FewStarts",
+    "FictitiousSample",
     "Game",
     "GameFactory",
     "GoalRule",

@@ -29,17 +29,19 @@ class ObservationParts(NamedTuple):
     """What the numbers of a flat observation are, one after the other; arrays and tensors ``[..., size]`` alike.
 
     First what is seen; then, where there is a mask, a 1 for each action that is allowed now and a 0 for each that is
-    not; then, where there is a history, the actions of the game so far, each plus one, and zeros up to its length.
+    not; then, where there is a history, the actions of the game so far, each plus one, and zeros up to its length;
+    last, where there is a seat, the number of the player who is to move.
     """
 
     seen_shape: tuple[int, ...]  # of what a network sees, (C, H, W) for planes
     num_masked: int = 0  # actions in the mask, 0 where there is none
     history_length: int = 0  # actions that a history has room for
+    has_seat: bool = False
 
     @property
     def size(self) -> int:
         """Numbers in one observation."""
-        return math.prod(self.seen_shape) + self.num_masked + self.history_length
+        return math.prod(self.seen_shape) + self.num_masked + self.history_length + self.has_seat
 
     def seen(self, observation: Any) -> Any:
         """Return what a network sees, ``[..., *seen_shape]``."""
@@ -53,8 +55,13 @@ class ObservationParts(NamedTuple):
 
     def history(self, observation: Any) -> list[int]:
         """Return the actions so far of one observation ``[size]``."""
-        numbers = observation[self.size - self.history_length :].tolist()
+        begin = math.prod(self.seen_shape) + self.num_masked
+        numbers = observation[begin : begin + self.history_length].tolist()
         return [int(number) - 1 for number in numbers if number > 0]
+
+    def seat(self, observation: Any) -> Any:
+        """Return who is to move, ``[...]``: 0 for the player who moves first in a game, 1 for the other."""
+        return observation[..., -1]
 
 
 class BoardSymmetries(NamedTuple):
@@ -65,6 +72,17 @@ class BoardSymmetries(NamedTuple):
 
     cells: np.ndarray  # [G, H · W] int64
     actions: np.ndarray  # [G, A] int64
+
+
+class ActionCells(NamedTuple):
+    """Where on a picture of a board its actions are: of each the row and the column of its cell, from the upper left.
+
+    ``None`` of an action that is no cell, such as a pass.
+    """
+
+    rows: int
+    columns: int
+    cells: tuple[tuple[int, int] | None, ...]  # [A]
 
 
 class Outcome(NamedTuple):
@@ -141,6 +159,7 @@ class EnvSpec:
         rules: of a game without chance and secrets, where they can be asked.
         symmetries: of a board, where it has any.
         goals: of an environment that shows a goal to reach; else ``None``.
+        action_cells: of an environment whose pictures are boards of nothing else; else ``None``.
     """
 
     name: str
@@ -169,6 +188,8 @@ class EnvSpec:
     is_perfect_information: bool = True
     rules: Rules | None = field(default=None, compare=False, repr=False)
     symmetries: BoardSymmetries | None = field(default=None, compare=False, repr=False)
+    goals: GoalRule | None = field(default=None, compare=False, repr=False)
+    action_cells: ActionCells | None = field(default=None, compare=False, repr=False)
 
     @property
     def seen(self) -> EnvSpec:
@@ -191,7 +212,6 @@ class EnvSpec:
     def has_mask(self) -> bool:
         """Whether observations say which actions are allowed."""
         return self.parts is not None and self.parts.num_masked > 0
-    goals: GoalRule | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_image(self) -> bool:

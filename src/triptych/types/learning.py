@@ -40,6 +40,23 @@ class Segment(NamedTuple):
     is_known: Tensor  # [..., U + 1] bool, a step was played or the episode has terminated before: there is a value
 
 
+class FictitiousSample(NamedTuple):
+    """A transition from a player's turn to that player's next, and apart from it a best response once played."""
+
+    observation: Tensor  # [..., *observation_shape]
+    action: Tensor  # [..., *action_shape]
+    reward: Tensor  # [...] float32, the player's, until the next turn
+    discount: Tensor  # [...] float32, γ, or 0 after termination
+    next_observation: Tensor  # [..., *observation_shape], at that turn
+    response_observation: Tensor  # [..., *observation_shape]
+    response_action: Tensor  # [..., *action_shape]
+
+    @property
+    def transition(self) -> Transition:
+        """The transition."""
+        return Transition(*self[:5])
+
+
 class StoredSequence(NamedTuple):
     """A stretch of what one environment showed, episodes one after the other, for a network with a memory.
 
@@ -57,7 +74,7 @@ class StoredSequence(NamedTuple):
     is_known: Tensor  # [..., U] bool, there is such a window
 
 
-Sample = TypeVar("Sample", bound=tuple)  # such as a `Transition`, a `Segment` or a `StoredSequence`
+Sample = TypeVar("Sample", bound=tuple)  # such as a `Transition` or a `Segment`
 
 
 class Minibatch(NamedTuple, Generic[Sample]):
@@ -123,9 +140,7 @@ class Rollout(NamedTuple):
     extras: Extras  # each [T, N, ...], what the actor wants to find again
     rows: Tensor  # [K, B] int64, which rows of the flattened [T · N], or which environments, each update learns from
     env_steps: int  # agent decisions taken so far, over all environments
-    is_first: Tensor | None = (
-        None  # [T, N] bool, an episode begins with this observation; for a memory
-    )
+    is_first: Tensor | None = None  # [T, N] bool, an episode begins with this observation; for a memory
 
     @property
     def is_cut(self) -> Tensor:

@@ -23,6 +23,7 @@ class Extras(TypedDict, total=False):
     log_prob: Tensor  # [N] float32, of the action under the policy that chose it
     action_weights: Tensor  # [N, A] float32, a search's
     hidden_state: Tensor  # [N, H] float32, a recurrent network's before it saw the observation; 0 at a first one
+    is_best_response: Tensor  # [N] bool, the action follows action values and not the average of earlier responses
 
 
 class ActorOutput(NamedTuple):

@@ -1,4 +1,7 @@
-"""A step of a game as one picture, for videos: the frame, a bar for each action, and the value over the whole game."""
+"""A step of a game as one picture, for videos: the frame, a bar for each action, and the value over the whole game.
+
+On a board, the shares of actions stand in their cells too; of many actions, the largest have bars.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,16 @@ from typing import Any
 import numpy as np
 
 from triptych.collect.recording import Recording
-from triptych.types import EnvSpec
+from triptych.types import ActionCells, EnvSpec
 from triptych.watch import charts
 from triptych.watch.thoughts import Thoughts
 
 PAPER, SHADE, QUIET, INK = "#14171a", "#2a3138", "#a3adb8", "#f2f4f6"
 COLOURS, GOOD, BAD = ("#56b4e9", "#ff9449"), "#2fc79a", "#ff6f55"
 WIDTH, TOP_HEIGHT, CURVE_HEIGHT, MARGIN = 640, 320, 110, 12  # pixels
-MAX_BARS = 18
+MAX_BARS, FEW_BARS = 18, 10  # of more actions than the first, the second have bars
+ON_BOARD, RING = (0, 80, 160, 128), (212, 31, 31)
+LEAST_SHARE = 0.005  # that is drawn on a board
 
 
 class Board:
@@ -42,12 +47,10 @@ class Board:
         self.returns = np.concatenate([[0.0], np.cumsum(recording.rewards, dtype=np.float64)])
         said = thoughts.said
         self.taken = charts.options_taken(spec, recording)
+        self.cells = spec.action_cells
         self.bars, self.gaussian = charts.bars(said)[:1], charts.gaussian(said, spec, recording)
         options = charts.option_names(spec) if self.bars else []
-        numbers = self.gaussian["names"] if self.gaussian else []
-        numbers = numbers[: max(MAX_BARS - len(options), MAX_BARS // 2)]
-        options = options[: MAX_BARS - len(numbers)]
-        self.names, self.num_options = options + numbers, len(options)
+        self.names, self.num_options = options + (self.gaussian["names"] if self.gaussian else []), len(options)
         self.curve: list[Any] = next((one["numbers"] for one in charts.curves(said)), [])
         self._image, self._draw, self._resampling = Image, ImageDraw, Image.Resampling
         self._font, self._small = ImageFont.load_default(17), ImageFont.load_default(13)
@@ -64,7 +67,7 @@ class Board:
         """Draw the frame ``[H, W, 3]`` before a step, or after the last; return ``[height, width, 3]`` uint8."""
         image = self._base.copy()
         draw = self._draw.Draw(image)
-        right = self._paste(image, frame) + 2 * MARGIN
+        right = self._paste(image, frame, step) + 2 * MARGIN
         self._draw_numbers(draw, right, step)
         self._draw_bars(draw, right, step)
         if self.curve:
@@ -75,15 +78,32 @@ class Board:
                 draw.ellipse([x - 4, y - 4, x + 4, y + 4], COLOURS[0], INK)
         return np.asarray(image)
 
-    def _paste(self, image: Any, frame: np.ndarray) -> int:
+    def _paste(self, image: Any, frame: np.ndarray, step: int) -> int:
         """Put the frame to the upper left, as large as it fits; return where it ends."""
         height, width = frame.shape[:2]
         room_width, room_height = WIDTH // 2 - MARGIN, TOP_HEIGHT - 2 * MARGIN
         scale = min(room_width / width, room_height / height)
         size = max(round(width * scale), 1), max(round(height * scale), 1)
         how = self._resampling.NEAREST if scale > 3 else self._resampling.BILINEAR
-        image.paste(self._image.fromarray(frame).convert("RGB").resize(size, how), (MARGIN, MARGIN))
+        picture = self._image.fromarray(frame).convert("RGB").resize(size, how)
+        if self.cells is not None and self.bars and self.bars[0]["isShare"] and step < self.num_steps:
+            self._draw_shares(picture, self.cells, step)
+        image.paste(picture, (MARGIN, MARGIN))
         return MARGIN + size[0]
+
+    def _draw_shares(self, picture: Any, cells: ActionCells, step: int) -> None:
+        """Draw each action's share in its cell of a board, and a ring around the one that is taken."""
+        draw = self._draw.Draw(picture, "RGBA")
+        side = min(picture.width / cells.columns, picture.height / cells.rows)
+        for action, (cell, share) in enumerate(zip(cells.cells, self.bars[0]["numbers"][step], strict=True)):
+            if cell is None or share is None or share < LEAST_SHARE:
+                continue
+            x, y = (cell[1] + 0.5) * picture.width / cells.columns, (cell[0] + 0.5) * picture.height / cells.rows
+            radius = side * (0.12 + 0.33 * share**0.5)
+            ring = RING if action in self.taken[step] else None
+            draw.ellipse([x - radius, y - radius, x + radius, y + radius], ON_BOARD, ring, width=2 if ring else 0)
+            if side >= 24:
+                draw.text((x, y), f"{100 * share:.0f}", "white", self._small, anchor="mm")
 
     def _draw_numbers(self, draw: Any, left: int, step: int) -> None:
         draw.text((left, MARGIN), self.title, QUIET, self._small)
@@ -101,16 +121,27 @@ class Board:
         names = [bar["name"] for bar in self.bars] + (["mean ± standard deviation"] if self.gaussian else [])
         text = ", ".join(names) if len(names) > 1 else f"{names[0]} of each action"
         draw.text((left, top), text, QUIET, self._small)
-        height = min(30, (TOP_HEIGHT - top - 30) // len(self.names))
+        shown = self._shown(step)
+        height = min(30, (TOP_HEIGHT - top - 30) // len(shown))
         start, end = left + 92, WIDTH - MARGIN - 58
-        for index, label in enumerate(self.names):
-            y = top + 22 + index * height
+        for row, index in enumerate(shown):
+            label, y = self.names[index], top + 22 + row * height
             low, high, text, is_taken = self._extent(index, step)
             draw.text((left, y + height / 2), label[:12], INK if is_taken else QUIET, self._small, anchor="lm")
             draw.rectangle([start, y + 3, end, y + height - 4], SHADE)
             ends = [start + share * (end - start) for share in (low, high)]
             draw.rectangle([ends[0], y + 3, max(ends[1], ends[0] + 1), y + height - 4], COLOURS[1 if is_taken else 0])
             draw.text((end + 54, y + height / 2), text, INK if is_taken else QUIET, self._small, anchor="rm")
+
+    def _shown(self, step: int) -> list[int]:
+        """Return which options have bars, all or the largest of many, and which continuous numbers."""
+        options, numbers = range(self.num_options), range(self.num_options, len(self.names))
+        numbers = numbers[: max(MAX_BARS - len(options), MAX_BARS // 2)]
+        if len(options) + len(numbers) <= MAX_BARS:
+            return [*options, *numbers]
+        sizes = [-np.inf if number is None else number for number in self.bars[0]["numbers"][step]]
+        largest = sorted(options, key=lambda option: -sizes[option])
+        return [*largest[: min(FEW_BARS, MAX_BARS - len(numbers))], *numbers]
 
     def _extent(self, index: int, step: int) -> tuple[float, float, str, bool]:
         """Return from where to where a bar goes, as shares of its track, its number, and whether it was taken."""

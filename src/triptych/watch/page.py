@@ -106,6 +106,8 @@ def page_data(game: Game, frames: Frames) -> dict[str, Any]:
         "taken": charts.options_taken(spec, recording),
         "rewards": charts.rounded(recording.rewards),
         "bars": charts.bars(said),
+        "board": None if spec.action_cells is None else spec.action_cells._asdict(),
+        "isForTwo": spec.num_players == 2,
         "curves": charts.curves(said),
         "gaussian": charts.gaussian(said, spec, recording),
         "distribution": _distribution(charts.distribution(said)),

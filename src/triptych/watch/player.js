@@ -26,6 +26,7 @@ function paint(canvas, uris, step, isDim) {
   const draw = () => {
     if (now !== step || !images.every((one) => one.complete && one.naturalWidth)) return;
     const [below, above] = images, g = canvas.getContext("2d");
+    if (canvas.id === "frame") requestAnimationFrame(() => showCells(step));
     if (canvas.width !== below.naturalWidth || canvas.height !== below.naturalHeight) {
       canvas.width = below.naturalWidth; canvas.height = below.naturalHeight;
       const ratio = canvas.width / canvas.height;
@@ -70,11 +71,21 @@ if (dials.length) {
   block.append(title, ...dials.map((dial) => dial.row));
   by("bars").append(block);
 }
+const MOST_ROWS = 24;                            // of more actions, the largest are shown
+function largest(numbers) {
+  if (D.actions.length <= MOST_ROWS) return null;
+  if (!numbers.length) return D.actions.slice(0, MOST_ROWS / 2).map((_, action) => action);
+  return numbers.map((value, action) => [value === null ? -Infinity : value, action]).sort((a, b) => b[0] - a[0] || a[1] - b[1])
+    .slice(0, MOST_ROWS / 2).map((pair) => pair[1]);
+}
 function showBars(step) {
   const isEnd = step >= T;
   D.bars.forEach((bar, index) => {
     const numbers = isEnd ? [] : bar.numbers[step], least = bar.isShare ? 0 : Math.min(...numbers);
+    const order = largest(numbers);
     blocks[index].forEach(({ row, fill, number }, action) => {
+      const rank = order === null ? action : order.indexOf(action);
+      row.hidden = rank < 0; row.style.order = rank;
       const value = isEnd ? null : numbers[action];
       fill.style.width = value === null ? "0" : `${100 * Math.min(Math.max((value - least) / bar.gap, bar.isShare ? 0 : 0.01), 1)}%`;
       number.textContent = short(value);
@@ -89,6 +100,28 @@ function showBars(step) {
     band.style.width = `${mean === null ? 0 : Math.max(place(mean + std) - place(mean - std), 0.5)}%`;
     mark.style.left = isEnd ? "-9px" : `calc(${place(g.taken[step][index])}% - 1.5px)`;
     number.textContent = short(mean);
+  });
+}
+
+// On a board: the first share of each action in the action's own cell.
+const shares = D.board && D.bars.find((bar) => bar.isShare);
+const LEAST_SHARE = 0.005;                       // that is drawn
+function showCells(step) {
+  const canvas = by("cells"), frame = by("frame");
+  if (!shares || now !== step) return;
+  Object.assign(canvas.style, { left: `${frame.offsetLeft}px`, top: `${frame.offsetTop}px`, width: `${frame.clientWidth}px`, height: `${frame.clientHeight}px` });
+  const { g, width, height } = fit(canvas), side = Math.min(width / D.board.columns, height / D.board.rows);
+  if (step >= T) return;
+  g.textAlign = "center"; g.textBaseline = "middle"; g.font = `600 ${Math.max(9, 0.26 * side)}px system-ui, sans-serif`;
+  D.board.cells.forEach((cell, action) => {
+    const share = shares.numbers[step][action];
+    if (cell === null || share === null || share < LEAST_SHARE) return;
+    const x = (cell[1] + 0.5) * width / D.board.columns, y = (cell[0] + 0.5) * height / D.board.rows;
+    g.beginPath(); g.arc(x, y, side * (0.12 + 0.33 * Math.sqrt(share)), 0, 7);
+    g.fillStyle = "rgba(0,80,160,0.5)"; g.fill();
+    if (D.taken[step].includes(action)) { g.strokeStyle = "#d41f1f"; g.lineWidth = Math.max(2, side / 24); g.stroke(); }
+    if (side < 22) return;
+    g.fillStyle = "#ffffff"; g.fillText(Math.round(100 * share), x, y + 1);
   });
 }
 
@@ -256,11 +289,14 @@ by("distribution").hidden = !bytes;
 by("value").hidden = !D.curves.length;
 by("seen").hidden = !D.seen.length;
 by("sheet").hidden = !sheetSteps.length;
+by("cells").hidden = by("cells-note").hidden = !shares;
+if (shares) by("cells-note").textContent = `On the board: ${shares.name} of each move in percent; with a ring, the move that follows`;
 by("filters").hidden = D.filters === null;
 if (D.filters !== null) by("filters").querySelector("img").src = D.filters;
 by("value").querySelector("figcaption").append(...D.curves.flatMap((one, index) => {
   const name = make("b", "", one.name); name.style.color = `var(--c${index})`; return [name, " "];
-}), "at each step, in what the algorithm learns from: discounted rewards, clipped or scaled where the run does so");
+}), (D.isForTwo ? "of the player to move, " : "") + "at each step, in what the algorithm learns from: discounted rewards, clipped or scaled where the run does so");
+if (D.isForTwo) by("return").querySelector("figcaption").textContent = "Return so far of the player who moved first; ticks are rewards";
 if (!isDense) by("value").querySelector("figcaption").append("; lines are rewards ", make("span", "good", "won"), " and ", make("span", "bad", "lost"));
 if (isDense) by("return").querySelector("figcaption").textContent = "Return so far";
 scrubOn("value"); scrubOn("return");

@@ -1,0 +1,43 @@
+"""What the benchmark compares with an earlier one."""
+
+import importlib
+import json
+import sys
+
+import pytest
+
+from tests.front_door import ROOT
+
+sys.path.append(str(ROOT / "scripts"))  # where a script finds the one beside it
+benchmark = importlib.import_module("benchmark")
+
+RATIOS = {"trainer": {"Trainer / bare loop": 0.96}, "search": {"search / model alone": 0.4}}
+
+
+def written(path, ratios):
+    path.write_text(json.dumps({"cores": 2} | {part: {"rates": {}, "ratios": own} for part, own in ratios.items()}))
+    return path
+
+
+def test_a_ratio_that_has_fallen_by_a_quarter_is_told(tmp_path):
+    earlier = benchmark.read_ratios(written(tmp_path / "ratios.json", RATIOS))
+    assert earlier == RATIOS
+    assert benchmark.fallen("trainer", {"Trainer / bare loop": 0.73}, earlier) == []
+    assert benchmark.fallen("update", {"update / primitives": 0.1}, earlier) == []  # not measured then
+    (told,) = benchmark.fallen("search", {"search / model alone": 0.29}, earlier)
+    assert told == "search / model alone is 0.290, less than 75% of 0.400"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "5", '{"trainer": 1}', '{"trainer": {"ratios": {"a": "b"}}}'])
+def test_a_file_without_ratios_is_told(tmp_path, capsys, text):
+    (tmp_path / "ratios.json").write_text(text)
+    assert benchmark.main(["--only", "search", "--not-below", str(tmp_path / "ratios.json")]) == benchmark.FAILED
+    assert "holds no ratios" in capsys.readouterr().err
+
+
+def test_a_search_slower_than_before_fails(tmp_path, capsys):
+    arguments = ["--only", "search", "--env-steps", "20", "--repeats", "1", "--warm-up-env-steps", "1", "--not-below"]
+    path = tmp_path / "ratios.json"
+    assert benchmark.main([*arguments, str(written(path, {"search": {"search / model alone": 1e-6}}))]) == 0
+    assert benchmark.main([*arguments, str(written(path, {"search": {"search / model alone": 1e6}}))]) == 1
+    assert "search / model alone is" in capsys.readouterr().err
