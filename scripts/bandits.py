@@ -2,12 +2,15 @@
 
 python scripts/bandits.py                                       users who get bored
 python scripts/bandits.py --static                              who do not
+python scripts/bandits.py --slate-size 5                        five items at once
 python scripts/bandits.py --seeds 1 2 3 4 5 --out docs/results/bandits_recommender.json
 python scripts/bandits.py --runs outputs/ppo/recommender        with runs of env=recommender in the same table
 
 Each bandit meets one user after the other and learns from every click one linear model of all items, whose features are
 the products of what the user likes and what the item is about. A return is the number of clicks of one user; the table
-shows the mean over the last half of the users, when it has learnt, beside chance and an oracle of the next click.
+shows the mean over the last half of the users, when it has learnt, beside chance and an oracle of the next click. In a
+slate a bandit shows the items of the largest scores, the best in the first place, and learns from each place as from an
+item alone; so does the oracle show them, and chance any items.
 """
 
 from __future__ import annotations
@@ -22,12 +25,13 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-import triptych.envs.recommender  # noqa: F401  (registers it)
 from triptych.envs.extras import require_extra
+from triptych.envs.recommender import NUM_ITEMS  # which registers it, too
 from triptych.provenance.code import write_measurement
 from triptych.types import ConfigurationError, ExitCode
 
 ID = "Recommender-v0"
+Learn = Callable[[np.ndarray], None]  # from the clicks [K] on a slate
 Scores = Callable[["LinearModel", np.ndarray], np.ndarray]  # of all items [A], by their features [A, F]
 
 
@@ -103,48 +107,56 @@ def features_of(observation: np.ndarray, items: np.ndarray) -> np.ndarray:
 
 def play_bandit(env: gymnasium.Env, scores: Scores, users: int, seed: int) -> np.ndarray:
     """Meet users and learn; return the clicks of each, ``[users]``."""
-    items = env.unwrapped.items  # type: ignore[attr-defined]
+    inner: Any = env.unwrapped
     model: LinearModel | None = None
 
-    def choose(observation: np.ndarray) -> tuple[int, Callable[[float], None]]:
+    def choose(observation: np.ndarray) -> tuple[np.ndarray, Learn]:
         nonlocal model
-        features = features_of(observation, items)
+        features = features_of(observation, inner.items)
         model = model or LinearModel(features.shape[1])
-        action, learner = int(np.argmax(scores(model, features))), model
-        return action, lambda reward: learner.learn(features[action], reward)
+        slate, learner = np.argsort(-scores(model, features), kind="stable")[: inner.slate_size], model
+
+        def learn(clicks: np.ndarray) -> None:
+            for item, click in zip(slate, clicks, strict=True):
+                learner.learn(features[item], float(click))
+
+        return slate, learn
 
     return play(env, choose, users, seed)
 
 
-def play(env: gymnasium.Env, choose: Callable[[np.ndarray], tuple[int, Any]], users: int, seed: int) -> np.ndarray:
-    """Play whole sessions, and hand each reward to what was given with its action."""
+def play(
+    env: gymnasium.Env, choose: Callable[[np.ndarray], tuple[np.ndarray, Learn]], users: int, seed: int
+) -> np.ndarray:
+    """Play whole sessions of slates ``[K]``, and hand the clicks ``[K]`` to what was given with each slate."""
     returns = np.zeros(users)
     for user in range(users):
         observation, _ = env.reset(seed=1_000_000 * seed + user)
         is_over = False
         while not is_over:
-            action, learn = choose(observation)
-            observation, reward, terminated, truncated, _ = env.step(action)
-            learn(float(reward))
+            slate, learn = choose(observation)
+            action = slate.reshape(env.action_space.shape or ())
+            observation, reward, terminated, truncated, info = env.step(action)
+            learn(info["clicks"])
             returns[user] += float(reward)
             is_over = terminated or truncated
     return returns
 
 
-def _without_learning(item: Callable[[], int]) -> Callable[[np.ndarray], tuple[int, Any]]:
-    return lambda observation: (item(), lambda reward: None)
+def _without_learning(slate: Callable[[], np.ndarray]) -> Callable[[np.ndarray], tuple[np.ndarray, Learn]]:
+    return lambda observation: (slate(), lambda clicks: None)
 
 
-def measure(boredom: bool, users: int, seed: int) -> dict[str, float]:
+def measure(boredom: bool, users: int, seed: int, slate_size: int = 1) -> dict[str, float]:
     """Return the mean return of each way of playing, over the last half of the users."""
-    env = gymnasium.make(ID, boredom=boredom, disable_env_checker=True)
+    env = gymnasium.make(ID, boredom=boredom, slate_size=slate_size, disable_env_checker=True)
     inner: Any = env.unwrapped
     generator = np.random.default_rng(seed)
-    fixed: dict[str, Callable[[], int]] = {
-        "chance": lambda: int(generator.integers(len(inner.items))),
-        "oracle of the next click": inner.best_item,
+    fixed: dict[str, Callable[[], np.ndarray]] = {
+        "chance": lambda: np.array([generator.integers(len(inner.items)) for _ in range(slate_size)]),
+        "oracle of the next click": inner.best_slate,
     }
-    found = {name: play(env, _without_learning(item), users, seed) for name, item in fixed.items()}
+    found = {name: play(env, _without_learning(slate), users, seed) for name, slate in fixed.items()}
     for name, make in BANDITS.items():
         found[name] = play_bandit(env, make(np.random.default_rng(seed)), users, seed)
     env.close()
@@ -164,13 +176,15 @@ def read_runs(folders: list[Path]) -> dict[str, list[float]]:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--static", action="store_true", help="users who are never bored")
+    parser.add_argument("--slate-size", type=int, default=1, help="items that are shown at once")
     parser.add_argument("--users", type=int, default=100, help="that each bandit meets, one after the other")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--runs", type=Path, nargs="+", default=[], help="folders of runs to put into the table")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     options = parser.parse_args(arguments)
-    if options.users < 2 or min(options.seeds) < 0:
-        print("error: --users takes 2 or more, --seeds 0 or more.", file=sys.stderr)
+    if options.users < 2 or min(options.seeds) < 0 or not 1 <= options.slate_size <= NUM_ITEMS:
+        sentence = f"error: --users takes 2 or more, --seeds 0 or more, --slate-size 1 to {NUM_ITEMS:,}."
+        print(sentence, file=sys.stderr)
         return ExitCode.BAD_INPUT
     try:
         require_extra(ID)
@@ -179,14 +193,15 @@ def main(arguments: list[str]) -> int:
         return ExitCode.BAD_INPUT
     rows: dict[str, list[float]] = {}
     for seed in options.seeds:
-        for name, value in measure(not options.static, options.users, seed).items():
+        for name, value in measure(not options.static, options.users, seed, options.slate_size).items():
             rows.setdefault(name, []).append(value)
     rows |= read_runs(options.runs)
-    print("| Who recommends | Clicks of 100 | Seeds |\n|---|---|---|")
+    print(f"| Who recommends | Clicks of {100 * options.slate_size:,} | Seeds |\n|---|---|---|")
     for name, values in sorted(rows.items(), key=lambda row: np.mean(row[1])):
         print(f"| {name} | {np.mean(values):.1f} ({min(values):.1f} to {max(values):.1f}) | {len(values)} |")
     if options.out is not None:
-        found = {"boredom": not options.static, "users": options.users, "returns": rows}
+        played = {"boredom": not options.static, "slate_size": options.slate_size, "users": options.users}
+        found = played | {"returns": rows}
         write_measurement(options.out, Path(__file__).name, arguments, found)
     return ExitCode.DONE
 

@@ -57,6 +57,16 @@ class Multi(Odd):
     action_space = MultiDiscrete([2, 3])
 
 
+class MultiStart(Odd):
+    """Pays 1 where both choices are the last ones, which are numbered 2 and 5."""
+
+    action_space = MultiDiscrete([2, 3], start=[1, 3])
+
+    def pay(self, action):
+        assert self.action_space.contains(action)
+        return float(np.sum(action) == 7)
+
+
 class Binary(Odd):
     action_space = MultiBinary(3)
 
@@ -201,6 +211,45 @@ class StonesFloat(Stones):
 
 class StonesWide(Stones):
     stone, largest, dtype = 65535, 65535, np.uint16
+
+
+class Knobs(Odd):
+    """Shows which of three knobs to turn and how far; pays up to 1 a step, and nothing where either is wrong."""
+
+    observation_space = Box(-1, 1, (4,), np.float32)
+    action_space = Tuple((Discrete(3), Box(-1, 1, (1,), np.float32)))
+
+    def show(self):
+        self.knob, self.angle = int(self.np_random.integers(3)), float(self.np_random.uniform(-1, 1))
+        return np.array([*np.eye(3)[self.knob], self.angle], np.float32)
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        knob, (angle,) = action
+        reward = float(knob == self.knob) * max(0.0, 1 - 2 * abs(float(angle) - self.angle))
+        self.time += 1
+        return self.show(), reward, self.time >= self.num_steps, False, {}
+
+
+class Spoken(Odd):
+    action_space = Tuple((Discrete(2), Text(5)))
+
+
+class Nested(Odd):
+    """Actions of every kind, a level deep; a step pays what can be read back of each of them."""
+
+    action_space = Dict(
+        tool=Discrete(3, start=1),
+        both=Tuple((MultiBinary(2), Box(np.array([-2.0, 0.0]), np.array([2.0, 0.1]), dtype=np.float64))),
+        many=MultiDiscrete([2, 3]),
+        whole=Box(0, 5, (), np.int64),
+    )
+
+    def pay(self, action):
+        assert self.action_space.contains(action), action
+        bits, numbers = action["both"]
+        places = [int(action["tool"]), *bits, *action["many"], int(action["whole"])]
+        return float(np.sum(np.array(places) * 10.0 ** np.arange(6)) + numbers.sum())
 
 
 for _odd in [*Odd.__subclasses__(), *Stones.__subclasses__(), NeverAfter]:

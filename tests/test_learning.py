@@ -33,6 +33,20 @@ def test_it_learns_cartpole_from_vectors(algo, tmp_path):
     assert final_return(tmp_path / "run", f"algo={algo}", "env=cartpole", *episodes) >= 400
 
 
+KNOBS = [
+    "algo=ppo", "env=gym", "env.id=tests.odd_envs:Knobs-v0", "algo.discount=0.5", "algo.learning_rate=3e-3",
+    "algo.learning_rate_decay_env_steps=null", "algo.rollout_length=32", "algo.num_minibatches=4",
+    "algo.clip_range=0.2", "algo.eval_greedy=true", "total_frames=20000",
+    "eval.period_frames=100000", "eval.final_episodes=100",
+]  # fmt: skip
+
+
+@pytest.mark.learning
+def test_it_learns_a_choice_and_a_number_at_once(tmp_path):
+    """Chance makes 0.8 of 10; the right choice alone 2.3, and the right number alone 3.3."""
+    assert final_return(tmp_path / "run", *KNOBS) >= 8
+
+
 @pytest.mark.learning
 def test_it_learns_to_swing_up_a_pendulum_with_continuous_actions(tmp_path):
     assert final_return(tmp_path / "run", "algo=sac", "env=pendulum") >= -250

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.front_door import rows, summary, train
+from scripts import watch
+from tests.front_door import call, rows, summary, train
+from tests.watch.test_page import data_of
+from triptych.callbacks.actions_file import read_actions
 
 PPO = ["algo=ppo", "algo.num_envs=8", "algo.rollout_length=32", "algo.num_minibatches=4", "total_frames=512"]
 DQN = [
@@ -22,7 +25,7 @@ def play(name, folder, *arguments):
 @pytest.mark.parametrize(
     "name",
     ["Huge", "Half", "Multi", "Binary", "Start", "Scalar", "ArrayReward", "Dicts", "Tuples", "Infos", "InfoArrays",
-     "Options", "NoSeed"],
+     "Options", "NoSeed", "Knobs", "Nested"],
 )  # fmt: skip
 def test_a_policy_trains(name, tmp_path):
     result = play(name, tmp_path / "run", *PPO)
@@ -30,6 +33,30 @@ def test_a_policy_trains(name, tmp_path):
     found = summary(tmp_path / "run")
     assert (found["status"], found["frames"]) == ("finished", 512)
     assert found["updates"] > 0
+
+
+@pytest.mark.parametrize("algo", ["reinforce", "a2c", "recurrent_ppo"])
+def test_other_policies_play_choices_and_numbers_too(algo, tmp_path):
+    result = play("Knobs", tmp_path / "run", f"algo={algo}", "algo.rollout_length=32", "total_frames=2048")
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert summary(tmp_path / "run")["updates"] > 0
+
+
+def test_a_game_of_choices_and_numbers_is_filmed_kept_and_shown(tmp_path):
+    folder = tmp_path / "run"
+    result = play("Nested", folder, *PPO, "callbacks.video=true", "callbacks.metrics.keep_actions=all")
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert (folder / "videos" / "evaluation.mp4").stat().st_size > 1000
+    result = call(watch.main, "scripts/watch.py", folder, "--episode", "0/0", "--trust")
+    assert result.returncode == 0, result.stderr
+    data = data_of((folder / "watch" / "episode-0-0.html").read_text())
+    kept = read_actions(folder / "actions.bin", 0, 0).array
+    assert kept.shape == (10, 8)
+    assert data["gaussian"]["taken"] == pytest.approx(kept[:, 5:], rel=1e-3)
+    assert [[option - first for option, first in zip(row, (0, 3, 5, 7, 9), strict=True)] for row in data["taken"]] == (
+        kept[:, :5].tolist()
+    )
+    assert sum(data["rewards"]) == pytest.approx(float(rows(folder, "episodes.csv")[0]["return"]), rel=1e-3)
 
 
 @pytest.mark.parametrize(("name", "at_random"), [("Multi", 5), ("Binary", 5), ("Start", 5), ("Huge", 3.1)])

@@ -16,7 +16,7 @@ from tests.algos import (
     test_r2d2,
     test_recurrent_ppo,
 )
-from tests.algos.test_on_policy import CONTROL, SPEC, a2c, ppo, pqn, reinforce
+from tests.algos.test_on_policy import BOTH, CONTROL, SPEC, a2c, ppo, pqn, reinforce
 from triptych.algos.base import Algorithm
 from triptych.types import EVALUATE, EXPLORE, ActorOutput, EnvSpec
 
@@ -96,6 +96,11 @@ def test_a_policy_is_told_by_its_probabilities_or_its_mean_and_deviation():
     found = ppo(SEVERAL).explain(observations(module))
     assert found.action_probs.shape == (6, 5)
     torch.testing.assert_close(found.action_probs[:, :2].sum(dim=-1), torch.ones(6))
+
+    found = ppo(BOTH).explain(observations(module))
+    assert (found.action_probs.shape, found.action_mean.shape) == ((6, 5), (6, 2))
+    torch.testing.assert_close(found.action_probs[:, 2:].sum(dim=-1), torch.ones(6))
+    torch.testing.assert_close(found.action_std[0], torch.tensor([1.0, 2.0]))
 
 
 @pytest.mark.parametrize("make", CONTROLLERS)

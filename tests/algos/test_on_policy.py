@@ -13,6 +13,7 @@ from triptych.types import EVALUATE, EXPLORE, EnvSpec, Rollout
 
 SPEC = EnvSpec("vector", "none", (5,), "float32", num_actions=3)
 CONTROL = EnvSpec("control", "none", (5,), "float32", None, (2,), (-1.0, -2.0), (1.0, 2.0))
+BOTH = EnvSpec("both", "none", (5,), "float32", None, (4,), (-1.0, -2.0), (1.0, 2.0), action_sizes=(2, 3))
 SHARED = {"seed": 0, "learning_rate": 1e-3, "adam_epsilon": 1e-8, "max_grad_norm": 0.5}
 POLICY = SHARED | {"value_coef": 0.5, "entropy_coef": 0.01, "normalize_observations": False, "eval_greedy": False}
 
@@ -159,7 +160,7 @@ def test_batching_over_environments_changes_nothing(make):
 
 @pytest.mark.parametrize("make", [reinforce, a2c, ppo])
 @pytest.mark.parametrize("advantage", [1.0, -1.0])
-@pytest.mark.parametrize("spec", [SPEC, CONTROL])
+@pytest.mark.parametrize("spec", [SPEC, CONTROL, BOTH])
 def test_a_step_makes_better_actions_likelier_and_worse_ones_less_likely(make, advantage, spec):
     module = make(spec, entropy_coef=0.0)
     steps = make_steps(module)
@@ -193,7 +194,7 @@ def test_the_entropy_bonus_flattens_the_policy(make):
     assert float(module.loss(steps).metrics["entropy"].detach()) > before
 
 
-@pytest.mark.parametrize("spec", [SPEC, CONTROL])
+@pytest.mark.parametrize("spec", [SPEC, CONTROL, BOTH])
 def test_at_the_policy_that_acted_ppo_is_actor_critic(spec):
     first, second = a2c(spec), ppo(spec)
     second.load_state_dict(first.state_dict())
@@ -240,7 +241,7 @@ def test_without_a_baseline_no_value_is_learnt():
 
 
 @pytest.mark.parametrize("make", [reinforce, a2c, ppo])
-@pytest.mark.parametrize("spec", [SPEC, CONTROL])
+@pytest.mark.parametrize("spec", [SPEC, CONTROL, BOTH])
 def test_evaluation_is_greedy_where_asked(make, spec):
     module, observation = make(spec, eval_greedy=True), torch.randn(6, 5)
     first, second = (module.act(observation, EVALUATE).action for _ in range(2))
@@ -250,7 +251,7 @@ def test_evaluation_is_greedy_where_asked(make, spec):
 
 
 @pytest.mark.parametrize("make", [reinforce, a2c, ppo])
-@pytest.mark.parametrize("spec", [SPEC, CONTROL])
+@pytest.mark.parametrize("spec", [SPEC, CONTROL, BOTH])
 def test_elsewhere_evaluation_draws_its_actions_and_none_of_those_of_training(make, spec):
     first, second = (make(spec, eval_greedy=False) for _ in range(2))
     second.load_state_dict(first.state_dict())

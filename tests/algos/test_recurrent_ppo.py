@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.algos.test_on_policy import CONTROL, POLICY, SPEC
+from tests.algos.test_on_policy import BOTH, CONTROL, POLICY, SPEC
 from triptych.algos.recurrent_ppo import RecurrentPPO
 from triptych.types import EVALUATE, EXPLORE, EnvSpec, Rollout
 
@@ -59,7 +59,7 @@ def value_of(module, episode):
     return float([module.act(one[None], "evaluate_value").extras["value"] for one in episode][-1])
 
 
-@pytest.mark.parametrize("spec", [SPEC, CONTROL, PIXELS], ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", [SPEC, CONTROL, BOTH, PIXELS], ids=lambda spec: spec.name)
 def test_the_parameters_that_played_give_the_probabilities_and_values_of_playing(spec):
     module = recurrent_ppo(spec)
     play(module)

@@ -15,6 +15,10 @@ NUMBERS = EnvSpec(
     "numbers", "none", (3,), "float32", None,
     action_shape=(2, 2), action_low=(-2.0, 0.0, -math.inf, 1.0), action_high=(2.0, 1.0, math.inf, math.inf),
 )  # fmt: skip
+BOTH = EnvSpec(
+    "both", "none", (3,), "float32", None,
+    action_shape=(4,), action_sizes=(2, 3), action_low=(-2.0, -math.inf), action_high=(2.0, math.inf),
+)  # fmt: skip
 OBSERVATIONS = np.zeros((5000, 3), np.float32)
 
 
@@ -48,7 +52,17 @@ def test_numbers_lie_between_their_bounds_and_without_both_of_them_are_normal():
         assert (numbers.mean(), numbers.std()) == pytest.approx((0, 1), abs=0.06)
 
 
-@pytest.mark.parametrize("spec", [CHOICE, CHOICES, NUMBERS])
+def test_choices_and_numbers_are_a_row_with_the_choices_first():
+    action, _ = RandomActor(BOTH, 0)(OBSERVATIONS)
+    assert (action.shape, action.dtype) == ((5000, 4), np.float32)
+    for choice, size in enumerate(BOTH.action_sizes):
+        assert np.bincount(action[:, choice].astype(int)) == pytest.approx([5000 / size] * size, abs=150)
+    assert (action[:, :2] == action[:, :2].round()).all()
+    assert (action[:, 2].min(), action[:, 2].max()) == (pytest.approx(-2, abs=0.01), pytest.approx(2, abs=0.01))
+    assert action[:, 3].std() == pytest.approx(1, abs=0.06)
+
+
+@pytest.mark.parametrize("spec", [CHOICE, CHOICES, NUMBERS, BOTH])
 def test_the_seed_decides(spec):
     one, same, other = (RandomActor(spec, seed)(OBSERVATIONS[:50])[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any
 
@@ -14,8 +15,9 @@ from triptych.command.check import CLASSES, CONSTRUCTORS, GIVEN, Protocol, TopLe
 from triptych.command.compose import compose_jobs, register_options
 from triptych.command.signatures import allows, find, signature_of
 from triptych.loggers.wandb import make_wandb_logger
+from triptych.networks.action_scale import ALL_ACTIONS
 from triptych.provenance.identity import leaves
-from triptych.types import ConfigurationError
+from triptych.types import ConfigurationError, EnvSpec
 
 CONF = ROOT / "conf"
 
@@ -190,6 +192,18 @@ BUILD_CASES = {
         ["env=gym", "env.id=tests.odd_envs:Multi-v0"],
         ["Multi-v0", "2 choices at once", "algo=ppo"],
     ),
+    "choices and numbers for a value method": (
+        ["env=gym", "env.id=tests.odd_envs:Nested-v0"],
+        ["Nested-v0", "5 choices and 3 continuous numbers at once", "algo=ppo, a2c, reinforce or recurrent_ppo"],
+    ),
+    "choices and numbers for a policy of bounded numbers": (
+        ["algo=sac", "env=gym", "env.id=tests.odd_envs:Knobs-v0"],
+        ["Knobs-v0", "1 choice and 1 continuous number at once", "algo=ppo, a2c, reinforce or recurrent_ppo"],
+    ),
+    "actions of no fixed length": (
+        ["algo=ppo", "env=gym", "env.id=tests.odd_envs:Spoken-v0"],
+        ["env.id=tests.odd_envs:Spoken-v0", "actions of type Text in a Tuple", "env.wrappers"],
+    ),
     "pictures whose channels cannot be known": (
         ["env=gym", "env.id=tests.odd_envs:Cube-v0"],
         ["env.id=tests.odd_envs:Cube-v0", "[8, 8, 8]", "env.observations=channels_first"],
@@ -328,6 +342,17 @@ def composed(*arguments):
 
 
 ALGOS = sorted(path.stem for path in (CONF / "algo").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("algo", ALGOS)
+def test_who_cannot_play_choices_and_numbers_at_once_names_all_who_can(algo):
+    spec = EnvSpec("both", "none", (3,), "float32", None, (2,), (-1.0,), (1.0,), action_sizes=(2,))
+    algorithm = find(composed(f"algo={algo}", "env=pong").algo.module, "algo.module")
+    if algo in re.findall(r"\w+", ALL_ACTIONS):
+        algorithm.check(spec)
+    else:
+        with pytest.raises(ConfigurationError, match=ALL_ACTIONS):
+            algorithm.check(spec)
 
 
 @pytest.mark.parametrize(

@@ -288,6 +288,7 @@ def test_pictures_of_other_numbers_are_stacked_as_they_are_read():
     [
         ("Start", [[0, 1], [1, 0]], [[0, 1], [1, 0]]),
         ("Multi", [[[0, 1], [1, 2]], [[0, 0], [1, 0]]], [[0, 1], [0, 0]]),
+        ("MultiStart", [[[0, 1], [1, 2]], [[0, 0], [1, 0]]], [[0, 1], [0, 0]]),
         ("Binary", [[[0, 1, 1], [0, 1, 0]], [[1, 1, 1], [0, 0, 0]]], [[1, 0], [1, 0]]),
     ],
 )
@@ -301,6 +302,32 @@ def test_a_choice_arrives_as_the_environment_numbers_it(name, actions, rewards, 
             assert game.receive().reward.tolist() == reward
         shown = [reward for _, reward in game.replay(2, [action[1] for action in np.array(actions)])]
         assert shown == [0, *(reward[1] for reward in rewards)]
+    finally:
+        game.close()
+
+
+@pytest.mark.parametrize("use_processes", [False, True])
+def test_rows_of_choices_and_numbers_arrive_as_nested_actions(use_processes):
+    game = Gymnasium("tests.odd_envs:Nested-v0", 2, use_processes=use_processes)
+    # The tool, two bits, many; and behind them the two numbers and the whole one.
+    first, second = [0, 1, 0, 1, 2, -1.5, 0.05, 3.7], [2, 0, 1, 0, 0, 0.5, 0.0, 0]
+    beyond = [2, 0, 1, 0, 0, 99.0, 99.0, -99.0]
+    try:
+        spec = game.spec
+        assert (spec.action_sizes, spec.action_shape, spec.num_actions) == ((3, 2, 2, 2, 3), (8,), None)
+        assert (spec.action_low, spec.action_high) == ((-2, 0, 0), (2, 0.1, 5))
+        assert (spec.is_discrete, spec.is_hybrid, spec.action_dtype) == (False, True, "float32")
+        game.reset(np.array([1, 2]), np.ones(2, bool))
+        sent = np.array([[first, second], [second, beyond]], np.float32)
+        expected = [[321011 - 1.5 + 0.05, 103 + 0.5], [103 + 0.5, 103 + 2.1]]
+        for actions, rewards in zip(sent, expected, strict=True):
+            game.send(actions)
+            assert game.receive().reward.tolist() == pytest.approx(rewards)
+        shown = [reward for _, reward in game.replay(2, list(sent[:, 1]))]
+        assert shown == pytest.approx([0, *(rewards[1] for rewards in expected)])
+        game.reset(np.array([1, 2]), np.ones(2, bool))
+        with pytest.raises(ValueError, match="infinite or not a number"):
+            game.send(np.full((2, 8), np.nan, np.float32))
     finally:
         game.close()
 

@@ -165,18 +165,52 @@ def test_a_layout_of_pictures_does_not_fit_a_vector():
             Box(-1, 2, (2,), np.float32),
             {"num_actions": None, "action_shape": (2,), "action_low": (-1, -1), "action_high": (2, 2)},
         ),
+        (
+            Tuple((Box(-1, 2, (2,)), Discrete(3), Box(0, np.inf, ()), MultiBinary(2))),
+            {
+                "num_actions": None,
+                "action_shape": (6,),
+                "action_sizes": (3, 2, 2),
+                "action_low": (-1, -1, 0),
+                "action_high": (2, 2, np.inf),
+            },
+        ),
+        (
+            Dict(a=Tuple((MultiDiscrete([2, 3]), Box(-1, 1, (1,)))), b=Dict(c=Discrete(4, start=2))),
+            {
+                "num_actions": None,
+                "action_shape": (4,),
+                "action_sizes": (2, 3, 4),
+                "action_low": (-1,),
+                "action_high": (1,),
+            },
+        ),
+        (Tuple((Discrete(2), Discrete(3))), {"num_actions": None, "action_shape": (2,), "action_sizes": (2, 3)}),
+        (Dict(a=Discrete(3, start=1)), {"num_actions": 3}),
+        (
+            Dict(a=Box(-1, 2, (2,)), b=Box(0, 1, ())),
+            {"num_actions": None, "action_shape": (3,), "action_low": (-1, -1, 0), "action_high": (2, 2, 1)},
+        ),
     ],
 )
-def test_actions_are_one_choice_several_or_numbers(space, fields):
+def test_actions_are_one_choice_several_or_numbers_or_both(space, fields):
     assert action_rule(space, "Some-v0").spec == fields
 
 
-def test_one_choice_may_begin_anywhere_and_several_at_0_alone():
+def test_choices_may_begin_anywhere_and_words_are_no_actions():
     assert action_rule(Discrete(2, start=1), "Some-v0").first == 1
-    with pytest.raises(ConfigurationError, match="Some-v0 numbers some of its actions from others than 0"):
-        action_rule(MultiDiscrete([2, 3], start=[0, 1]), "Some-v0")
-    with pytest.raises(ConfigurationError, match="actions of type Text"):
+    several = {"num_actions": None, "action_shape": (2,), "action_sizes": (2, 3)}
+    assert action_rule(MultiDiscrete([2, 3], start=[0, 1]), "Some-v0").spec == several
+    with pytest.raises(ConfigurationError, match="actions of type Text; the algorithms have Discrete"):
         action_rule(Text(3), "Some-v0")
+    with pytest.raises(ConfigurationError, match=r"Some-v0 has actions of type Text in a Tuple; .* env\.wrappers\.$"):
+        action_rule(Tuple((Discrete(2), Dict(a=Text(3)))), "Some-v0")
+
+
+@pytest.mark.parametrize("space", [Tuple(()), Dict(), Tuple((Box(0, 1, (0,)),))])
+def test_actions_without_anything_to_choose_are_refused(space):
+    with pytest.raises(ConfigurationError, match=r"Some-v0 has the actions .*, in which there is nothing to choose"):
+        action_rule(space, "Some-v0")
 
 
 def test_bounds_that_are_no_bounds_make_no_picture_and_scale_nothing():

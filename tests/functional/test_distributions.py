@@ -1,12 +1,13 @@
-"""Several choices at once, against each choice by itself."""
+"""Several choices at once, and numbers beside them, against each of them by itself."""
 
 import itertools
 import math
 
 import pytest
 import torch
+from torch.distributions import Independent, Normal
 
-from triptych.functional.distributions import Factored
+from triptych.functional.distributions import Factored, Hybrid, described
 from triptych.functional.policy_gradient import sample
 
 SIZES = (2, 3, 4)
@@ -69,3 +70,65 @@ def test_actions_of_two_axes_keep_their_shape_and_order():
     expected = sum(part.log().gather(1, draws.flatten(1)[:, [i]])[:, 0] for i, part in enumerate(parts))
     torch.testing.assert_close(policy.log_prob(draws), expected)
     assert (policy.batch_shape, policy.event_shape) == ((5,), (2, 2))
+
+
+def hybrid(num_rows=5):
+    """Return a policy of choices of 2, 3 and 4 options and of 2 numbers, and its parts as plain numbers."""
+    choices, parts = factored(num_rows)
+    generator = torch.Generator().manual_seed(1)
+    mean, std = torch.randn(num_rows, 2, generator=generator), torch.rand(num_rows, 2, generator=generator) + 0.5
+    policy = Hybrid(choices, Independent(Normal(mean, std), 1))
+    return policy, [part.tolist() for part in parts], mean.tolist(), std.tolist()
+
+
+def test_of_choices_and_numbers_the_log_probability_is_the_sum_over_all_of_them():
+    policy, parts, mean, std = hybrid()
+    options, numbers = [[1, 2, 3], [0, 0, 0], [1, 0, 2], [0, 1, 1], [1, 1, 0]], [[0.5, -1.0]] * 5
+    action = torch.tensor([[*map(float, one), *two] for one, two in zip(options, numbers, strict=True)])
+    for row, found in enumerate(policy.log_prob(action).tolist()):
+        expected = sum(math.log(part[row][option]) for part, option in zip(parts, options[row], strict=True))
+        for middle, deviation, number in zip(mean[row], std[row], numbers[row], strict=True):
+            density = math.exp(-((number - middle) ** 2) / (2 * deviation**2)) / (deviation * math.sqrt(2 * math.pi))
+            expected += math.log(density)
+        assert found == pytest.approx(expected, rel=1e-4)
+    assert (policy.batch_shape, policy.event_shape) == ((5,), (5,))
+
+
+def test_of_choices_and_numbers_the_entropy_is_the_sum_over_all_of_them():
+    policy, parts, _, std = hybrid()
+    for row, found in enumerate(policy.entropy().tolist()):
+        expected = -sum(share * math.log(share) for part in parts for share in part[row])
+        expected += sum(0.5 * math.log(2 * math.pi * math.e * deviation**2) for deviation in std[row])
+        assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_choices_and_numbers_are_drawn_one_after_the_other_as_they_would_be_by_themselves():
+    policy, *_ = hybrid()
+    draws = sample(policy, torch.Generator().manual_seed(3))
+    generator = torch.Generator().manual_seed(3)
+    options, numbers = sample(policy.discrete, generator), sample(policy.numbers, generator)
+    assert draws.dtype == torch.float32
+    assert torch.equal(draws[:, :3], options.float())
+    assert torch.equal(draws[:, 3:], numbers)
+    assert policy.mode.tolist() == torch.cat([policy.discrete.mode.float(), policy.numbers.mean], dim=-1).tolist()
+
+
+def test_draws_of_choices_and_numbers_come_as_often_as_they_are_likely():
+    num_draws = 20_000
+    choices = Factored(torch.tensor([[0.0, math.log(3)]]).expand(num_draws, 2), (2,), (1,))
+    policy = Hybrid(choices, Independent(Normal(torch.full((num_draws, 1), 2.0), torch.full((num_draws, 1), 0.5)), 1))
+    draws = sample(policy, torch.Generator().manual_seed(1))
+    assert draws[:, 0].mean().item() == pytest.approx(0.75, abs=0.015)
+    assert draws[:, 1].mean().item() == pytest.approx(2.0, abs=0.015)
+    assert draws[:, 1].std().item() == pytest.approx(0.5, abs=0.015)
+    assert abs(torch.corrcoef(draws.T)[0, 1].item()) < 0.03
+
+
+def test_choices_and_numbers_are_described_by_both():
+    policy, parts, mean, std = hybrid()
+    found = described(policy)
+    assert found.keys() == {"action_probs", "action_mean", "action_std"}
+    assert found["action_probs"].tolist() == pytest.approx(
+        torch.cat([torch.tensor(part) for part in parts], dim=-1).numpy()
+    )
+    assert (found["action_mean"].tolist(), found["action_std"].tolist()) == (mean, std)

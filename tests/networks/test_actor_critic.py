@@ -14,6 +14,10 @@ CONTROL = EnvSpec(
     action_shape=(3,), action_low=(-2.0, 0.0, -math.inf), action_high=(2.0, 1.0, math.inf),
 )  # fmt: skip
 SEVERAL = EnvSpec("several", "none", (5,), "float32", None, action_shape=(2, 2), action_sizes=(2, 3, 4, 5))
+BOTH = EnvSpec(
+    "both", "none", (5,), "float32", None,
+    action_shape=(4,), action_sizes=(2, 3), action_low=(-2.0, 0.0), action_high=(2.0, 1.0),
+)  # fmt: skip
 LARGEST = torch.finfo(torch.float32).max
 
 
@@ -68,6 +72,37 @@ def test_an_action_of_several_choices_can_be_made_likelier():
         (-network(observation)[0].log_prob(wanted).mean()).backward()
         optimizer.step()
     assert torch.equal(network(observation)[0].mode, wanted)
+
+
+def test_choices_start_almost_uniform_and_numbers_beside_them_at_half_their_range():
+    policy, value = ActorCritic(BOTH)(observe(BOTH))
+    for choice, size in zip(policy.discrete.choices, BOTH.action_sizes, strict=True):
+        torch.testing.assert_close(choice.probs, torch.full((7, size), 1 / size), atol=0.02, rtol=0)
+    torch.testing.assert_close(policy.numbers.mean, torch.tensor([0.0, 0.5]).expand(7, 2), atol=0.1, rtol=0)
+    torch.testing.assert_close(policy.numbers.stddev, torch.tensor([2.0, 0.5]).expand(7, 2))
+    assert policy.mode.shape == (7, 4)
+    assert policy.log_prob(policy.mode).shape == policy.entropy().shape == value.shape == (7,)
+
+
+def test_an_action_of_choices_and_numbers_can_be_made_likelier():
+    torch.manual_seed(0)
+    network, observation = ActorCritic(BOTH), observe(BOTH)
+    wanted = torch.tensor([1.0, 2.0, -1.0, 0.9]).expand(7, 4)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    for _ in range(200):
+        optimizer.zero_grad()
+        (-network(observation)[0].log_prob(wanted).mean()).backward()
+        optimizer.step()
+    torch.testing.assert_close(network(observation)[0].mode, wanted, atol=0.15, rtol=0)
+
+
+def test_equal_bounds_leave_a_policy_finite():
+    spec = EnvSpec("one", "none", (5,), "float32", None, (2,), (0.5, -1.0), (0.5, 1.0))
+    network = ActorCritic(spec)
+    policy, _ = network(observe(spec))
+    policy.log_prob(policy.mean.detach() + 0.5).sum().backward()
+    assert policy.entropy().isfinite().all()
+    assert all(one.grad.isfinite().all() for one in network.policy.parameters())
 
 
 @pytest.mark.parametrize(

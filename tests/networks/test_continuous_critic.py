@@ -98,6 +98,7 @@ def test_actions_are_scaled_to_their_bounds_and_back():
         ({"action_high": (2.0, float("inf"))}, "algo=ppo"),
         ({"num_actions": 3, "action_shape": (), "action_low": (), "action_high": ()}, "algo=dqn"),
         ({"action_sizes": (2, 3), "action_low": (), "action_high": ()}, "algo=ppo"),
+        ({"action_sizes": (2,)}, "1 choice and 2 continuous numbers at once; choose algo=ppo, a2c, reinforce or"),
         ({"observation_shape": (1, 36, 36), "observation_dtype": "uint8", "pixel_max": 255.0}, "algo=ppo"),
     ],
 )

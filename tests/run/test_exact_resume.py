@@ -41,6 +41,9 @@ RUNS = {
     "ppo, normalised": ["algo=ppo", *ON_CARTPOLE, *NORMALIZED, "algo.rollout_length=16", "algo.num_minibatches=4"],
     "ppo, continuous": ["algo=ppo", "env=pendulum", *PERIODS, *NORMALIZED, "env.num_envs=4", "algo.rollout_length=32",
                         "algo.num_minibatches=4", "total_frames=1000"],
+    "ppo, choices and continuous numbers": [
+        "algo=ppo", "env=gym", "env.id=tests.odd_envs:Knobs-v0", *PERIODS, *NORMALIZED, "env.num_envs=4",
+        "algo.rollout_length=16", "algo.num_minibatches=4", "total_frames=1000"],
     "ddpg, continuous": ["algo=ddpg", *CONTROL],
     "td3, continuous": ["algo=td3", *CONTROL, "algo.prioritized=true", "algo.n_step=3"],
     "sac, continuous": ["algo=sac", *CONTROL],

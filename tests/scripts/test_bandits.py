@@ -57,8 +57,50 @@ def test_the_table_has_runs_beside_the_bandits(tmp_path):
     assert {*json.loads(out.read_text())["returns"]} > {"chance", "LinUCB", "algo=ppo"}
 
 
+def test_a_bandit_learns_to_make_slates():
+    env = gymnasium.make(bandits.ID, boredom=False, slate_size=3, disable_env_checker=True)
+    returns = bandits.play_bandit(env, bandits.LinUCB(np.random.default_rng(0)), users=6, seed=1)
+    most = 100 * (1 + 0.85 + 0.85**2)  # when every place that is looked at is clicked
+    assert most / 2 < returns[-2:].mean() < most + 20
+
+
+def test_a_slate_has_the_largest_scores_and_each_place_teaches_its_own_click():
+    env = gymnasium.make(bandits.ID, boredom=False, slate_size=4, disable_env_checker=True)
+    slates, learned = [], []
+
+    class Steps(gymnasium.Wrapper):
+        def step(self, action):
+            slates.append(action.tolist())
+            result = self.env.step(action)
+            learned.append(result[4]["clicks"].tolist())
+            return result
+
+    def scores(model, features):
+        assert model.sums[-1] == np.sum(learned)  # the feature that is always 1
+        return -np.abs(np.arange(1000.0) - 10.2)
+
+    bandits.play_bandit(Steps(env), scores, users=2, seed=1)
+    assert len(slates) == 200
+    assert slates[0] == slates[-1] == [10, 11, 9, 12]
+
+
+def test_the_table_of_slates_says_how_many_clicks_there_might_be(tmp_path):
+    out = tmp_path / "found.json"
+    result = call(bandits.main, "bandits.py", "--users", 2, "--slate-size", 2, "--static", "--out", out)
+    assert result.returncode == 0, result.stderr
+    assert "Clicks of 200" in result.stdout
+    found = json.loads(out.read_text())
+    assert found["slate_size"] == 2
+    (oracle,), (chance,) = found["returns"]["oracle of the next click"], found["returns"]["chance"]
+    assert oracle == pytest.approx(185, abs=12)
+    assert chance < 60
+
+
 def test_bad_input_is_told(monkeypatch):
     assert call(bandits.main, "bandits.py", "--users", 1).returncode == 2
+    result = call(bandits.main, "bandits.py", "--slate-size", 0)
+    assert result.returncode == 2
+    assert "--slate-size 1 to 1,000" in result.stderr
     monkeypatch.setitem(sys.modules, "sardine", None)
     result = call(bandits.main, "bandits.py")
     assert result.returncode == 2

@@ -6,11 +6,13 @@ import torch
 
 from triptych.collect.recording import Recording
 from triptych.types import Actions, EnvSpec, Episode, Explanation
-from triptych.watch.charts import action_names, bars, curves, distribution, gaussian, rounded, taken
+from triptych.watch.charts import bars, curves, distribution, gaussian, option_names, options_taken, rounded
 
 DISCRETE = EnvSpec("a", "none", (3,), "float32", num_actions=2, action_names=("left", "right"))
 SEVERAL = EnvSpec("b", "none", (3,), "float32", None, (2,), action_sizes=(2, 3))
 CONTINUOUS = EnvSpec("c", "none", (3,), "float32", None, (2,), (-1.0, -np.inf), (1.0, np.inf))
+
+BOTH = EnvSpec("d", "none", (3,), "float32", None, (4,), (-1.0, 0.0), (1.0, 4.0), action_sizes=(2, 3))
 
 
 def recording(*actions):
@@ -19,16 +21,17 @@ def recording(*actions):
 
 
 def test_actions_have_their_names():
-    assert action_names(DISCRETE) == ["left", "right"]
-    assert action_names(EnvSpec("a", "none", (3,), "float32", num_actions=2)) == ["action 0", "action 1"]
-    assert action_names(SEVERAL) == ["0: 0", "0: 1", "1: 0", "1: 1", "1: 2"]
-    assert action_names(CONTINUOUS) == ["action 0", "action 1"]
+    assert option_names(DISCRETE) == ["left", "right"]
+    assert option_names(EnvSpec("a", "none", (3,), "float32", num_actions=2)) == ["action 0", "action 1"]
+    assert option_names(SEVERAL) == option_names(BOTH) == ["0: 0", "0: 1", "1: 0", "1: 1", "1: 2"]
+    assert option_names(CONTINUOUS) == []
 
 
 def test_the_actions_taken_are_marked_among_all_options():
-    assert taken(DISCRETE, recording(1, 0)) == [[1], [0]]
-    assert taken(SEVERAL, recording(np.array([1, 2]), np.array([0, 0]))) == [[1, 4], [0, 2]]
-    assert taken(CONTINUOUS, recording(np.array([0.5, -2.0], np.float32))) == [[0.5, -2.0]]
+    assert options_taken(DISCRETE, recording(1, 0)) == [[1], [0]]
+    assert options_taken(SEVERAL, recording(np.array([1, 2]), np.array([0, 0]))) == [[1, 4], [0, 2]]
+    assert options_taken(CONTINUOUS, recording(np.array([0.5, -2.0], np.float32))) == [[]]
+    assert options_taken(BOTH, recording(np.array([1, 2, 0.5, -2.0], np.float32))) == [[1, 4]]
 
 
 def test_visits_are_shares():
@@ -50,10 +53,20 @@ def test_the_value_is_the_largest_q_value_where_nothing_else_is_said():
 
 def test_policies_of_continuous_actions_are_drawn_between_their_bounds_or_what_was_seen():
     said = Explanation(action_mean=torch.tensor([[0.0, 3.0], [0.5, 5.0]]), action_std=torch.full((2, 2), 0.5))
-    found = gaussian(said, CONTINUOUS)
+    played = recording(*np.array([[0.5, -2.0], [1.0, 0.0]], np.float32))
+    found = gaussian(said, CONTINUOUS, played)
+    assert (found["names"], found["taken"]) == (["action 0", "action 1"], [[0.5, -2.0], [1.0, 0.0]])
     assert found["low"] == [-1.0, 2.5]
     assert found["high"] == [1.0, 5.5]
-    assert gaussian(Explanation(), CONTINUOUS) is None
+    assert gaussian(Explanation(), CONTINUOUS, played) is None
+
+
+def test_numbers_beside_choices_are_drawn_by_themselves():
+    said = Explanation(action_probs=torch.rand(1, 5), action_mean=torch.zeros(1, 2), action_std=torch.ones(1, 2))
+    found = gaussian(said, BOTH, recording(np.array([1, 2, 0.5, -2.0], np.float32)))
+    assert (found["names"], found["taken"]) == (["number 0", "number 1"], [[0.5, -2.0]])
+    assert (found["low"], found["high"]) == ([-1.0, 0.0], [1.0, 4.0])
+    assert [bar["name"] for bar in bars(said)] == ["probability"]
 
 
 def test_atoms_that_move_are_counted_in_bins():

@@ -220,3 +220,18 @@ def test_a_board_shows_the_step_that_it_is_asked_for():
     assert all(np.any(one != other) for one, other in itertools.pairwise(pictures))
     nothing = game._replace(thoughts=Thoughts(Explanation(), None, None, {}))
     assert Board(*nothing[2:5], "title").draw(np.zeros((80, 80, 3), np.uint8), 0).shape[0] < board.size[1]
+
+
+@pytest.mark.parametrize("sizes", [(2, 3), (40, 30)])
+def test_a_board_shows_choices_and_the_numbers_beside_them(sizes):
+    spec = EnvSpec("both", "none", (3,), "float32", None, (4,), (-1.0, 0.0), (1.0, 4.0), action_sizes=sizes)
+    actions = Actions(np.array([[step % 2, 2, 0.5, 1.0] for step in range(LENGTH)], np.float32))
+    recording = Recording(Episode(0, 0, 1, actions=actions), np.zeros((LENGTH, 3)), np.zeros(LENGTH), True)
+    mean = torch.linspace(-1, 1, LENGTH)[:, None].expand(LENGTH, 2)
+    still = {"action_probs": torch.full((LENGTH, sum(sizes)), 0.2), "action_std": torch.ones(LENGTH, 2)}
+    thoughts = Thoughts(Explanation(action_mean=mean, **still), None, None, {})
+    board = Board(spec, recording, thoughts, "title")
+    assert board.names[-2:] == ["number 0", "number 1"]
+    assert board.names[0] == "0: 0"
+    pictures = [board.draw(np.zeros((80, 80, 3), np.uint8), step) for step in (0, 2, 4)]
+    assert all(np.any(one != other) for one, other in itertools.pairwise(pictures))  # the means have moved

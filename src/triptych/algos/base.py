@@ -28,6 +28,7 @@ from triptych import ranks
 from triptych.algos.metric_means import MetricMeans
 from triptych.functional.gradients import clip_gradients
 from triptych.functional.schedules import linear_schedule
+from triptych.networks.action_scale import ALL_ACTIONS, actions_in_words
 from triptych.types import (
     EVALUATE,
     EXPLORE,
@@ -116,11 +117,9 @@ class Algorithm(pl.LightningModule):
     def check(cls, spec: EnvSpec) -> None:
         """Raise `ConfigurationError` where it cannot play."""
         if cls.needs_discrete_actions and spec.num_actions is None:
-            many = f"{len(spec.action_sizes)} choices at once"
-            has = many if spec.action_sizes else f"continuous ones of shape {spec.action_shape}"
             raise ConfigurationError(
-                f"algo: {cls.__name__} chooses among discrete actions, but env={spec.name} has {has}; "
-                "choose an env with discrete actions, or algo=ppo."
+                f"algo: {cls.__name__} chooses among discrete actions, but env={spec.name} has "
+                f"{actions_in_words(spec)}; choose an env with discrete actions, or {ALL_ACTIONS}."
             )
         if spec.has_mask and not cls.respects_masks:
             raise ConfigurationError(

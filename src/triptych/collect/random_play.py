@@ -22,13 +22,19 @@ class RandomActor:
             return self.generator.integers(spec.num_actions, size=num_envs), {}
         if spec.action_sizes:
             options = self.generator.integers(spec.action_sizes, size=(num_envs, len(spec.action_sizes)))
+            if spec.is_hybrid:
+                numbers = self._numbers((num_envs, len(spec.action_low)))
+                return np.concatenate([options.astype(np.float32), numbers], axis=1), {}
             return options.reshape(num_envs, *spec.action_shape), {}
-        low, high = (np.reshape(bound, spec.action_shape) for bound in (spec.action_low, spec.action_high))
+        return self._numbers((num_envs, *spec.action_shape)), {}
+
+    def _numbers(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Draw continuous numbers ``[N, ...]`` float32."""
+        low, high = (np.reshape(bound, shape[1:]) for bound in (self.spec.action_low, self.spec.action_high))
         is_bounded = np.isfinite(low) & np.isfinite(high)
         low, high = np.where(is_bounded, low, 0.0), np.where(is_bounded, high, 1.0)
-        shape = (num_envs, *spec.action_shape)
         action = np.where(is_bounded, self.generator.uniform(low, high, shape), self.generator.standard_normal(shape))
-        return action.astype(np.float32), {}
+        return action.astype(np.float32)
 
 
 def observation_sizes(game: Game, num_steps: int = 64) -> np.ndarray:

@@ -51,6 +51,7 @@ class _Seen(NamedTuple):
     action_names: tuple[str, ...]
     has_mask: bool  # it says which actions are allowed
     goals: GoalRule | None
+    actions: gymnasium.Space
 
 
 class Gymnasium:
@@ -58,7 +59,8 @@ class Gymnasium:
 
     What observations and actions of each kind of space become is told in `triptych.envs.spaces`. Continuous actions,
     ``[N, *action_shape]`` float32, are clipped to the bounds of the action space before they are played, here and in
-    `replay`, so a Gaussian policy may send any finite number.
+    `replay`, so a Gaussian policy may send any finite number. Nested actions come as flat rows
+    (`triptych.envs.nested_actions`).
 
     Args:
         id: as registered with Gymnasium, ``CartPole-v1``; with the module that registers it where that is not
@@ -98,23 +100,22 @@ class Gymnasium:
         self._make_kwargs.pop("render_mode", None)  # drawing is for `replay`
         self._action_masks = action_masks
         self._wrappers = [_find_wrapper(name) for name in wrappers]
-        registration, space, render_fps, model, names, self._has_mask, goals = self._look_at_one()
+        registration, space, render_fps, model, names, self._has_mask, goals, actions_seen = self._look_at_one()
         rule = observation_rule(space, observations, id)
         if frame_stack > 1 and rule.pixel_max is None:
             raise ConfigurationError(
                 f"env.frame_stack={frame_stack} is for pictures, but env.id={id} shows {rule.sentence}; "
                 "use env.frame_stack=1."
             )
-        self._rule = rule
+        self._rule, self._actions = rule, action_rule(actions_seen, id)
         vector_class = ProcessVectorEnv if use_processes else SyncVectorEnv
         self._envs = vector_class([self._make] * num_envs, autoreset_mode=AutoresetMode.NEXT_STEP)
         self.num_envs = num_envs
         self._sent: np.ndarray | None = None
-        actions = action_rule(self._envs.single_action_space, id)
-        self._bounds, self._first_action = actions.bounds, actions.first
+        actions = self._actions.spec
         shape, dtype = self._envs.single_observation_space.shape, self._envs.single_observation_space.dtype
         self._dtype = np.dtype(np.uint8 if rule.pixel_max is not None and dtype == np.uint8 else np.float32)
-        parts = ObservationParts(self._shape_without_mask(), actions.spec["num_actions"]) if self._has_mask else None
+        parts = ObservationParts(self._shape_without_mask(), actions["num_actions"]) if self._has_mask else None
         self.spec = EnvSpec(
             name=registration.id,
             protocol="none",
@@ -130,9 +131,9 @@ class Gymnasium:
             render_fps=render_fps,
             num_states=num_states(space),
             model=model,
-            action_names=names if len(names) == actions.spec.get("num_actions") else (),
+            action_names=names if len(names) == actions.get("num_actions") else (),
             goals=goals,
-            **actions.spec,
+            **actions,
         )
 
     def _look_at_one(self) -> _Seen:
@@ -165,7 +166,8 @@ class Gymnasium:
                 "for each of its discrete actions; leave it null."
             )
         goals = None if has_mask else goal_rule(single)
-        seen = _Seen(registration, single.observation_space, _render_fps(single), model, names, has_mask, goals)
+        spaces, fps = (single.observation_space, single.action_space), _render_fps(single)
+        seen = _Seen(registration, spaces[0], fps, model, names, has_mask, goals, spaces[1])
         single.close()
         return seen
 
@@ -185,7 +187,7 @@ class Gymnasium:
 
     def _make(self) -> gymnasium.Env:
         inner = self._wrap(self._make_plain())
-        env = self._rule.wrap(Plain(inner, self._has_mask))
+        env = self._rule.wrap(self._actions.wrap(Plain(inner, self._has_mask)))
         env = _stack_channels(env, self._frame_stack) if self._frame_stack > 1 else env
         return masks.MaskedObservation(env) if self._has_mask else env
 
@@ -230,18 +232,19 @@ class Gymnasium:
         Raises:
             ValueError: an action is infinite or not a number.
         """
-        if self._bounds is None:
-            return action + self._first_action if self._first_action else action
+        bounds, first = self._actions.bounds, self._actions.first
+        if bounds is None:
+            return action + first if first else action
         if not np.isfinite(action).all():
             raise ValueError(f"{self.spec.name} was sent an action that is infinite or not a number: {action}")
-        return np.clip(action, self._bounds.low, self._bounds.high).astype(self._bounds.dtype)
+        return np.clip(action, bounds.low, bounds.high).astype(bounds.dtype)
 
     def _lives(self, info: dict[str, Any]) -> np.ndarray:
         return np.asarray(info.get("lives", np.zeros(self.num_envs)), dtype=np.int64)
 
     def replay(self, seed: int, actions: Sequence[object]) -> Iterator[tuple[np.ndarray, float]]:
         with self._drawing():
-            env = Plain(self._wrap(self._make_plain(render_mode="rgb_array")))
+            env = self._actions.wrap(Plain(self._wrap(self._make_plain(render_mode="rgb_array"))))
         try:
             env.reset(seed=seed)
             with off_screen():

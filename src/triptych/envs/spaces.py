@@ -23,6 +23,7 @@ import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 from gymnasium.wrappers import FlattenObservation, TransformObservation
 
+from triptych.envs.nested_actions import FlatActions, Leaf, flat_space, leaves, sizes_of
 from triptych.types import ConfigurationError
 from triptych.types.bounds import FARTHEST_BOUND
 
@@ -191,29 +192,48 @@ class ActionRule(NamedTuple):
     """What the actions of a space are to an algorithm."""
 
     spec: dict[str, Any]  # the fields of `EnvSpec`
-    bounds: Box | None  # of continuous actions
+    bounds: Box | None  # of continuous actions, and of a row of choices and numbers
     first: int  # the number of the first of discrete ones
+    wrap: Callable[[gymnasium.Env], gymnasium.Env] = lambda env: env  # takes the rows that nested actions become
 
 
 def action_rule(space: gymnasium.Space, name: str) -> ActionRule:
     """Find the rule for the actions of one environment.
 
+    Those of a Tuple or Dict, and of a MultiDiscrete that does not begin at 0, become flat rows
+    (`triptych.envs.nested_actions`).
+
     Raises:
         ConfigurationError: no algorithm here has such actions.
     """
+    for leaf in leaves(space):
+        if not isinstance(leaf, Leaf):
+            inside = "" if leaf is space else f" in a {type(space).__name__}"
+            raise ConfigurationError(
+                f"env.id={name} has actions of type {type(leaf).__name__}{inside}; the algorithms have Discrete, "
+                "MultiDiscrete, MultiBinary and Box, and Tuple and Dict of them. Put a wrapper around it that makes "
+                "one of these, by env.wrappers."
+            )
+    if isinstance(space, Tuple | Dict) or (isinstance(space, MultiDiscrete) and np.any(space.start != 0)):
+        return _rule_of_rows(space, name)
     if isinstance(space, Discrete):
         return ActionRule({"num_actions": int(space.n)}, None, int(space.start))
     fields: dict[str, Any] = {"num_actions": None, "action_shape": tuple(space.shape or ())}
-    if isinstance(space, MultiBinary):
-        return ActionRule(fields | {"action_sizes": (2,) * int(np.prod(space.shape))}, None, 0)
-    if isinstance(space, MultiDiscrete):
-        if np.any(space.start != 0):
-            raise ConfigurationError(f"env.id={name} numbers some of its actions from others than 0; wrap it.")
-        return ActionRule(fields | {"action_sizes": tuple(int(size) for size in np.ravel(space.nvec))}, None, 0)
     if isinstance(space, Box):
         low, high = (tuple(float(x) for x in bound.ravel()) for bound in (space.low, space.high))
         return ActionRule(fields | {"action_low": low, "action_high": high}, space, 0)
-    raise ConfigurationError(
-        f"env.id={name} has actions of type {type(space).__name__}; the algorithms have Discrete, MultiDiscrete, "
-        "MultiBinary and Box. Put a wrapper around it that makes one of these, by env.wrappers."
-    )
+    return ActionRule(fields | {"action_sizes": sizes_of(space)}, None, 0)
+
+
+def _rule_of_rows(space: gymnasium.Space, name: str) -> ActionRule:
+    rows = flat_space(space)
+    if not isinstance(rows, Box):
+        return action_rule(rows, name)._replace(wrap=FlatActions)
+    if not rows.low.size:
+        raise ConfigurationError(
+            f"env.id={name} has the actions {space}, in which there is nothing to choose; put a wrapper around it that "
+            "has some, by env.wrappers."
+        )
+    sizes, rule = sizes_of(space), action_rule(rows, name)
+    numbers = {key: rule.spec[key][len(sizes) :] for key in ("action_low", "action_high")}
+    return rule._replace(spec=rule.spec | numbers | ({"action_sizes": sizes} if sizes else {}), wrap=FlatActions)

@@ -39,12 +39,46 @@ class Factored(Distribution):
         return self.together([one.mode for one in self.choices])
 
 
+class Hybrid(Distribution):
+    """Discrete choices and continuous numbers at once, independent of each other given the state.
+
+    An action is a row ``[B, C + D]`` of the numbers' type: the options of the C choices, as whole numbers, and behind
+    them the D numbers. Its log probability is the sum of both parts', one of a probability and one of a density.
+
+    Args:
+        choices: C of them, of actions ``[B, C]``.
+        numbers: a normal distribution of D numbers, of actions ``[B, D]``.
+    """
+
+    def __init__(self, choices: Factored, numbers: Independent) -> None:
+        self.discrete, self.numbers, self.num_choices = choices, numbers, len(choices.choices)
+        size = self.num_choices + numbers.event_shape.numel()
+        super().__init__(numbers.batch_shape, torch.Size([size]), validate_args=False)
+
+    def together(self, options: Tensor, numbers: Tensor) -> Tensor:
+        """Put options ``[B, C]`` and numbers ``[B, D]`` together to actions ``[B, C + D]``."""
+        return torch.cat([options.to(numbers.dtype), numbers], dim=-1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        options, numbers = value[..., : self.num_choices], value[..., self.num_choices :]
+        return self.discrete.log_prob(options.long()) + self.numbers.log_prob(numbers)
+
+    def entropy(self) -> Tensor:
+        return self.discrete.entropy() + self.numbers.entropy()
+
+    @property
+    def mode(self) -> Tensor:
+        return self.together(self.discrete.mode, self.numbers.mode)
+
+
 def described(policy: Distribution) -> dict[str, Tensor]:
     """Return the numbers that a policy consists of, by their names in an `Explanation`; none of an unknown one."""
     if isinstance(policy, Categorical):
         return {"action_probs": policy.probs}
     if isinstance(policy, Factored):
         return {"action_probs": torch.cat([one.probs for one in policy.choices], dim=-1)}
+    if isinstance(policy, Hybrid):
+        return described(policy.discrete) | described(policy.numbers)
     if isinstance(policy, Independent) and isinstance(policy.base_dist, Normal):
         return {"action_mean": policy.base_dist.mean, "action_std": policy.base_dist.stddev}
     return {}

@@ -7,17 +7,19 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Categorical, Distribution
 
-from triptych.functional.distributions import Factored
+from triptych.functional.distributions import Factored, Hybrid
 
 
 def sample(policy: Distribution, generator: torch.Generator) -> Tensor:
     """Draw one action per environment with noise from ``generator``, which lives on the CPU.
 
     A categorical draw is the largest of logits plus Gumbel noise; a Gaussian one is mean plus scaled noise; of several
-    choices at once each is drawn by itself.
+    choices at once each is drawn by itself, and numbers beside them after them.
     """
     if isinstance(policy, Factored):
         return policy.together([sample(choice, generator) for choice in policy.choices])
+    if isinstance(policy, Hybrid):
+        return policy.together(sample(policy.discrete, generator), sample(policy.numbers, generator))
     if isinstance(policy, Categorical):
         uniform = torch.rand(policy.logits.shape, generator=generator).clamp_(min=torch.finfo(torch.float32).tiny)
         gumbel = -torch.log(-torch.log(uniform))

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from triptych.types import ConfigurationError, EnvSpec
 from triptych.types.bounds import FARTHEST_BOUND
 
+# Which algorithms play all actions, also choices and continuous numbers at once; for sentences that refuse.
+ALL_ACTIONS = "algo=ppo, a2c, reinforce or recurrent_ppo"
+
 
 def check_bounded_actions(algorithm: str, spec: EnvSpec) -> None:
     """Raise `ConfigurationError` unless vectors are seen and all actions are continuous and between finite bounds."""
@@ -18,6 +21,11 @@ def check_bounded_actions(algorithm: str, spec: EnvSpec) -> None:
             f"algo: {algorithm} gives continuous actions, but env={spec.name} has discrete ones; choose {way_out}, or "
             "an env with continuous actions."
         )
+    if spec.is_hybrid:
+        raise ConfigurationError(
+            f"algo: {algorithm} gives continuous actions alone, but env={spec.name} has {actions_in_words(spec)}; "
+            f"choose {ALL_ACTIONS}."
+        )
     if not all(abs(bound) <= FARTHEST_BOUND for bound in (*spec.action_low, *spec.action_high)):
         raise ConfigurationError(
             f"algo: {algorithm} scales its actions to their bounds, but those of env={spec.name} have none that are "
@@ -25,6 +33,18 @@ def check_bounded_actions(algorithm: str, spec: EnvSpec) -> None:
         )
     if spec.is_image:
         raise ConfigurationError(f"algo: {algorithm} reads vectors, but env={spec.name} shows images; choose algo=ppo.")
+
+
+def actions_in_words(spec: EnvSpec) -> str:
+    """Return what the actions are that are not one choice."""
+    if not spec.action_sizes:
+        return f"continuous ones of shape {spec.action_shape}"
+    numbers = f" and {_count(len(spec.action_low), 'continuous number')}" if spec.is_hybrid else ""
+    return f"{_count(len(spec.action_sizes), 'choice')}{numbers} at once"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 class ActionScale(nn.Module):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, Normal
 
-from triptych.functional.distributions import Factored
+from triptych.functional.distributions import Factored, Hybrid
 from triptych.functional.masks import mask_out
 from triptych.networks.choice import Network, OwnNetwork, OwnTorso, make_torso
 from triptych.networks.normalization import make_normalization
@@ -48,7 +49,8 @@ class GaussianHead(nn.Module):
 
     The layer's output 0 is the middle between the bounds, 1 the upper one; where there is no bound, or one farther than
     1e6, it is the action itself. The standard deviation does not depend on the state and starts at half the range
-    (Schulman et al. 2017, section 6.1). A draw may lie beyond the bounds; the environment clips.
+    (Schulman et al. 2017, section 6.1), at 1 where the bounds are equal. A draw may lie beyond the bounds; the
+    environment clips.
     """
 
     middle: Tensor
@@ -59,7 +61,7 @@ class GaussianHead(nn.Module):
         low, high = torch.tensor(spec.action_low), torch.tensor(spec.action_high)
         is_bounded = (low.abs() <= FARTHEST_BOUND) & (high.abs() <= FARTHEST_BOUND)
         self.register_buffer("middle", torch.where(is_bounded, (low + high) / 2, 0.0))
-        self.register_buffer("half_range", torch.where(is_bounded, (high - low) / 2, 1.0))
+        self.register_buffer("half_range", torch.where(is_bounded & (high > low), (high - low) / 2, 1.0))
         self.action_shape = spec.action_shape
         self.mean = nn.Linear(num_features, math.prod(spec.action_shape))
         self.log_std = nn.Parameter(torch.zeros(math.prod(spec.action_shape)))
@@ -75,13 +77,28 @@ class GaussianHead(nn.Module):
         )
 
 
-PolicyHead = CategoricalHead | FactoredHead | GaussianHead
+class HybridHead(nn.Module):
+    """A probability for each option of discrete choices, and a normal distribution for each number beside them."""
+
+    def __init__(self, num_features: int, spec: EnvSpec) -> None:
+        super().__init__()
+        num_choices, num_numbers = len(spec.action_sizes), len(spec.action_low)
+        self.choices = FactoredHead(num_features, replace(spec, action_shape=(num_choices,)))
+        self.numbers = GaussianHead(num_features, replace(spec, action_shape=(num_numbers,)))
+
+    def forward(self, features: Float[Tensor, "B F"]) -> Hybrid:
+        return Hybrid(self.choices(features), self.numbers(features))
+
+
+PolicyHead = CategoricalHead | FactoredHead | GaussianHead | HybridHead
 
 
 def make_policy_head(num_features: int, spec: EnvSpec) -> PolicyHead:
     """Make what turns features into a distribution over the actions of an environment."""
     if spec.num_actions is not None:
         return CategoricalHead(num_features, spec.num_actions)
+    if spec.is_hybrid:
+        return HybridHead(num_features, spec)
     if spec.action_sizes:
         return FactoredHead(num_features, spec)
     return GaussianHead(num_features, spec)

@@ -71,8 +71,9 @@ def training_episode(asked: Asked) -> Episode:
     actions = read_actions(asked.folder / ACTIONS, int(name.env_index or 0), name.episode_index)
     if actions is None:
         raise ConfigurationError(
-            f"--episode {name} was played, but its actions are not in {asked.folder / ACTIONS}; continuous ones are "
-            "kept with callbacks.metrics.keep_actions=all, and runs of earlier versions kept none."
+            f"--episode {name} was played, but its actions are not in {asked.folder / ACTIONS}; continuous ones, "
+            "also beside choices, are kept with callbacks.metrics.keep_actions=all, and runs of earlier versions kept "
+            "none."
         )
     row = of_env[name.episode_index]
     try:

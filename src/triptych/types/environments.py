@@ -137,7 +137,9 @@ class EnvSpec:
         action_shape: of one action, ``()`` of a single discrete choice.
         action_sizes: of several discrete choices at once, how many options each has, in the order of the flattened
             action; empty otherwise.
-        action_low, action_high: bounds of continuous actions, likewise flattened.
+        action_low, action_high: bounds of continuous actions, likewise flattened. Where there are ``action_sizes`` as
+            well, an action is a row ``[C + D]`` float32: the options of the C choices, as whole numbers, and behind
+            them the D continuous numbers.
         pixel_max: the largest number of a pixel in images, whose smallest is 0; ``None`` of vectors.
         reading: how the observations of the environment were read, in words.
         frame_stack: single frames that an observation stacks on its first axis, 1 where it stacks none.
@@ -218,8 +220,13 @@ class EnvSpec:
 
     @property
     def is_discrete(self) -> bool:
-        """Whether an action is a choice among options, or several of them at once."""
-        return self.num_actions is not None or bool(self.action_sizes)
+        """Whether an action is a choice among options, or several of them at once, and nothing else."""
+        return self.num_actions is not None or (bool(self.action_sizes) and not self.action_low)
+
+    @property
+    def is_hybrid(self) -> bool:
+        """Whether an action is choices and continuous numbers at once."""
+        return bool(self.action_sizes) and bool(self.action_low)
 
     @property
     def action_dtype(self) -> str:

@@ -45,8 +45,9 @@ class Explanation(NamedTuple):
     action_probs: Tensor | None = None  # [T, A], the policy; of several choices at once one after the other
     atoms: Tensor | None = None  # [S] or [T, A, S], the returns that a distribution of returns may have,
     atom_probs: Tensor | None = None  # [T, A, S], and their probabilities; 1 / S each of quantiles
-    action_mean: Tensor | None = None  # [T, *action_shape], of a Gaussian policy, in the environment's units,
-    action_std: Tensor | None = None  # [T, *action_shape], and its standard deviation
+    # Of a Gaussian policy, in the environment's units, [T, *action_shape]; beside choices the D numbers alone, [T, D].
+    action_mean: Tensor | None = None
+    action_std: Tensor | None = None  # and its standard deviation, likewise
     visit_counts: Tensor | None = None  # [T, A], of a search at its root,
     prior_probs: Tensor | None = None  # [T, A], the policy from which it set out,
     search_value: Tensor | None = None  # [T], and what it found the state to be worth

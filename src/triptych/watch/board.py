@@ -46,10 +46,11 @@ class Board:
         self.start, self.end = stretch or (0, self.num_steps)
         self.returns = np.concatenate([[0.0], np.cumsum(recording.rewards, dtype=np.float64)])
         said = thoughts.said
-        self.names = charts.action_names(spec)
+        self.taken = charts.options_taken(spec, recording)
         self.cells = spec.action_cells
-        self.taken = charts.taken(spec, recording) if spec.is_discrete else []
-        self.bars, self.gaussian = charts.bars(said)[:1], charts.gaussian(said, spec)
+        self.bars, self.gaussian = charts.bars(said)[:1], charts.gaussian(said, spec, recording)
+        options = charts.option_names(spec) if self.bars else []
+        self.names, self.num_options = options + (self.gaussian["names"] if self.gaussian else []), len(options)
         self.curve: list[Any] = next((one["numbers"] for one in charts.curves(said)), [])
         self._image, self._draw, self._resampling = Image, ImageDraw, Image.Resampling
         self._font, self._small = ImageFont.load_default(17), ImageFont.load_default(13)
@@ -115,10 +116,11 @@ class Board:
 
     def _draw_bars(self, draw: Any, left: int, step: int) -> None:
         top = MARGIN + 58
-        if step >= self.num_steps or not (self.bars or self.gaussian):
+        if step >= self.num_steps or not self.names:
             return
-        name = self.bars[0]["name"] if self.bars else "mean ± standard deviation"
-        draw.text((left, top), f"{name} of each action", QUIET, self._small)
+        names = [bar["name"] for bar in self.bars] + (["mean ± standard deviation"] if self.gaussian else [])
+        text = ", ".join(names) if len(names) > 1 else f"{names[0]} of each action"
+        draw.text((left, top), text, QUIET, self._small)
         shown = self._shown(step)
         height = min(30, (TOP_HEIGHT - top - 30) // len(shown))
         start, end = left + 92, WIDTH - MARGIN - 58
@@ -132,22 +134,24 @@ class Board:
             draw.text((end + 54, y + height / 2), text, INK if is_taken else QUIET, self._small, anchor="rm")
 
     def _shown(self, step: int) -> list[int]:
-        """Return which actions have bars: all, or the largest of many."""
-        every = range(len(self.names))
-        if len(every) <= MAX_BARS or not self.bars:
-            return list(every[:MAX_BARS])
-        numbers = [-np.inf if number is None else number for number in self.bars[0]["numbers"][step]]
-        return sorted(every, key=lambda action: -numbers[action])[:FEW_BARS]
+        """Return which options have bars, all or the largest of many, and which continuous numbers."""
+        options, numbers = range(self.num_options), range(self.num_options, len(self.names))
+        numbers = numbers[: max(MAX_BARS - len(options), MAX_BARS // 2)]
+        if len(options) + len(numbers) <= MAX_BARS:
+            return [*options, *numbers]
+        sizes = [-np.inf if number is None else number for number in self.bars[0]["numbers"][step]]
+        largest = sorted(options, key=lambda option: -sizes[option])
+        return [*largest[: min(FEW_BARS, MAX_BARS - len(numbers))], *numbers]
 
     def _extent(self, index: int, step: int) -> tuple[float, float, str, bool]:
         """Return from where to where a bar goes, as shares of its track, its number, and whether it was taken."""
-        if self.bars:
+        if index < self.num_options:
             bar = self.bars[0]
             numbers = [0.0 if number is None else number for number in bar["numbers"][step]]
             least = 0.0 if bar["isShare"] else min(numbers)
             share = min(max((numbers[index] - least) / bar["gap"], 0.0), 1.0)
             return 0.0, share, f"{numbers[index]:.3f}", index in self.taken[step]
-        found = self.gaussian
+        found, index = self.gaussian, index - self.num_options
         assert found is not None
         mean, std, low = found["mean"][step][index], found["std"][step][index], found["low"][index]
         reach = max(found["high"][index] - low, 1e-9)

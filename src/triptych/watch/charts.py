@@ -15,23 +15,25 @@ from triptych.types import EnvSpec, Explanation
 NUM_BINS = 51  # of distributions whose atoms move
 
 
-def action_names(spec: EnvSpec) -> list[str]:
-    """Name each option of a discrete action, or each number of a continuous one."""
+def option_names(spec: EnvSpec) -> list[str]:
+    """Name each option of all choices of an action; none of a continuous one."""
     if spec.num_actions is not None:
         return list(spec.action_names) or [f"action {index}" for index in range(spec.num_actions)]
-    if spec.action_sizes:
-        return [f"{choice}: {option}" for choice, size in enumerate(spec.action_sizes) for option in range(size)]
-    return [f"action {index}" for index in range(math.prod(spec.action_shape))]
+    return [f"{choice}: {option}" for choice, size in enumerate(spec.action_sizes) for option in range(size)]
 
 
-def taken(spec: EnvSpec, recording: Recording) -> list[list[Any]]:
-    """Return for each step which of `action_names` were taken, or the numbers of a continuous action."""
-    actions = np.asarray(recording.episode.actions[: len(recording.rewards)])
-    flat = actions.reshape(len(actions), -1)
-    if not spec.is_discrete:
-        return rounded(flat)
+def options_taken(spec: EnvSpec, recording: Recording) -> list[list[int]]:
+    """Return for each step which of `option_names` were taken."""
+    if spec.num_actions is None and not spec.action_sizes:
+        return [[] for _ in recording.rewards]
     first = np.cumsum([0, *spec.action_sizes[:-1]]) if spec.action_sizes else np.zeros(1, int)
-    return (flat + first).tolist()
+    return (_rows(recording)[:, : len(first)].astype(int) + first).tolist()
+
+
+def _rows(recording: Recording) -> np.ndarray:
+    """Return the actions ``[T, numbers of an action]``."""
+    actions = np.asarray(recording.episode.actions[: len(recording.rewards)])
+    return actions.reshape(len(actions), -1)
 
 
 def bars(said: Explanation) -> list[dict[str, Any]]:
@@ -63,8 +65,8 @@ def curves(said: Explanation) -> list[dict[str, Any]]:
     return [{"name": name, "numbers": rounded(numbers)} for name, numbers in named if numbers is not None]
 
 
-def gaussian(said: Explanation, spec: EnvSpec) -> dict[str, Any] | None:
-    """Return means and deviations ``[T, D]`` of continuous actions, and the range in which they are drawn."""
+def gaussian(said: Explanation, spec: EnvSpec, recording: Recording) -> dict[str, Any] | None:
+    """Return means and deviations ``[T, D]`` of continuous numbers, their names, what was taken and the range drawn."""
     if said.action_mean is None or said.action_std is None:
         return None
     mean, std = said.action_mean.flatten(1), said.action_std.flatten(1)
@@ -72,7 +74,14 @@ def gaussian(said: Explanation, spec: EnvSpec) -> dict[str, Any] | None:
     high = np.array(spec.action_high, float)
     low = np.where(np.abs(low) < 1e6, low, (mean - std).amin(dim=0).numpy())
     high = np.where(np.abs(high) < 1e6, high, (mean + std).amax(dim=0).numpy())
-    return {"mean": rounded(mean), "std": rounded(std), "low": rounded(low), "high": rounded(high)}
+    return {
+        "names": [f"{'number' if spec.is_hybrid else 'action'} {index}" for index in range(len(low))],
+        "taken": rounded(_rows(recording)[:, len(spec.action_sizes) :]),
+        "mean": rounded(mean),
+        "std": rounded(std),
+        "low": rounded(low),
+        "high": rounded(high),
+    }
 
 
 def distribution(said: Explanation) -> tuple[np.ndarray, np.ndarray] | None:

@@ -43,7 +43,7 @@ function paint(canvas, uris, step, isDim) {
   draw();
 }
 
-// Bars: a block for each quantity, a row for each action.
+// Bars: a block for each quantity, a row for each option; and a row for each continuous number.
 const blocks = D.bars.map((bar, index) => {
   const block = make("div", "block"), title = make("h2", "", bar.name + " ");
   if (!bar.isShare) title.append(make("small", "", "bars begin at the least of the step"));
@@ -59,7 +59,7 @@ const blocks = D.bars.map((bar, index) => {
   by("bars").append(block);
   return rows;
 });
-const dials = D.gaussian === null ? [] : D.actions.map((name) => {
+const dials = D.gaussian === null ? [] : D.gaussian.names.map((name) => {
   const row = make("div", "row"), track = make("div", "track"), band = make("i"), mark = make("b"), number = make("span", "number");
   track.append(band, mark);
   row.append(make("span", "name", name), track, number);
@@ -89,7 +89,7 @@ function showBars(step) {
       const value = isEnd ? null : numbers[action];
       fill.style.width = value === null ? "0" : `${100 * Math.min(Math.max((value - least) / bar.gap, bar.isShare ? 0 : 0.01), 1)}%`;
       number.textContent = short(value);
-      row.classList.toggle("taken", !isEnd && D.isDiscrete && D.taken[step].includes(action));
+      row.classList.toggle("taken", !isEnd && D.taken[step].includes(action));
     });
   });
   dials.forEach(({ band, mark, number }, index) => {
@@ -98,7 +98,7 @@ function showBars(step) {
     const mean = isEnd ? null : g.mean[step][index], std = isEnd ? 0 : g.std[step][index];
     band.style.left = `${mean === null ? 0 : place(mean - std)}%`;
     band.style.width = `${mean === null ? 0 : Math.max(place(mean + std) - place(mean - std), 0.5)}%`;
-    mark.style.left = isEnd ? "-9px" : `calc(${place(D.taken[step][index])}% - 1.5px)`;
+    mark.style.left = isEnd ? "-9px" : `calc(${place(g.taken[step][index])}% - 1.5px)`;
     number.textContent = short(mean);
   });
 }
