@@ -5,23 +5,25 @@ Shape letters, the same everywhere: ``B`` batch, ``T`` time, ``N`` environments,
 """
 
 from triptych.types.environments import (
-    ActionCells,
-    BoardSymmetries,
     EnvSpec,
     Exploitable,
     FewStarts,
     Game,
     GameFactory,
-    GoalRule,
-    ObservationParts,
     Opposed,
-    Outcome,
     Received,
     ReceivedInTurns,
+)
+from triptych.types.errors import ConfigurationError, ExitCode, NoPicture, NotFinite, RunInterrupted
+from triptych.types.knowledge import (
+    ActionCells,
+    BoardSymmetries,
+    GoalRule,
+    ObservationParts,
+    Outcome,
     Rules,
     TableModel,
 )
-from triptych.types.errors import ConfigurationError, ExitCode, NoPicture, NotFinite, RunInterrupted
 from triptych.types.learning import (
     EmptyTurn,
     FictitiousSample,
