@@ -52,6 +52,11 @@ def test_a_gaussian_is_in_the_units_of_the_action():
     assert policy.event_shape == (3,)
 
 
+def test_a_gaussian_may_start_narrower():
+    policy, _ = ActorCritic(CONTROL, initial_std=0.25)(observe(CONTROL))
+    torch.testing.assert_close(policy.stddev, torch.tensor([0.5, 0.125, 0.25]).expand(7, 3))
+
+
 def test_several_choices_start_almost_uniform_and_each_is_one_choice():
     network = ActorCritic(SEVERAL)
     policy, value = network(observe(SEVERAL))

@@ -8,7 +8,7 @@ Differences from the paper:
  3. On Atari minibatches hold 64 steps (table 5: 256) and the learning rate starts at 5e-4 (2.5e-4). It falls
     over a horizon of its own, and the clip range stays (table 5: both fall to 0 with the budget).
  4. A truncated episode keeps the value of its last observation.
- 5. The standard deviation of continuous actions starts at half their range.
+ 5. The standard deviation of continuous actions starts at half their range, or what `initial_std` says.
  6. The critic's loss is a quarter of the squared error: half of the halved one (paper: the whole).
 """
 
@@ -51,6 +51,7 @@ class PPO(Algorithm):
         weight_average_decay: per update, of the average of the weights that plays evaluations; 0 for none.
         normalize_observations: see `ActorCritic`.
         eval_greedy: evaluate the likeliest action instead of a drawn one.
+        initial_std: of continuous actions, in halves of their range.
         network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
     """
@@ -72,6 +73,7 @@ class PPO(Algorithm):
         entropy_coef_end: Coefficient | None = None,
         entropy_coef_decay_env_steps: CountOrZero = 0,
         weight_average_decay: Fraction = 0.0,
+        initial_std: Positive = 1.0,
         network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:
@@ -80,7 +82,9 @@ class PPO(Algorithm):
         self.clip_range, self.value_clip_range = clip_range, value_clip_range
         self.entropy_coef_end = entropy_coef if entropy_coef_end is None else entropy_coef_end
         self.entropy_coef_decay_env_steps, self.eval_greedy = entropy_coef_decay_env_steps, eval_greedy
-        self.network = ActorCritic(spec, normalize_observations=normalize_observations, network=network)
+        self.network = ActorCritic(
+            spec, normalize_observations=normalize_observations, network=network, initial_std=initial_std
+        )
         self.average_network = WeightAverage(self.network, weight_average_decay) if weight_average_decay else None
 
     @property

@@ -48,15 +48,15 @@ class GaussianHead(nn.Module):
     """A normal distribution for each component of a continuous action, in the environment's units.
 
     The layer's output 0 is the middle between the bounds, 1 the upper one; where there is no bound, or one farther than
-    1e6, it is the action itself. The standard deviation does not depend on the state and starts at half the range
-    (Schulman et al. 2017, section 6.1), at 1 where the bounds are equal. A draw may lie beyond the bounds; the
-    environment clips.
+    1e6, it is the action itself. The standard deviation does not depend on the state (Schulman et al. 2017, section
+    6.1) and starts at ``initial_std`` times half the range, which counts as 1 where the bounds are equal. A draw may
+    lie beyond the bounds; the environment clips.
     """
 
     middle: Tensor
     half_range: Tensor
 
-    def __init__(self, num_features: int, spec: EnvSpec) -> None:
+    def __init__(self, num_features: int, spec: EnvSpec, initial_std: float = 1.0) -> None:
         super().__init__()
         low, high = torch.tensor(spec.action_low), torch.tensor(spec.action_high)
         is_bounded = (low.abs() <= FARTHEST_BOUND) & (high.abs() <= FARTHEST_BOUND)
@@ -64,7 +64,7 @@ class GaussianHead(nn.Module):
         self.register_buffer("half_range", torch.where(is_bounded & (high > low), (high - low) / 2, 1.0))
         self.action_shape = spec.action_shape
         self.mean = nn.Linear(num_features, math.prod(spec.action_shape))
-        self.log_std = nn.Parameter(torch.zeros(math.prod(spec.action_shape)))
+        self.log_std = nn.Parameter(torch.full((math.prod(spec.action_shape),), math.log(initial_std)))
 
     def forward(self, features: Float[Tensor, "B F"]) -> Independent:
         mean = self.middle + self.half_range * self.mean(features)
@@ -80,11 +80,11 @@ class GaussianHead(nn.Module):
 class HybridHead(nn.Module):
     """A probability for each option of discrete choices, and a normal distribution for each number beside them."""
 
-    def __init__(self, num_features: int, spec: EnvSpec) -> None:
+    def __init__(self, num_features: int, spec: EnvSpec, initial_std: float = 1.0) -> None:
         super().__init__()
         num_choices, num_numbers = len(spec.action_sizes), len(spec.action_low)
         self.choices = FactoredHead(num_features, replace(spec, action_shape=(num_choices,)))
-        self.numbers = GaussianHead(num_features, replace(spec, action_shape=(num_numbers,)))
+        self.numbers = GaussianHead(num_features, replace(spec, action_shape=(num_numbers,)), initial_std)
 
     def forward(self, features: Float[Tensor, "B F"]) -> Hybrid:
         return Hybrid(self.choices(features), self.numbers(features))
@@ -93,15 +93,15 @@ class HybridHead(nn.Module):
 PolicyHead = CategoricalHead | FactoredHead | GaussianHead | HybridHead
 
 
-def make_policy_head(num_features: int, spec: EnvSpec) -> PolicyHead:
-    """Make what turns features into a distribution over the actions of an environment."""
+def make_policy_head(num_features: int, spec: EnvSpec, initial_std: float = 1.0) -> PolicyHead:
+    """Make what turns features into a distribution over the actions of an environment; see `GaussianHead`."""
     if spec.num_actions is not None:
         return CategoricalHead(num_features, spec.num_actions)
     if spec.is_hybrid:
-        return HybridHead(num_features, spec)
+        return HybridHead(num_features, spec, initial_std)
     if spec.action_sizes:
         return FactoredHead(num_features, spec)
-    return GaussianHead(num_features, spec)
+    return GaussianHead(num_features, spec, initial_std)
 
 
 class ActorCritic(nn.Module):
@@ -113,6 +113,7 @@ class ActorCritic(nn.Module):
         spec: of the environments.
         normalize_observations: bring vectors to mean 0 and variance 1 as seen so far (`RunningNormalization`).
         network: what the user chose of the torso, see `make_torso`.
+        initial_std: see `GaussianHead`.
 
     Raises:
         ConfigurationError: images were to be normalised.
@@ -124,6 +125,7 @@ class ActorCritic(nn.Module):
         *,
         normalize_observations: bool = False,
         network: Network | OwnNetwork | None = None,
+        initial_std: float = 1.0,
     ) -> None:
         super().__init__()
         self.spec, spec = spec, spec.seen
@@ -134,7 +136,7 @@ class ActorCritic(nn.Module):
         ]
         self.policy_torso, self.value_torso = torsos[0], torsos[-1]
         num_features = self.policy_torso.num_features
-        self.policy = make_policy_head(num_features, spec)
+        self.policy = make_policy_head(num_features, spec, initial_std)
         self.value = nn.Linear(num_features, 1)
         if not isinstance(self.policy_torso, OwnTorso):
             initialize_orthogonal(self, gain=math.sqrt(2))
