@@ -22,7 +22,7 @@ from triptych.envs.connect_four import ConnectFourSolver
 from triptych.envs.openspiel import OpenSpiel
 from triptych.files import write_text
 from triptych.provenance.code import write_measurement
-from triptych.run.job import quiet_lightning
+from triptych.run.quiet import quiet_lightning
 from triptych.run.versus import CheckpointPlayer
 from triptych.types import ConfigurationError, ExitCode
 

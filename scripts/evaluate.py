@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from triptych.run.evaluation import exit_code_of, play_evaluation
-from triptych.run.job import quiet_lightning
+from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import find_in_run, load_config
 from triptych.types import ConfigurationError
 

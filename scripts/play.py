@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from triptych.run.duel import Duel, Gtp, play_in_terminal
-from triptych.run.job import quiet_lightning
+from triptych.run.quiet import quiet_lightning
 from triptych.run.versus import CheckpointPlayer
 from triptych.types import ConfigurationError, ExitCode
 

@@ -22,7 +22,7 @@ from rich.table import Table
 from triptych.provenance.code import write_measurement
 from triptych.report.elo import GameResult, rate
 from triptych.run.gtp_engine import GnuGo, play_engine
-from triptych.run.job import quiet_lightning
+from triptych.run.quiet import quiet_lightning
 from triptych.run.versus import CheckpointPlayer, check_two_players, play_each_other, play_opponent
 from triptych.types import ConfigurationError, ExitCode
 

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from triptych.run.asked import Asked, EpisodeName
-from triptych.run.job import quiet_lightning
+from triptych.run.quiet import quiet_lightning
 from triptych.run.watching import Watch, follow
 from triptych.types import ConfigurationError, ExitCode, NoPicture
 

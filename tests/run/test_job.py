@@ -22,7 +22,7 @@ from triptych.command.compose import compose_jobs, register_options
 from triptych.provenance.code import versions
 from triptych.report.runs import find_runs
 from triptych.run import job
-from triptych.run.job import env_name
+from triptych.run.naming import env_name, folder_of
 from triptych.run.restore import load_config
 
 TINY = [
@@ -189,7 +189,7 @@ def test_a_finished_run_drops_its_replay_and_fills_it_again_where_it_goes_on(tmp
 )
 def test_a_folder_is_named_after_the_experiment(choices, name):
     cfg = OmegaConf.create({"run_dir": None, "seed": 1, "protocol": {"name": "nature"}})
-    path = job.folder_of(cfg, {"algo": "dqn", "env": "pong"} | choices)
+    path = folder_of(cfg, {"algo": "dqn", "env": "pong"} | choices)
     assert path.parent == Path("outputs", name, "pong", "nature")
 
 

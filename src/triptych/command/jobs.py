@@ -60,7 +60,7 @@ class Sweep(NamedTuple):
 
 def _write_record(arguments: list[str], jobs: Sequence[Job], num_jobs: int | None) -> Path | None:
     """Write down what a sweep is to run, under a name that the same command has again; return where."""
-    from triptych.run.job import folder_of
+    from triptych.run.naming import folder_of
 
     given = [argument for argument in arguments if not argument.startswith("fresh=")]
     path = SWEEPS.resolve() / f"{hashlib.sha256(shlex.join(given).encode()).hexdigest()[:8]}.jsonl"
@@ -110,7 +110,9 @@ def _run_jobs(arguments: list[str], conf: Path, sweep: Sweep, *, is_sweep: bool)
 def run_job(cfg: DictConfig, sweep: Sweep, command: str) -> tuple[int, float | None]:
     """Run one job, in whatever process; return its exit code and the mean return of its final evaluation."""
     from triptych.command.check import check_job
-    from triptych.run.job import folder_of, identity_of, print_error, quiet_lightning, run
+    from triptych.run.job import print_error, run
+    from triptych.run.naming import folder_of, identity_of
+    from triptych.run.quiet import quiet_lightning
 
     quiet_lightning()
     ledger, hydra_cfg = sweep.ledger, HydraConfig.get()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gc
-import logging
 import sys
 import traceback
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,11 +17,12 @@ from triptych.command.check import algo_settings
 from triptych.files import write_text
 from triptych.provenance.code import git_commit, versions
 from triptych.provenance.hardware import available_bytes
-from triptych.provenance.identity import deciding_settings, identity_hash
+from triptych.provenance.identity import deciding_settings
 from triptych.run.evaluation import evaluate_job
 from triptych.run.final import play_final
 from triptych.run.folder import CannotGoOn, RunFolder
 from triptych.run.lock import FolderInUse
+from triptych.run.naming import env_name, folder_of, identity_of
 from triptych.run.notes import budget_notes
 from triptych.run.origin import changes_since, check_is_this_run, origin_of
 from triptych.run.others import Others, Start, take_part
@@ -35,30 +34,6 @@ from triptych.types import ConfigurationError, ExitCode, RunInterrupted
 PROGRESS = ("frames", "env_steps", "updates", "wall_time_s", "frames_per_second")  # fields of summary.json
 RESULTS = ("eval_return_mean", "eval_return_std", "eval_returns", "human_normalized_score", "stop_reason")
 ENDING = ("status", "stop_reason", "error", *PROGRESS)  # that say how a run ended
-
-
-def env_name(cfg: DictConfig, choices: dict[str, str]) -> str:
-    """Name the environment as the command line does, and those of ``env=gym`` by their id."""
-    return cfg.env.id.rpartition(":")[2].replace("/", "_") if choices["env"] == "gym" else choices["env"]
-
-
-def identity_of(cfg: DictConfig) -> str:
-    """Hash what decides the learning."""
-    return identity_hash(deciding_settings(plain(cfg)))
-
-
-def folder_of(cfg: DictConfig, choices: dict[str, str]) -> Path:
-    """Name the run's folder: outputs/<algo>[-<experiment>]/<env>/<protocol>/seed<seed>-<hash8>.
-
-    Those of debug=... lie in outputs/.debug.
-    """
-    if cfg.run_dir is not None:
-        return Path(cfg.run_dir).expanduser()
-    name = f"seed{cfg.seed}-{identity_of(cfg)}"
-    root = Path("outputs", ".debug") if choices.get("debug") else Path("outputs")  # no report takes it for a run
-    experiment = choices.get("experiment")
-    algo = choices["algo"] + (f"-{experiment.replace('/', '_')}" if experiment else "")
-    return root / algo / env_name(cfg, choices) / cfg.protocol.name / name
 
 
 def print_error(sentence: str) -> None:
@@ -342,20 +317,3 @@ def _progress(experiment: Experiment) -> dict[str, Any]:
         "wall_time_s": round(seconds, 1),
         "frames_per_second": round(clock.frames / seconds, 1) if seconds else None,
     }
-
-
-def quiet_lightning() -> None:
-    """Keep Lightning's tips, and its warnings about what is done on purpose, from the reader."""
-    for name in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    done_on_purpose = (
-        "LeafSpec",
-        "`IterableDataset` has `__len__`",
-        "does not have many workers",
-        "isinstance.treespec",
-        "have no logger configured",
-        "sync_dist=True",
-        "will run with no optimizer",
-    )
-    for message in done_on_purpose:
-        warnings.filterwarnings("ignore", f".*{message}.*")

@@ -10,8 +10,8 @@ import time
 
 import torch.distributed as dist
 
-from triptych.run.job import quiet_lightning
 from triptych.run.others import HOST, POLL_S, SIGNALS, ready, take_part
+from triptych.run.quiet import quiet_lightning
 from triptych.types import ExitCode
 
 

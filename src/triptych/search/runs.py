@@ -15,7 +15,9 @@ from triptych.command.compose import Job, compose_jobs
 from triptych.command.fixed import as_override
 from triptych.command.names import canonical
 from triptych.files import read_csv, read_json
-from triptych.run.job import folder_of, quiet_lightning, run
+from triptych.run.job import run
+from triptych.run.naming import folder_of
+from triptych.run.quiet import quiet_lightning
 from triptych.search.plan import Plan
 from triptych.search.study import Pruned, Report, TrialFailed
 from triptych.types import ConfigurationError, ExitCode
