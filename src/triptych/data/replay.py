@@ -39,6 +39,7 @@ class ReplayDataModule(EnvironmentDataModule):
     """
 
     buffer_class: type[FrameReplay] = ReplayBuffer
+    shared: tuple[str, ...] = ("capacity_env_steps",)  # keywords of which each process of a run has its share
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class ReplayDataModule(EnvironmentDataModule):
         """The replay, made (and read back) when training first asks for it: evaluation never reads it."""
         if self._replay is None:
             assert self.trainer is not None
-            share = {"capacity_env_steps": self.replay_keywords["capacity_env_steps"] // ranks.size()}
+            share = {name: self.replay_keywords[name] // ranks.size() for name in self.shared}
             self._replay = self.buffer_class(
                 self.spec,
                 self.num_own_envs,
@@ -144,10 +145,14 @@ class ReplayDataModule(EnvironmentDataModule):
     def needs(self, save_period_frames: int) -> Needs:
         capacity = self.replay_keywords["capacity_env_steps"]
         check_holds(capacity, self.num_envs, self.spec, self.buffer_class.reach(**self.replay_keywords))
-        period = max(save_period_frames // self.spec.frame_skip, 1)
+        period = self._save_period(save_period_frames)
         return Needs("algo.replay.capacity_env_steps", capacity, lambda count: self._nbytes(count, period))
 
-    def _nbytes(self, capacity_env_steps: int, save_period_env_steps: int = 0) -> dict[str, int]:
+    def _save_period(self, frames: int) -> int:
+        """Return the env steps between two saves."""
+        return max(frames // self.spec.frame_skip, 1)
+
+    def _nbytes(self, capacity_env_steps: int, save_period_env_steps: int = 0, **replay: Any) -> dict[str, int]:
         nbytes = replay_nbytes(
             self.buffer_class,
             self.spec,
@@ -158,7 +163,7 @@ class ReplayDataModule(EnvironmentDataModule):
             save_period_env_steps=save_period_env_steps,
             total_env_steps=self.clock.total_frames // self.spec.frame_skip,
             more_row_nbytes=self.buffer_class.row_nbytes(**self.replay_keywords),
-            more_nbytes=self.buffer_class.more_nbytes(self.spec, **self.replay_keywords),
+            more_nbytes=self.buffer_class.more_nbytes(self.spec, **self.replay_keywords | replay),
         )
         return nbytes | {"device": nbytes["device"] // ranks.size()}  # each process has its own
 
