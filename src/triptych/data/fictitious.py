@@ -15,6 +15,7 @@ class FictitiousDataModule(ReplayDataModule):
 
     buffer_class = FictitiousBuffer
     shared = (*ReplayDataModule.shared, "reservoir_capacity")
+    lost = " The average that is learned leaves out what was played before."
 
     def _newest(self, replay: dict[str, Any] | None, batch_size: int) -> dict[str, Any]:
         """Refuse to do without replay: from turn to turn of one player goes further than the newest transitions.

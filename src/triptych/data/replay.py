@@ -40,6 +40,7 @@ class ReplayDataModule(EnvironmentDataModule):
 
     buffer_class: type[FrameReplay] = ReplayBuffer
     shared: tuple[str, ...] = ("capacity_env_steps",)  # keywords of which each process of a run has its share
+    lost = ""  # what is said besides where the replay was not kept
 
     def __init__(
         self,
@@ -122,6 +123,7 @@ class ReplayDataModule(EnvironmentDataModule):
                 self.say(
                     "The replay was not kept, as by checkpoint.keep_replay=true: "
                     f"{self.learning_starts_env_steps:,} env steps are played to fill it before learning goes on."
+                    f"{self.lost}"
                 )
         return self._replay
 
