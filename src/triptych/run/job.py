@@ -154,6 +154,7 @@ class Job:
             "protocol": cfg.protocol.name,
             "seed": cfg.seed,
             "total_frames": cfg.total_frames,
+            "total_minutes": cfg.get("total_minutes"),
             "identity": identity_of(cfg),
             "command": command,
             "task_name": cfg.task_name,
@@ -221,7 +222,7 @@ class Job:
         stop_reason = earlier.get("stop_reason")
         if stop_reason == "total_minutes":
             minutes = cfg.get("total_minutes")
-            has_none_left = minutes is not None and 60 * minutes <= earlier.get("wall_time_s", 0)
+            has_none_left = minutes is not None and round(60 * minutes, 1) <= earlier.get("wall_time_s", 0)
             return has_none_left or cfg.total_frames <= earlier.get("frames", 0)
         was_stopped = stop_reason != "total_frames" and cfg.total_frames <= earlier.get("total_frames", 0)
         goes_on_when_solved = stop_reason == "solved" and not cfg.stop_when_solved
