@@ -14,8 +14,8 @@ from triptych.data.turns import make_turn
 from triptych.replay.buffer import ReplayBuffer
 from triptych.replay.frame_replay import FrameReplay, check_holds
 from triptych.replay.hindsight import HindsightBuffer
-from triptych.replay.room import replay_nbytes
-from triptych.replay.saves import prune
+from triptych.replay.room import frame_nbytes, replay_nbytes
+from triptych.replay.saves import prune, saved_frame_nbytes
 from triptych.types import ConfigurationError, ReplayBatch, chance_seed
 from triptych.types.bounds import Between, Count, CountOrZero, Fraction, KeywordsOf
 
@@ -203,6 +203,16 @@ class ReplayDataModule(EnvironmentDataModule):
         """Save the replay beside a checkpoint that is about to be written."""
         self._replay_name = str(self.clock.env_steps)
         self.replay.save(self.directory, self._replay_name)
+
+    def check_saved(self, state_dict: dict[str, Any]) -> None:
+        name = state_dict.get("replay")
+        saved, here = name and saved_frame_nbytes(self.directory, name), frame_nbytes(self.spec)
+        if saved and saved != here:
+            raise ConfigurationError(
+                f"The replay of the run in {self.directory.parents[1]} cannot be read: an observation of "
+                f"env={self.spec.name} has {saved} bytes in it and {here} in this version of the code; go on with the "
+                "version that wrote it, or start over with fresh=true."
+            )
 
     def prune_data(self, env_steps: set[int]) -> None:
         """Delete the replay files that checkpoints at these ``env_steps`` do not need."""

@@ -25,7 +25,7 @@ from triptych.run.final import play_final
 from triptych.run.folder import CannotGoOn, RunFolder
 from triptych.run.lock import FolderInUse
 from triptych.run.notes import budget_notes
-from triptych.run.origin import changes_since, check_is_this_run, origin_of
+from triptych.run.origin import changes_since, check_is_this_run, load, origin_of
 from triptych.run.others import Others, Start, take_part
 from triptych.run.tracking import Tracking
 from triptych.run.weights import find_checkpoint
@@ -189,6 +189,8 @@ class Job:
             if not self._is_trained():
                 self.others.start(Start(plain(self.cfg), folder.path, checkpoint, weights))
             experiment = build(self.cfg, folder.path, folder.log, available, weights, self.num_runs, self.watchers)
+            if checkpoint is not None and not self._is_trained():
+                experiment.data.check_saved(load(checkpoint).get(type(experiment.data).__qualname__, {}))
         except ConfigurationError:
             folder.discard_if_new()
             raise
