@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from benchmark_worker import CAPACITY, LEARNING_STARTS, PARTS, POLICIES, TRAININ
 from rich.console import Console
 from rich.table import Table
 
-from triptych.files import write_text
+from triptych.files import read_json, write_text
 from triptych.provenance.code import git_commit, versions
 from triptych.provenance.hardware import processor_name
 
@@ -113,21 +115,23 @@ def ratios(part: str, rates: Rates) -> dict[str, float]:
     }
 
 
-def read_ratios(path: Path) -> dict[str, dict[str, float]]:
+def read_ratios(path: Path, parts: Sequence[str] = PARTS) -> dict[str, dict[str, float]]:
     """Read the ratios of each part from what an earlier call wrote.
 
     Raises:
-        RuntimeError: the file is no such thing.
+        RuntimeError: the file is no such thing, or has none of the parts that are to be measured.
     """
     try:
-        found = json.loads(path.read_text())
+        found = read_json(path)
         ratios = {
             part: {name: float(ratio) for name, ratio in found[part]["ratios"].items()}
             for part in found
             if part in PARTS
         }
-        if not ratios:
-            raise ValueError("none of its parts is there")
+        if not any(part in ratios for part in parts):
+            raise ValueError(f"{' and '.join(parts)} not in it")
+        if not all(math.isfinite(ratio) for of_part in ratios.values() for ratio in of_part.values()):
+            raise ValueError("a ratio is no finite number")
         return ratios
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RuntimeError(
@@ -213,7 +217,7 @@ def main(arguments: list[str]) -> int:
     found: dict[str, Any] = describe_machine() | {"env_steps": options.env_steps, "repeats": options.repeats}
     failures: list[str] = []
     try:
-        earlier = {} if options.not_below is None else read_ratios(options.not_below)
+        earlier = {} if options.not_below is None else read_ratios(options.not_below, options.parts)
         if options.make_sb3_venv is not None:
             options.sb3_python = make_sb3_venv(options.make_sb3_venv)
         if options.sb3_python is None and not VARIANTS.keys().isdisjoint(options.parts):

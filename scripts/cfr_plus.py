@@ -56,7 +56,11 @@ def main(arguments: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.BAD_INPUT
     told = {"games": games, "open_spiel": version("open_spiel")}
-    write_measurement(options.out, Path(__file__).name, arguments, told)
+    try:
+        write_measurement(options.out, Path(__file__).name, arguments, told)
+    except OSError as error:
+        print(f"error: --out {options.out} cannot be written: {error}.", file=sys.stderr)
+        return ExitCode.BAD_INPUT
     return ExitCode.DONE
 
 

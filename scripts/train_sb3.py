@@ -13,17 +13,20 @@ rewards are counted whole, as in the protocol `nature`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import json
 import os
 import platform
+import re
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 FRAMES_PER_ENV_STEP = 4
 MOST_ENV_STEPS = 27_000  # of an evaluation game
+MAX_SEED = 2**31 - 20_000  # evaluations take seeds above a run's
 PERIOD_S = 30.0  # between two rows of metrics.csv
 SETTINGS: dict[str, dict[str, Any]] = {
     "dqn": {
@@ -170,9 +173,21 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="where the run's folder goes")
     options = parser.parse_args(arguments)
     for name in ("minutes", "threads", "episodes"):
-        if not getattr(options, name) > 0:
+        if not 0 < getattr(options, name) < float("inf"):
             parser.error(f"--{name} {getattr(options, name)} is not allowed: it takes a number above 0.")
+    if not 0 <= options.seed < MAX_SEED:
+        parser.error(f"--seed {options.seed} is not allowed: it takes a whole number from 0 to {MAX_SEED - 1}.")
+    if not re.fullmatch(r"[a-z0-9_]+", options.env):
+        parser.error(f"--env {options.env} is not allowed: it takes the name of a game, as pong or space_invaders.")
     return options
+
+
+def fail(sentence: str, folder: Path) -> NoReturn:
+    """Print what is wrong with the command and end with exit code 2; leave no empty folder behind."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+    print(f"error: {sentence}.", file=sys.stderr)
+    sys.exit(2)
 
 
 def main(arguments: list[str]) -> None:
@@ -182,16 +197,23 @@ def main(arguments: list[str]) -> None:
     if (folder / "summary.json").exists():
         print(f"{folder} is finished.")
         return
-    folder.mkdir(parents=True, exist_ok=True)
-
-    import ale_py
-    import gymnasium
-    import stable_baselines3
-    import torch
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        import ale_py
+        import gymnasium
+        import stable_baselines3
+        import torch
+    except ModuleNotFoundError as error:
+        fail(f"{error.name} is not installed here; scripts/benchmark.py --make-sb3-venv makes what this needs", folder)
+    except OSError as error:
+        fail(f"--out {options.out} cannot be written: {error}", folder)
 
     torch.set_num_threads(options.threads)
     gymnasium.register_envs(ale_py)
-    env = _make_env(options.env, SETTINGS[options.algo]["n_envs"], options.seed)
+    try:
+        env = _make_env(options.env, SETTINGS[options.algo]["n_envs"], options.seed)
+    except gymnasium.error.Error as error:
+        fail(f"--env {options.env} is no game of ale-py's: {error}", folder)
     model = make_model(options.algo, env, options.seed)
     with (folder / "metrics.csv").open("w", newline="") as file:
         columns = ["frames", "env_steps", "updates", "wall_time_s", "collect/return_mean", "eval/return_mean"]

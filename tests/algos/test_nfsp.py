@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.algos.test_bootstrapped_dqn import Table
+from tests.front_door import train
 from triptych.algos.nfsp import NFSP
 from triptych.types import (
     EVALUATE,
@@ -117,3 +118,31 @@ def test_who_responds_is_in_the_checkpoint():
 def test_a_game_without_secrets_is_refused(spec):
     with pytest.raises(ConfigurationError, match=r"NFSP plays both sides .*choose env=kuhn_poker or leduc_poker"):
         NFSP.check(spec)
+
+
+def test_a_game_whose_other_side_the_environment_plays_is_refused():
+    spec = EnvSpec("poker", "none", (6,), "float32", 2, parts=ObservationParts((3,), 2, has_seat=True), num_players=1)
+    with pytest.raises(ConfigurationError, match=r"the agent plays one side of env=poker; use env\.opponent=self\.$"):
+        NFSP.check(spec)
+
+
+KUHN = ["algo=nfsp", "env=kuhn_poker", "logger=csv"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "what"),
+    [
+        ("algo.replay=null", "algo.replay=null or without capacity_env_steps does not fit"),
+        ("algo.replay.capacity_env_steps=null", "algo.replay=null or without capacity_env_steps does not fit"),
+        ("algo.replay.reservoir_capacity=100000000000000", "algo.replay.reservoir_capacity=100000000000000 takes"),
+        ("algo.anticipatory=0", "algo.anticipatory=0 is not allowed"),
+        ("trainer=ddp_sim algo.replay.reservoir_capacity=1001", "cannot be shared by trainer.devices=2"),
+    ],
+)
+def test_settings_with_which_no_average_is_learned_are_refused(argument, what, tmp_path):
+    pytest.importorskip("pyspiel")
+    result = train(*KUHN, *argument.split(), f"run_dir={tmp_path / 'run'}")
+    assert result.returncode == 2
+    assert what in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "run").exists()

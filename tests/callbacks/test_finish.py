@@ -47,6 +47,27 @@ def test_a_run_ends_when_its_minutes_are_used_up():
     assert finish.stop_reason == "total_minutes"
 
 
+def clock_at(turns, evaluated_turns, vector_steps=0):
+    return SimpleNamespace(is_finished=False, turns=turns, evaluated_turns=evaluated_turns, vector_steps=vector_steps)
+
+
+def test_an_evaluation_that_uses_up_the_minutes_is_the_last():
+    finish = Finish(total_frames=100, solved_return=None, total_minutes=1.0, wall_time_s=lambda: 61.0)
+    assert end_epoch(finish, 0.5)
+    assert finish.stop_reason == "total_minutes"
+
+
+@pytest.mark.parametrize(
+    ("clock", "stops"),
+    [(clock_at(5, 5), True), (clock_at(5, 4), False), (clock_at(5, 5, vector_steps=1), False), (clock_at(0, 0), False)],
+)
+def test_a_run_without_minutes_left_goes_on_only_for_an_evaluation(clock, stops):
+    finish = Finish(total_frames=100, solved_return=None, total_minutes=1.0, wall_time_s=lambda: 61.0)
+    trainer = SimpleNamespace(should_stop=False, datamodule=SimpleNamespace(clock=clock))
+    finish.on_train_start(trainer, None)
+    assert trainer.should_stop == stops
+
+
 class Module:
     """Keeps in which order it was asked to evaluate and to train."""
 
@@ -68,9 +89,7 @@ def test_solved_is_confirmed_on_games_of_its_own(confirmed, stops):
     finish = Finish(100, 1.0, confirm, lines.append)
     clock = SimpleNamespace(is_finished=False)
     metrics = {"eval/return_mean": torch.tensor(1.2)}
-    trainer = SimpleNamespace(
-        callback_metrics=metrics, datamodule=SimpleNamespace(clock=clock), should_stop=False
-    )
+    trainer = SimpleNamespace(callback_metrics=metrics, datamodule=SimpleNamespace(clock=clock), should_stop=False)
     finish.on_train_epoch_end(trainer, module)
     assert trainer.should_stop == finish.is_solved == stops
     assert module.calls == ["eval", "on_validation_start", "confirm", "train"]
@@ -86,6 +105,6 @@ def test_a_solved_run_goes_on_only_with_a_larger_budget():
     for total_frames, solved_return, stops in ((100, 1.0, True), (200, 1.0, False), (100, None, False)):
         again = Finish(total_frames, solved_return)
         again.load_state_dict(solved.state_dict())
-        trainer = SimpleNamespace(should_stop=False)
+        trainer = SimpleNamespace(should_stop=False, datamodule=SimpleNamespace(clock=clock_at(5, 5)))
         again.on_train_start(trainer, None)
         assert trainer.should_stop == stops

@@ -52,6 +52,12 @@ def test_numbers_lie_between_their_bounds_and_without_both_of_them_are_normal():
         assert (numbers.mean(), numbers.std()) == pytest.approx((0, 1), abs=0.06)
 
 
+def test_bounds_by_which_users_say_that_there_is_none_are_none():
+    spec = EnvSpec("far", "none", (3,), "float32", None, (1,), (-1e300,), (1e300,))
+    action, _ = RandomActor(spec, 0)(OBSERVATIONS)
+    assert (action.mean(), action.std()) == pytest.approx((0, 1), abs=0.06)
+
+
 def test_choices_and_numbers_are_a_row_with_the_choices_first():
     action, _ = RandomActor(BOTH, 0)(OBSERVATIONS)
     assert (action.shape, action.dtype) == ((5000, 4), np.float32)

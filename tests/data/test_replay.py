@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -321,6 +323,20 @@ def test_a_run_goes_on_from_what_was_saved(make_data, fit):
     found = drawn(after)
     assert {name: found[name] for name in found if name.episode_index < 1000} == saved
     assert len(found) > len(saved) > 10
+
+
+def test_a_replay_of_other_observations_is_told_before_it_is_read(make_data, fit):
+    before = make_data(actor := Actor(), total_frames=2 * 20)
+    fit(actor, before)
+    before.check_saved(before.state_dict())  # there is none
+    before.save_data()
+    before.check_saved(before.state_dict())
+    after = make_data(Actor(), total_frames=2 * 40)
+    height, width = after.spec.observation_shape[-2:]
+    larger = (*after.spec.observation_shape[:-2], height, 2 * width)
+    after.spec = dataclasses.replace(after.spec, observation_shape=larger)
+    with pytest.raises(ConfigurationError, match=r"cannot be read: an observation of env=.* has \d+ bytes in it and"):
+        after.check_saved(before.state_dict())
 
 
 @pytest.mark.parametrize("prioritized", [False, True])

@@ -39,3 +39,30 @@ def test_a_replay_that_does_not_fit_names_the_largest_that_does(capacity, num_en
             check_room(needs, PLENTY | {"memory": available})
         largest = int(re.findall(r"capacity_env_steps=(\d+)", str(error.value))[-1])
         assert nbytes(largest)["memory"] <= available < nbytes(largest + 1)["memory"]
+
+
+def two_settings(first, second):
+    def nbytes(of_first, of_second):
+        return {"memory": 5 * of_first + 7 * of_second, "disk": 0, "device": 0}
+
+    other = Needs("algo.second", second, lambda count: nbytes(first, count))
+    return Needs("algo.first", first, lambda count: nbytes(count, second), (other,))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "end"),
+    [
+        (100, 10, r"^algo\.first=100 takes .* the largest that fits is algo\.first=6\.$"),
+        (2, 100, r"^algo\.second=100 takes .* the largest that fits is algo\.second=12\.$"),
+        (30, 25, r"^algo\.second=25 takes .* even algo\.second=1 does not fit, a smaller algo\.first may\.$"),
+    ],
+)
+def test_of_two_settings_the_one_that_takes_more_is_named(first, second, end):
+    with pytest.raises(ConfigurationError, match=end):
+        check_room(two_settings(first, second), PLENTY | {"memory": 100})
+
+
+def test_where_nothing_fits_no_size_is_advised():
+    needs = Needs("algo.some_count", 5, lambda count: {"memory": 1000 + count, "disk": 0, "device": 0})
+    with pytest.raises(ConfigurationError, match=r"even algo\.some_count=1 does not fit\.$"):
+        check_room(needs, PLENTY | {"memory": 100})

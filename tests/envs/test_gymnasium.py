@@ -479,3 +479,11 @@ def test_a_world_can_be_shown_again(env_id):
 @pytest.mark.parametrize("env_id", [env_id for env_id, world in WORLDS.items() if world[0] == "mujoco"])
 def test_mujoco_can_be_shown_again(env_id):
     assert_shown_again(make_world(env_id), 4, 8)
+
+
+def test_what_gymnasiums_checker_refuses_is_told_in_a_sentence():
+    gymnasium.register("NoActions-v0", entry_point=Spaces)
+    with pytest.raises(ConfigurationError, match=r"env\.id=NoActions-v0 cannot be made by Gymnasium: An empty Tuple"):
+        Gymnasium(
+            "NoActions-v0", 1, make_kwargs={"action_space": gymnasium.spaces.Tuple((gymnasium.spaces.Tuple(()),))}
+        )

@@ -215,11 +215,22 @@ def test_after_a_symmetry_the_game_is_the_same(keywords):
         ("matching_pennies_3p", "has 3 players"),
         ("goofspiel", "moves at the same time"),
         ("bargaining", "both may win"),
+        ("dark_chess", "what its players know, from all that they have seen and done, as numbers"),
+        ("gin_rummy", "what its players know, from all that they have seen and done, as numbers"),
+        ("morpion_solitaire", "what its players see as numbers"),
+        ("nfg_game", "cannot be made with"),
     ],
 )
 def test_games_of_other_kinds_are_refused(id, sentence):
     with pytest.raises(ConfigurationError, match=sentence):
         load_game(id, {})
+
+
+def test_a_game_that_crashes_when_a_forbidden_move_is_named_is_played_without_names():
+    game = OpenSpiel(num_envs=1, id="chess")
+
+    assert game.spec.action_names == ()
+    assert game.spec.num_actions == pyspiel.load_game("chess").num_distinct_actions()
 
 
 def test_parameters_that_a_game_does_not_have_are_told():

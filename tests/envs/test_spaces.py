@@ -207,7 +207,7 @@ def test_choices_may_begin_anywhere_and_words_are_no_actions():
         action_rule(Tuple((Discrete(2), Dict(a=Text(3)))), "Some-v0")
 
 
-@pytest.mark.parametrize("space", [Tuple(()), Dict(), Tuple((Box(0, 1, (0,)),))])
+@pytest.mark.parametrize("space", [Tuple(()), Dict(), Tuple((Box(0, 1, (0,)),)), Box(0, 1, (0,))])
 def test_actions_without_anything_to_choose_are_refused(space):
     with pytest.raises(ConfigurationError, match=r"Some-v0 has the actions .*, in which there is nothing to choose"):
         action_rule(space, "Some-v0")

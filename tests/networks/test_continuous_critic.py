@@ -92,6 +92,16 @@ def test_actions_are_scaled_to_their_bounds_and_back():
     assert scale.deviation(torch.ones(1, 2)).tolist() == [[2.0, 0.5]]
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_a_single_number_is_scaled_whatever_its_shape(shape):
+    spec = EnvSpec("one", "none", (3,), "float32", None, shape, (0.0,), (4.0,))
+    scale, action = ActionScale(spec), torch.tensor([[-1.0], [1.0]])
+    in_environment = scale.to_environment(action)
+    assert torch.equal(in_environment, torch.tensor([0.0, 4.0]).reshape(2, *shape))
+    assert torch.equal(scale.from_environment(in_environment), action)
+    assert scale.deviation(torch.ones(2, 1)).shape == (2, *shape)
+
+
 @pytest.mark.parametrize(
     ("changes", "way_out"),
     [

@@ -32,6 +32,15 @@ def test_a_run_is_running_while_a_process_holds_its_lock_and_interrupted_after(t
     assert (after.status, after.seconds_left) == ("interrupted", None)
 
 
+@pytest.mark.parametrize(("minutes", "left"), [(None, 7), (1, 7), (0.1, 2), (0.05, 0), ("soon", 7)])
+def test_minutes_shorten_what_is_left(minutes, left, tmp_path):
+    metrics = "frames,wall_time_s,train/frames_per_second\n300,4,100\n"
+    folder = make(tmp_path / "run", metrics, status="running", total_minutes=minutes)
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert read_progress(folder).seconds_left == pytest.approx(left)
+
+
 def test_what_has_ended_says_how(tmp_path):
     done = read_progress(make(tmp_path / "a", status="finished", frames=1000, eval_return_mean=0.9))
     assert (done.status, done.frames, done.score, done.error) == ("finished", 1000, 0.9, None)

@@ -485,6 +485,21 @@ def test_a_run_ends_by_the_clock_and_goes_on_when_it_is_given_more(tmp_path):
     assert summary(folder)["stop_reason"] == "total_frames"
 
 
+def test_minutes_that_end_before_the_first_update_are_told(tmp_path):
+    folder = tmp_path / "run"
+    arguments = [*TINY, "total_frames=1_000_000", "algo.learning_starts_env_steps=900_000", f"run_dir={folder}"]
+    result = train(*arguments, "total_minutes=0.001")
+    assert result.returncode == 0
+    assert "nothing was learned: the run ended before its first update; raise total_minutes" in result.stdout
+    found = summary(folder)
+    assert (found["updates"], found["total_minutes"]) == (0, 0.001)
+    # Killed after its minutes were used up and before its final evaluation:
+    (folder / "summary.json").write_text(json.dumps(found | {"status": "running"}))
+    assert train(*arguments, "total_minutes=0.001").returncode == 0
+    assert summary(folder)["status"] == "finished"
+    assert summary(folder)["frames"] == found["frames"]
+
+
 @pytest.mark.parametrize("minutes", ["0", "-1", "soon", "nan"])
 def test_minutes_are_a_number_above_0(tmp_path, minutes):
     result = train(*TINY, f"total_minutes={minutes}", f"run_dir={tmp_path / 'run'}")

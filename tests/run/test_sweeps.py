@@ -90,6 +90,14 @@ def test_a_refused_job_is_in_the_table_with_its_sentence(tmp_path):
     assert second.split()[:2] == ["finished", "env.id=CartPole-v1"]
 
 
+def test_jobs_with_more_minutes_go_on_in_the_folder_of_those_with_fewer(tmp_path):
+    result = train("-m", *TINY, "total_frames=1_000_000", "total_minutes=0.002,0.05", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    (folder,) = folders_of(tmp_path)
+    assert (summary(folder)["total_minutes"], summary(folder)["stop_reason"]) == (0.05, "total_minutes")
+    assert result.stdout.count("last.ckpt") == 1
+
+
 def test_a_sweep_of_no_job_is_refused(tmp_path):
     result = train("-m", "env=catch", "seed=glob(*)", cwd=tmp_path)
     assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)

@@ -54,7 +54,11 @@ def test_processor_time_is_measured_per_call():
     assert len(calls) >= 3 * 5
 
 
-@pytest.mark.parametrize("text", ["", "[]", "5", '{"trainer": 1}', '{"trainer": {"ratios": {"a": "b"}}}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "5", "[" * 100_000, '{"trainer": 1}', '{"trainer": {"ratios": {"a": "b"}}}',
+     '{"trainer": {"ratios": {"a": 1}}}', '{"search": {"ratios": {"a": NaN}}}'],
+)  # fmt: skip
 def test_a_file_without_ratios_is_told(tmp_path, capsys, text):
     (tmp_path / "ratios.json").write_text(text)
     assert benchmark.main(["--only", "search", "--not-below", str(tmp_path / "ratios.json")]) == benchmark.FAILED

@@ -40,3 +40,13 @@ def test_what_cannot_be_solved_gets_a_sentence(arguments, sentence):
     assert result.returncode == 2
     assert result.stderr.startswith(f"error: {sentence}")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_file_that_cannot_be_written_is_told(monkeypatch, tmp_path):
+    def refuse(*_):
+        raise PermissionError("no")
+
+    monkeypatch.setattr(cfr_plus, "write_measurement", refuse)
+    result = solve("kuhn_poker", "--iterations", "1", "--out", tmp_path / "found.json")
+    assert result.returncode == 2
+    assert result.stderr == f"error: --out {tmp_path / 'found.json'} cannot be written: no.\n"

@@ -1,6 +1,7 @@
 """What a peer's run is written as; training itself needs the peer's own environment."""
 
 import json
+import sys
 
 import pytest
 
@@ -35,6 +36,9 @@ def test_what_is_written_is_a_run_that_reports_read(tmp_path):
         (["--minutes", "0"], "--minutes 0.0 is not allowed"),
         (["--episodes", "-1"], "--episodes -1 is not allowed"),
         (["--algo", "sac"], "invalid choice: 'sac'"),
+        (["--minutes", "inf"], "--minutes inf is not allowed"),
+        (["--seed", "-1"], "--seed -1 is not allowed"),
+        (["--env", "../pong"], "--env ../pong is not allowed"),
     ],
 )
 def test_bad_arguments_are_told(more, told, capsys):
@@ -51,3 +55,16 @@ def test_a_finished_run_is_left_as_it_is(tmp_path, capsys):
     train_sb3.main([*ARGUMENTS[:-1], str(tmp_path)])
     assert "is finished" in capsys.readouterr().out
     assert (folder / "summary.json").read_text() == "{}"
+
+
+def test_a_folder_that_cannot_be_made_and_a_missing_package_are_told(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setitem(sys.modules, "stable_baselines3", None)
+    for place, told in ((tmp_path / "file", "cannot be written"), (tmp_path / "peers", "is not installed here")):
+        with pytest.raises(SystemExit) as error:
+            train_sb3.main([*ARGUMENTS[:-1], str(place)])
+        assert error.value.code == 2
+        said = capsys.readouterr().err
+        assert told in said
+        assert said.count("\n") == 1
+    assert not list((tmp_path / "peers").iterdir())

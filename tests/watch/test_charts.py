@@ -61,6 +61,14 @@ def test_policies_of_continuous_actions_are_drawn_between_their_bounds_or_what_w
     assert gaussian(Explanation(), CONTINUOUS, played) is None
 
 
+def test_a_single_number_and_one_with_one_bound_are_drawn_around_the_policy():
+    said = Explanation(action_mean=torch.tensor([-3.0, -2.0]), action_std=torch.tensor([0.5, 0.5]))
+    number = EnvSpec("e", "none", (3,), "float32", None, (), (0.0,), (np.inf,))
+    found = gaussian(said, number, recording(np.float32(0.5), np.float32(1.0)))
+    assert (found["names"], found["taken"], found["mean"]) == (["action 0"], [[0.5], [1.0]], [[-3.0], [-2.0]])
+    assert (found["low"], found["high"]) == ([-3.5], [-1.5])
+
+
 def test_numbers_beside_choices_are_drawn_by_themselves():
     said = Explanation(action_probs=torch.rand(1, 5), action_mean=torch.zeros(1, 2), action_std=torch.ones(1, 2))
     found = gaussian(said, BOTH, recording(np.array([1, 2, 0.5, -2.0], np.float32)))

@@ -15,7 +15,7 @@ Differences from the paper:
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -40,7 +40,7 @@ from triptych.types import (
     LossOutput,
     Minibatch,
 )
-from triptych.types.bounds import Count, CountOrZero, Fraction
+from triptych.types.bounds import Between, Count, CountOrZero, Fraction
 
 
 class NFSP(Algorithm):
@@ -48,7 +48,8 @@ class NFSP(Algorithm):
 
     Args:
         spec: of the environments: a game of two players with secrets.
-        anticipatory: η, the probability with which a player follows the best response for a game.
+        anticipatory: η, the probability with which a player follows the best response for a game; only from such games
+            the average is learned.
         target_update_period_updates: updates between two copies to the target network of the action values.
         epsilon_start, epsilon_end, epsilon_decay_env_steps: exploration of best responses, linear in env steps.
         weight_average_decay: per update, of the average of the policy's weights that plays evaluations.
@@ -62,7 +63,7 @@ class NFSP(Algorithm):
         self,
         spec: EnvSpec,
         *,
-        anticipatory: Fraction,
+        anticipatory: Annotated[float, Between(0.001, 1)],
         target_update_period_updates: Count,
         epsilon_start: Fraction,
         epsilon_end: Fraction,
@@ -86,9 +87,14 @@ class NFSP(Algorithm):
         """Raise `ConfigurationError` where it cannot play."""
         super().check(spec)
         if spec.num_players != 2 or spec.parts is None or not spec.parts.has_seat:
+            has_secrets = spec.parts is not None and spec.parts.has_seat
             raise ConfigurationError(
-                f"algo: NFSP plays both sides of a game of two players with secrets, and env={spec.name} is none; "
-                "choose env=kuhn_poker or leduc_poker, with env.opponent=self."
+                "algo: NFSP plays both sides of a game of two players with secrets, and "
+                + (
+                    f"the agent plays one side of env={spec.name}; use env.opponent=self."
+                    if has_secrets
+                    else f"env={spec.name} is none; choose env=kuhn_poker or leduc_poker, with env.opponent=self."
+                )
             )
 
     @property

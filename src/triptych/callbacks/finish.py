@@ -51,20 +51,28 @@ class Finish(pl.Callback):
         self.stop_reason = "total_frames"
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        if self.is_solved:  # a continued run that was stopped after it was solved
-            trainer.should_stop = True
+        clock = trainer.datamodule.clock
+        is_evaluated = clock.turns > 0 and clock.evaluated_turns == clock.turns and not clock.vector_steps
+        # A continued run that was stopped after it was over.
+        trainer.should_stop = trainer.should_stop or self.is_solved or (is_evaluated and self._look_at_the_clock())
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        trainer.should_stop = self._look_at_the_clock() or trainer.should_stop  # all processes ask
+
+    def _look_at_the_clock(self) -> bool:
+        """Return whether the minutes are used up."""
         if self.total_minutes is not None:
             limit_s = 60 * self.total_minutes
             self.is_late = ranks.from_first(lambda: self.wall_time_s() >= limit_s)
-            trainer.should_stop = trainer.should_stop or self.is_late
+        return self.is_late
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         value = trainer.callback_metrics.get(self.monitor)
         if self.solved_return is not None and value is not None:
             self.is_solved = float(value) >= self.solved_return and self._is_confirmed(float(value), module)
-        trainer.should_stop = trainer.should_stop or self.is_solved or trainer.datamodule.clock.is_finished
+        # The evaluation may have used up the minutes: another turn would ask for another one.
+        is_over = self._look_at_the_clock() or self.is_solved or trainer.datamodule.clock.is_finished
+        trainer.should_stop = trainer.should_stop or is_over
 
     def _is_confirmed(self, value: float, module: pl.LightningModule) -> bool:
         if self.confirm is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from triptych.types import EnvSpec, Game
+from triptych.types.bounds import FARTHEST_BOUND
 
 
 class RandomActor:
@@ -31,7 +32,7 @@ class RandomActor:
     def _numbers(self, shape: tuple[int, ...]) -> np.ndarray:
         """Draw continuous numbers ``[N, ...]`` float32."""
         low, high = (np.reshape(bound, shape[1:]) for bound in (self.spec.action_low, self.spec.action_high))
-        is_bounded = np.isfinite(low) & np.isfinite(high)
+        is_bounded = (np.abs(low) <= FARTHEST_BOUND) & (np.abs(high) <= FARTHEST_BOUND)
         low, high = np.where(is_bounded, low, 0.0), np.where(is_bounded, high, 1.0)
         action = np.where(is_bounded, self.generator.uniform(low, high, shape), self.generator.standard_normal(shape))
         return action.astype(np.float32)

@@ -81,7 +81,8 @@ GIVEN = frozenset(
     {"spec", "make_game", "actor", "seed", "turn", "evaluation", "directory", "device", "reach", "total_frames"}
     | {"num_newest", "clip_rewards", "life_loss_is_terminal", "largest_return", "largest_reward", "largest_value"}
 )
-SHARED = ("num_envs", "batch_size", "capacity_env_steps")  # of which each process of a run has its share
+# Of which each process of a run has its share.
+SHARED = ("num_envs", "batch_size", "capacity_env_steps", "reservoir_capacity")
 CLASSES = ("module", "data")  # keys of algo that name its classes
 NETWORK = "algo.network"  # a component of its own: its settings are dealt to no other constructor
 

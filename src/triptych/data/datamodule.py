@@ -162,6 +162,9 @@ class EnvironmentDataModule(pl.LightningDataModule):
     def save_data(self) -> None:
         """Save what a checkpoint does not hold, just before it is written."""
 
+    def check_saved(self, state_dict: dict[str, Any]) -> None:
+        """Raise `ConfigurationError` where what `save_data` has saved beside a checkpoint is of other observations."""
+
     def prune_data(self, env_steps: set[int]) -> None:
         """Delete what checkpoints at these ``env_steps`` do not need."""
 

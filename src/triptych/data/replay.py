@@ -14,8 +14,8 @@ from triptych.data.turns import make_turn
 from triptych.replay.buffer import ReplayBuffer
 from triptych.replay.frame_replay import FrameReplay, check_holds
 from triptych.replay.hindsight import HindsightBuffer
-from triptych.replay.room import replay_nbytes
-from triptych.replay.saves import prune
+from triptych.replay.room import frame_nbytes, replay_nbytes
+from triptych.replay.saves import prune, saved_frame_nbytes
 from triptych.types import ConfigurationError, ReplayBatch, chance_seed
 from triptych.types.bounds import Between, Count, CountOrZero, Fraction, KeywordsOf
 
@@ -39,6 +39,8 @@ class ReplayDataModule(EnvironmentDataModule):
     """
 
     buffer_class: type[FrameReplay] = ReplayBuffer
+    shared: tuple[str, ...] = ("capacity_env_steps",)  # keywords of which each process of a run has its share
+    lost = ""  # what is said besides where the replay was not kept
 
     def __init__(
         self,
@@ -105,7 +107,7 @@ class ReplayDataModule(EnvironmentDataModule):
         """The replay, made (and read back) when training first asks for it: evaluation never reads it."""
         if self._replay is None:
             assert self.trainer is not None
-            share = {"capacity_env_steps": self.replay_keywords["capacity_env_steps"] // ranks.size()}
+            share = {name: self.replay_keywords[name] // ranks.size() for name in self.shared}
             self._replay = self.buffer_class(
                 self.spec,
                 self.num_own_envs,
@@ -121,6 +123,7 @@ class ReplayDataModule(EnvironmentDataModule):
                 self.say(
                     "The replay was not kept, as by checkpoint.keep_replay=true: "
                     f"{self.learning_starts_env_steps:,} env steps are played to fill it before learning goes on."
+                    f"{self.lost}"
                 )
         return self._replay
 
@@ -144,10 +147,14 @@ class ReplayDataModule(EnvironmentDataModule):
     def needs(self, save_period_frames: int) -> Needs:
         capacity = self.replay_keywords["capacity_env_steps"]
         check_holds(capacity, self.num_envs, self.spec, self.buffer_class.reach(**self.replay_keywords))
-        period = max(save_period_frames // self.spec.frame_skip, 1)
+        period = self._save_period(save_period_frames)
         return Needs("algo.replay.capacity_env_steps", capacity, lambda count: self._nbytes(count, period))
 
-    def _nbytes(self, capacity_env_steps: int, save_period_env_steps: int = 0) -> dict[str, int]:
+    def _save_period(self, frames: int) -> int:
+        """Return the env steps between two saves."""
+        return max(frames // self.spec.frame_skip, 1)
+
+    def _nbytes(self, capacity_env_steps: int, save_period_env_steps: int = 0, **replay: Any) -> dict[str, int]:
         nbytes = replay_nbytes(
             self.buffer_class,
             self.spec,
@@ -158,7 +165,7 @@ class ReplayDataModule(EnvironmentDataModule):
             save_period_env_steps=save_period_env_steps,
             total_env_steps=self.clock.total_frames // self.spec.frame_skip,
             more_row_nbytes=self.buffer_class.row_nbytes(**self.replay_keywords),
-            more_nbytes=self.buffer_class.more_nbytes(self.spec, **self.replay_keywords),
+            more_nbytes=self.buffer_class.more_nbytes(self.spec, **self.replay_keywords | replay),
         )
         return nbytes | {"device": nbytes["device"] // ranks.size()}  # each process has its own
 
@@ -196,6 +203,16 @@ class ReplayDataModule(EnvironmentDataModule):
         """Save the replay beside a checkpoint that is about to be written."""
         self._replay_name = str(self.clock.env_steps)
         self.replay.save(self.directory, self._replay_name)
+
+    def check_saved(self, state_dict: dict[str, Any]) -> None:
+        name = state_dict.get("replay")
+        saved, here = name and saved_frame_nbytes(self.directory, name), frame_nbytes(self.spec)
+        if saved and saved != here:
+            raise ConfigurationError(
+                f"The replay of the run in {self.directory.parents[1]} cannot be read: an observation of "
+                f"env={self.spec.name} has {saved} bytes in it and {here} in this version of the code; go on with the "
+                "version that wrote it, or start over with fresh=true."
+            )
 
     def prune_data(self, env_steps: set[int]) -> None:
         """Delete the replay files that checkpoints at these ``env_steps`` do not need."""

@@ -15,15 +15,23 @@ class Needs(NamedTuple):
     key: str  # of the configuration
     size: int  # its value
     nbytes: Callable[[int], dict[str, int]]  # size -> bytes of memory, disk and device; a larger one takes no fewer
+    others: tuple[Needs, ...] = ()  # the same bytes by other settings
 
 
 def check_room(needs: Needs, available: dict[str, int]) -> None:
     """Raise `ConfigurationError` if a run needs more than the ``available`` bytes of memory, disk or device."""
     for place, nbytes in needs.nbytes(needs.size).items():
         if nbytes > available[place]:
-            fits = bisect.bisect_right(range(needs.size), available[place], key=lambda size: needs.nbytes(size)[place])
-            largest = fits - 1
-            raise ConfigurationError(
-                f"{needs.key}={needs.size} takes {nbytes / 1e9:.2f} GB of {place}, which has "
-                f"{available[place] / 1e9:.2f} GB to spare; the largest that fits is {needs.key}={largest}."
-            )
+            raise ConfigurationError(_too_large(needs, place, available[place]))
+
+
+def _too_large(needs: Needs, place: str, available: int) -> str:
+    """Say how large the setting may be that takes most of it."""
+    one = min((needs, *needs.others), key=lambda setting: setting.nbytes(0)[place])
+    nbytes = one.nbytes(one.size)[place]
+    fits = bisect.bisect_right(range(1, one.size), available, key=lambda size: one.nbytes(size)[place])
+    said = f"{one.key}={one.size} takes {nbytes / 1e9:.2f} GB of {place}, which has {available / 1e9:.2f} GB to spare"
+    if fits:
+        return f"{said}; the largest that fits is {one.key}={fits}."
+    rest = " or ".join(other.key for other in (needs, *needs.others) if other is not one)
+    return f"{said}; even {one.key}=1 does not fit{f', a smaller {rest} may' if rest else ''}."

@@ -146,7 +146,7 @@ class Gymnasium:
             raise ConfigurationError(f"env.id={self._id} is not allowed: it takes <id> or <module>:<id>.")
         try:
             single = self._make_plain()
-        except (gymnasium.error.Error, ImportError, TypeError) as error:
+        except (gymnasium.error.Error, ImportError, TypeError, AssertionError) as error:  # its checker asserts
             raise ConfigurationError(
                 f"env.id={self._id} cannot be made by Gymnasium: {error} (The module that registers an id of your own "
                 "stands before it, my_envs:Name-v0, with PYTHONPATH=. before the command where it lies in this folder.)"

@@ -21,6 +21,8 @@ from triptych.envs.symmetries import Group, make_symmetries
 from triptych.types import EnvSpec, NoPicture, Received, ReceivedInTurns
 from triptych.types.bounds import Between, Count
 
+MOST_NAMES = 1_000  # of moves; chess and others with more crash when they name a move that is not allowed
+
 
 class OpenSpiel:
     """N games of OpenSpiel that advance together.
@@ -100,6 +102,8 @@ class OpenSpiel:
 
     def _action_names(self) -> tuple[str, ...]:
         """Return what the moves are called at the start, where all of them are allowed then or named alike."""
+        if self.game.num_distinct_actions() > MOST_NAMES:
+            return ()
         state = self.game.new_initial_state()
         while state.is_chance_node():
             state.apply_action(state.legal_actions()[0])

@@ -30,7 +30,7 @@ def load_game(id: str, parameters: dict[str, Any]) -> Any:
         raise ConfigurationError(f"env.id={id} is no game of OpenSpiel's; tic_tac_toe, go and leduc_poker are.")
     try:
         game = pyspiel.load_game(id, parameters)
-    except pyspiel.SpielError as error:
+    except (pyspiel.SpielError, IndexError, ValueError) as error:  # nfg_game lets its map speak
         said = " ".join(str(error).split())
         raise ConfigurationError(f"env.id={id} cannot be made with {parameters}: {said}") from error
     kind, players = game.get_type(), game.num_players()
@@ -44,6 +44,13 @@ def load_game(id: str, parameters: dict[str, Any]) -> Any:
     if players == 2 and not is_zero_sum:
         raise ConfigurationError(
             f"env.id={id} is a game in which both may win; of two players, one must lose what the other wins."
+        )
+    seen = _observation_of(game)
+    if seen is None or seen.tensor is None:
+        what = "see" if _is_open(game) else "know, from all that they have seen and done,"
+        raise ConfigurationError(
+            f"env.id={id} cannot be learned from: OpenSpiel does not give what its players {what} as numbers; choose "
+            "another game."
         )
     return game
 

@@ -214,6 +214,11 @@ def action_rule(space: gymnasium.Space, name: str) -> ActionRule:
                 "MultiDiscrete, MultiBinary and Box, and Tuple and Dict of them. Put a wrapper around it that makes "
                 "one of these, by env.wrappers."
             )
+    if not sizes_of(space) and not any(leaf.low.size for leaf in leaves(space)):  # Boxes alone
+        raise ConfigurationError(
+            f"env.id={name} has the actions {space}, in which there is nothing to choose; put a wrapper around it that "
+            "has some, by env.wrappers."
+        )
     if isinstance(space, Tuple | Dict) or (isinstance(space, MultiDiscrete) and np.any(space.start != 0)):
         return _rule_of_rows(space, name)
     if isinstance(space, Discrete):
@@ -229,11 +234,6 @@ def _rule_of_rows(space: gymnasium.Space, name: str) -> ActionRule:
     rows = flat_space(space)
     if not isinstance(rows, Box):
         return action_rule(rows, name)._replace(wrap=FlatActions)
-    if not rows.low.size:
-        raise ConfigurationError(
-            f"env.id={name} has the actions {space}, in which there is nothing to choose; put a wrapper around it that "
-            "has some, by env.wrappers."
-        )
     sizes, rule = sizes_of(space), action_rule(rows, name)
     numbers = {key: rule.spec[key][len(sizes) :] for key in ("action_low", "action_high")}
     return rule._replace(spec=rule.spec | numbers | ({"action_sizes": sizes} if sizes else {}), wrap=FlatActions)

@@ -63,12 +63,12 @@ class ActionScale(nn.Module):
 
     def to_environment(self, action: Float[Tensor, "B D"]) -> Float[Tensor, "B ..."]:
         """Return actions ``[B, *action_shape]`` in the environment's units."""
-        return (self.middle + self.half_range * action).unflatten(-1, self.action_shape)
+        return (self.middle + self.half_range * action).reshape(-1, *self.action_shape)
 
     def from_environment(self, action: Float[Tensor, "B ..."]) -> Float[Tensor, "B D"]:
         """Return actions from -1 to 1, of those in the environment's units."""
-        return (action.flatten(1) - self.middle) / self.half_range
+        return (action.reshape(len(action), -1) - self.middle) / self.half_range
 
     def deviation(self, std: Float[Tensor, "B D"]) -> Float[Tensor, "B ..."]:
         """Return standard deviations ``[B, *action_shape]`` in the environment's units."""
-        return (self.half_range * std).unflatten(-1, self.action_shape)
+        return (self.half_range * std).reshape(-1, *self.action_shape)

@@ -12,6 +12,11 @@ from triptych.types import EnvSpec
 NUM_SAVES = 3  # on disk at once: the last, the one before it, and the next until it is whole
 
 
+def frame_nbytes(spec: EnvSpec) -> int:
+    """Return the bytes of one frame."""
+    return math.prod(spec.observation_shape) // spec.frame_stack * np.dtype(spec.observation_dtype).itemsize
+
+
 def replay_nbytes(
     buffer_class: type[FrameReplay],
     spec: EnvSpec,
@@ -38,7 +43,7 @@ def replay_nbytes(
         more_nbytes: of what is kept beside the rows.
     """
     num_rows = rows_per_env(capacity_env_steps, num_envs) * num_envs
-    frame = math.prod(spec.observation_shape) // spec.frame_stack * np.dtype(spec.observation_dtype).itemsize
+    frame = frame_nbytes(spec)
     fields = buffer_class.fields(spec).values()
     row = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in fields) + more_row_nbytes
     # A sum tree has 8 bytes for each of its nodes, the uniform sampler a flag for each row.

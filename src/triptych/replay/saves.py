@@ -41,6 +41,15 @@ def check_saved(directory: Path, name: str) -> None:
             raise OSError(f"{path} is damaged: its checksum is another")
 
 
+def saved_frame_nbytes(directory: Path, name: str) -> int | None:
+    """Return the bytes of a frame in the save ``name``; ``None`` where it has none."""
+    for chunk in json.loads(read_index(directory / f"index-{name}.pt")["chunks"]):
+        num_rows = sum(chunk["last"]) - sum(chunk["first"])
+        if num_rows:
+            return int(chunk["nbytes"]) // num_rows
+    return None
+
+
 def read_index(path: Path) -> dict[str, Any]:
     """Read the index of a save; raise `OSError` if it is missing, cut short or damaged."""
     check_seal(path)

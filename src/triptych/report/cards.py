@@ -16,7 +16,10 @@ MAX_TEXT = 20_000  # characters of a configuration
 MAX_LINE = 2_000  # characters of any other text
 MAX_EMBEDDED = 300_000  # bytes of a video that becomes part of the page
 MAX_ALL_EMBEDDED = 3_000_000  # bytes of all of them
-TOLD = ("command", "git_commit", "stop_reason", "total_frames", "tags", "task_name", "started_from", "error")
+TOLD = (
+    "command", "git_commit", "stop_reason", "total_frames", "total_minutes", "tags", "task_name", "started_from",
+    "error",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

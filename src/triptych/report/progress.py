@@ -27,13 +27,15 @@ class Progress(NamedTuple):
     seed: int | None = None
     score: float | None = None  # mean return of the final evaluation
     error: str | None = None  # its first line
+    minutes_left_s: float | None = None  # seconds until its minutes are used up, where it has any
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until a running run has used up its frames, at the speed of its latest rows."""
+        """Seconds until a running run has used up its frames, at the speed of its latest rows, or its minutes."""
         if self.status != "running" or not self.frames_per_second or self.frames is None or self.total_frames is None:
             return None
-        return max(self.total_frames - self.frames, 0) / self.frames_per_second
+        seconds = max(self.total_frames - self.frames, 0) / self.frames_per_second
+        return seconds if self.minutes_left_s is None else min(seconds, self.minutes_left_s)
 
 
 def read_progress(folder: Path) -> Progress:
@@ -66,6 +68,7 @@ def read_progress(folder: Path) -> Progress:
         _whole(_number(summary.get("seed"))),
         _number(summary.get("eval_return_mean")) if is_ended else None,
         lines[0] if lines else None,
+        _minutes_left_s(summary, last),
     )
 
 
@@ -132,6 +135,12 @@ def _status(folder: Path, summary: dict[str, Any], rows: list[dict[str, str]]) -
         return "running"
     # Killed, or its summary cannot be read.
     return "interrupted" if status == "running" or rows or (folder / "checkpoints").is_dir() else "not started"
+
+
+def _minutes_left_s(summary: dict[str, Any], last: dict[str, str]) -> float | None:
+    """Return the seconds that a run's minutes leave it after its last row."""
+    minutes = _number(summary.get("total_minutes"))
+    return None if minutes is None else max(60 * minutes - (_number(last.get("wall_time_s")) or 0.0), 0.0)
 
 
 def _latest(rows: list[dict[str, str]], name: str) -> float | None:

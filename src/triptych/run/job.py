@@ -24,7 +24,7 @@ from triptych.run.folder import CannotGoOn, RunFolder
 from triptych.run.lock import FolderInUse
 from triptych.run.naming import env_name, folder_of, identity_of
 from triptych.run.notes import budget_notes
-from triptych.run.origin import changes_since, check_is_this_run, origin_of
+from triptych.run.origin import changes_since, check_is_this_run, load, origin_of
 from triptych.run.others import Others, Start, take_part
 from triptych.run.tracking import Tracking
 from triptych.run.weights import find_checkpoint
@@ -129,6 +129,7 @@ class Job:
             "protocol": cfg.protocol.name,
             "seed": cfg.seed,
             "total_frames": cfg.total_frames,
+            "total_minutes": cfg.get("total_minutes"),
             "identity": identity_of(cfg),
             "command": command,
             "task_name": cfg.task_name,
@@ -163,6 +164,8 @@ class Job:
             if not self._is_trained():
                 self.others.start(Start(plain(self.cfg), folder.path, checkpoint, weights))
             experiment = build(self.cfg, folder.path, folder.log, available, weights, self.num_runs, self.watchers)
+            if checkpoint is not None and not self._is_trained():
+                experiment.data.check_saved(load(checkpoint).get(type(experiment.data).__qualname__, {}))
         except ConfigurationError:
             folder.discard_if_new()
             raise
@@ -196,7 +199,7 @@ class Job:
         stop_reason = earlier.get("stop_reason")
         if stop_reason == "total_minutes":
             minutes = cfg.get("total_minutes")
-            has_none_left = minutes is not None and 60 * minutes <= earlier.get("wall_time_s", 0)
+            has_none_left = minutes is not None and round(60 * minutes, 1) <= earlier.get("wall_time_s", 0)
             return has_none_left or cfg.total_frames <= earlier.get("frames", 0)
         was_stopped = stop_reason != "total_frames" and cfg.total_frames <= earlier.get("total_frames", 0)
         goes_on_when_solved = stop_reason == "solved" and not cfg.stop_when_solved

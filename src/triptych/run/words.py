@@ -65,6 +65,10 @@ def tell_finished(folder: RunFolder) -> None:
     """Say why a run has ended, what came of it, and what to do with it."""
     summary, video = folder.summary(), folder.path / "videos" / "evaluation.mp4"
     lines = {"score": result(summary), "folder": str(folder.path)}
+    if summary.get("updates") == 0:
+        is_budget = summary["stop_reason"] in ("total_frames", "total_minutes")
+        way_out = f"; raise {summary['stop_reason']}" if is_budget else ""
+        lines["note"] = f"nothing was learned: the run ended before its first update{way_out}"
     if video.exists():
         lines["video"] = str(video)
     lines["next"] = shlex.join(["python", "scripts/evaluate.py", str(folder.path)])

@@ -69,11 +69,12 @@ def gaussian(said: Explanation, spec: EnvSpec, recording: Recording) -> dict[str
     """Return means and deviations ``[T, D]`` of continuous numbers, their names, what was taken and the range drawn."""
     if said.action_mean is None or said.action_std is None:
         return None
-    mean, std = said.action_mean.flatten(1), said.action_std.flatten(1)
+    mean, std = (part.reshape(len(part), -1) for part in (said.action_mean, said.action_std))
     low = np.array(spec.action_low, float)
     high = np.array(spec.action_high, float)
-    low = np.where(np.abs(low) < 1e6, low, (mean - std).amin(dim=0).numpy())
-    high = np.where(np.abs(high) < 1e6, high, (mean + std).amax(dim=0).numpy())
+    is_bounded = (np.abs(low) < 1e6) & (np.abs(high) < 1e6)  # one bound alone may lie beyond the policy
+    low = np.where(is_bounded, low, (mean - std).amin(dim=0).numpy())
+    high = np.where(is_bounded, high, (mean + std).amax(dim=0).numpy())
     return {
         "names": [f"{'number' if spec.is_hybrid else 'action'} {index}" for index in range(len(low))],
         "taken": rounded(_rows(recording)[:, len(spec.action_sizes) :]),
