@@ -1,5 +1,6 @@
 """The report: which runs are found, how they are grouped, what is printed, drawn and copied."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +100,14 @@ def test_unfinished_runs_do_not_count(tmp_path: Path) -> None:
     assert row[3] == "1 of 2 finished"
     assert row[5] == "10.00"
     assert read_run(tmp_path / "b").frames == 40_000
+
+
+def test_a_run_that_was_stopped_is_as_far_as_its_summary_says(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a", status="interrupted")
+    summary = json.loads((folder / "summary.json").read_text())
+    for frames, known in ((45_000, 45_000), (30_000, 40_000)):  # stopped after its latest row; killed before it
+        (folder / "summary.json").write_text(json.dumps(summary | {"frames": frames, "wall_time_s": 130.0}))
+        assert read_run(folder).frames == known
 
 
 def test_old_and_broken_folders_are_left_out(tmp_path: Path) -> None:

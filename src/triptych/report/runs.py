@@ -106,7 +106,7 @@ def read_run(folder: Path) -> Run:
         config = read_yaml(folder / "config.yaml") if (folder / "config.yaml").exists() else {}
         last = (read_metrics(folder) or [{}])[-1]
         is_finished = summary["status"] == "finished"
-        progress = summary if is_finished else {"frames": 0, "wall_time_s": 0.0} | last
+        progress = summary if is_finished else _furthest(summary, last)
         algo, experiment = _name(summary["algo"]), summary["experiment"]
         return Run(
             folder=folder,
@@ -122,6 +122,12 @@ def read_run(folder: Path) -> Run:
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"{folder} cannot be read as a run ({type(error).__name__}: {str(error)[:200]})") from error
+
+
+def _furthest(*sources: dict[str, Any]) -> dict[str, Any]:
+    """Return whichever says most frames: a run that was stopped is further than its latest row, a killed one not."""
+    whole = [source for source in sources if {"frames", "wall_time_s"} <= source.keys()]
+    return max(whole, key=lambda source: _number(source["frames"]), default={"frames": 0, "wall_time_s": 0.0})
 
 
 def _name(value: Any) -> str:
