@@ -58,7 +58,7 @@ def test_a_link_to_nowhere_is_found(tmp_path):
 def commands(start: str) -> list[str]:
     """Return what follows these words in the blocks of all pages, without comments."""
     lines = [line for page in PAGES for block in blocks((ROOT / page).read_text()) for line in block.splitlines()]
-    found = [re.search(rf"(?:^|\s){re.escape(start)}(.*)", line) for line in lines]
+    found = [re.search(rf"(?:^|[\s/]){re.escape(start)}(.*)", line) for line in lines]
     return sorted({re.sub(r"\s+#.*", "", match[1]).strip() for match in found if match})
 
 
