@@ -93,6 +93,18 @@ def test_runs_of_the_first_version_are_averaged_with_later_ones(tmp_path: Path) 
     assert names == [("dqn (double_q=False)", "1"), ("dqn (double_q=True)", "2")]
 
 
+def test_a_node_that_was_taken_away_is_named_once(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", replay={"capacity_env_steps": 1000, "priority_exponent": 0.6}, target_network=True)
+    write_run(tmp_path / "b", replay=None, target_network=True)
+    assert sorted(row[0] for row in rows(table_of(tmp_path))) == ["dqn", "dqn (replay=None)"]
+    write_run(tmp_path / "c", replay={"capacity_env_steps": 2000, "priority_exponent": 0.6}, target_network=True)
+    assert sorted(row[0] for row in rows(table_of(tmp_path))) == [
+        "dqn (capacity_env_steps=1000)",
+        "dqn (capacity_env_steps=2000)",
+        "dqn (replay=None)",
+    ]
+
+
 def test_unfinished_runs_do_not_count(tmp_path: Path) -> None:
     write_run(tmp_path / "a", seed=1)
     write_run(tmp_path / "b", seed=2, status="interrupted")

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -234,14 +234,35 @@ def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
         named[run.protocol, run.env, run.algo][run.settings_hash].append(run)
     groups = []
     for _, variants in sorted(named.items()):
-        settings = [group[0].settings for group in variants.values()]
-        keys = sorted({key for one in settings for key in one})
-        differing = [key for key in keys if len({json.dumps(one.get(key)) for one in settings}) > 1]
-        for group in variants.values():
-            name = ", ".join(f"{key.rpartition('.')[2]}={group[0].settings.get(key)}" for key in differing)
-            algo = f"{group[0].algo} ({name})" if differing else group[0].algo
+        names = _differences([group[0].settings for group in variants.values()])
+        for name, group in zip(names, variants.values(), strict=True):
+            algo = f"{group[0].algo} ({name})" if name else group[0].algo
             groups.append([replace(run, algo=algo) for run in sorted(group, key=lambda run: run.seed)])
     return groups
+
+
+def _differences(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say of each of these in which settings it differs from the others, nothing where there is nothing to say.
+
+    What one has as a node and another as ``null`` is named of the latter alone: ``replay=None``.
+    """
+    keys = sorted({key for one in settings for key in one})
+    nodes = [key for key in keys if any(other.startswith(f"{key}.") for other in keys)]
+
+    def node_of(key: str) -> str | None:
+        return next((node for node in nodes if key.startswith(f"{node}.")), None)
+
+    def differs(key: str) -> bool:
+        return len({json.dumps(one.get(key)) for one in settings if node_of(key) not in one}) > 1
+
+    def is_said(key: str, one: Mapping[str, Any]) -> bool:
+        return key in one or (key not in nodes and node_of(key) not in one)
+
+    differing = [key for key in keys if key in nodes or differs(key)]
+    return [
+        ", ".join(f"{key.rpartition('.')[2]}={one.get(key)}" for key in differing if is_said(key, one))
+        for one in settings
+    ]
 
 
 def collect_runs(runs: Iterable[Run], directory: Path) -> list[Path]:
