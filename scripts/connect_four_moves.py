@@ -70,7 +70,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_folder", type=Path, nargs="?")
     parser.add_argument("--make", type=int, metavar="COUNT", help="write so many positions anew")
-    parser.add_argument("--checkpoint", default="best", help="best (default), last or the path of a .ckpt file")
+    parser.add_argument(
+        "--checkpoint", help="best (default), last (default where there is no best yet) or the path of a .ckpt file"
+    )
     parser.add_argument("--num-simulations", type=int, nargs="+", default=[0, 32, 200], help="of the search")
     parser.add_argument("--positions", type=Path, default=POSITIONS, help="file of the positions")
     parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")

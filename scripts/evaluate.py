@@ -24,7 +24,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_folder", type=Path)
     parser.add_argument("--episodes", type=int, default=30, help="whole games (default: 30)")
-    parser.add_argument("--checkpoint", default="best", help="best (default), last or the path of a .ckpt file")
+    parser.add_argument(
+        "--checkpoint", help="best (default), last (default where there is no best yet) or the path of a .ckpt file"
+    )
     parser.add_argument("--video", action="store_true", help="write the median episode to videos/evaluate-<name>.mp4")
     parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
     parser.add_argument("--num-envs", type=int, default=8, help="environments that share the episodes (default: 8)")

@@ -45,6 +45,7 @@ LINES = {
         "experiment=example",
         "env=pong protocol=machado",
         "env=catch protocol=machado",
+        "env=pong env.frame_stack=1",
     ],
     "Numbers": [
         "total_frames=1e6",

@@ -21,7 +21,9 @@ def main(arguments: list[str]) -> int:
     """Play and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_folder", type=Path)
-    parser.add_argument("--checkpoint", default="best", help="best (default), last or the path of a .ckpt file")
+    parser.add_argument(
+        "--checkpoint", help="best (default), last (default where there is no best yet) or the path of a .ckpt file"
+    )
     parser.add_argument("--second", action="store_true", help="let the agent move first")
     parser.add_argument("--gtp", action="store_true", help="speak GTP; for Go")
     parser.add_argument("--num-simulations", type=int, help="of a planner's search (default: as in training)")

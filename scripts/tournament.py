@@ -37,7 +37,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_folder", type=Path)
-    parser.add_argument("--checkpoint", default="best", help="best (default), last or the path of a .ckpt file")
+    parser.add_argument(
+        "--checkpoint", help="best (default), last (default where there is no best yet) or the path of a .ckpt file"
+    )
     parser.add_argument("--against", nargs="+", default=[], metavar="OPPONENT", help="who the checkpoint plays against")
     parser.add_argument("--each-other", action="store_true", help="rate the checkpoints by games between them")
     parser.add_argument("--games", type=int, default=100, help="of each pairing, an even number (default: 100)")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from triptych.run.asked import Asked, EpisodeName
 from triptych.run.quiet import quiet_lightning
+from triptych.run.restore import checkpoint_name
 from triptych.run.watching import Watch, follow
 from triptych.types import ConfigurationError, ExitCode, NoPicture
 
@@ -102,8 +103,7 @@ def watch(options: argparse.Namespace, scratch: Path) -> None:
     Raises:
         ConfigurationError: the folder, its config, its checkpoint, the episode or the step cannot be used.
     """
-    has_best = (options.run_folder / "checkpoints" / "best.ckpt").is_file()  # there is one after the first evaluation
-    checkpoint = options.checkpoint or ("best" if has_best and not options.live else "last")
+    checkpoint = checkpoint_name(options.run_folder, options.checkpoint or ("last" if options.live else None))
     asked = Asked(options.run_folder, options.episode, checkpoint, options.max_steps, options.trust)
     if options.live:
         follow(asked, scratch, lambda line: print(line, flush=True))

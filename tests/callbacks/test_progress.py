@@ -93,6 +93,13 @@ def test_filling_is_told_from_learning_and_its_rate_predicts_nothing(monkeypatch
     assert run.line == "learning  12%  about 15 min left  960 of 8,000 frames  8 frames/s  42 updates"
 
 
+def test_without_replay_nothing_is_filled(monkeypatch):
+    monkeypatch.setattr(Run, "has_replay", False, raising=False)
+    run = Run(monkeypatch)
+    run.play(50)
+    assert run.line.startswith("playing before learning starts  50%")
+
+
 def test_the_time_left_follows_the_recent_rate_and_counts_evaluations(monkeypatch):
     run = Run(monkeypatch, fill_turns=0)
     run.play(400)

@@ -86,6 +86,10 @@ CASES = {
     ),
     "a key of another env": (["env=cartpole", "env.full_action_space=true"], ["env.full_action_space is not a key"]),
     "a renamed protocol": (["protocol.name=machado"], ["protocol.name=machado", "protocol=..."]),
+    "a key of the protocol under env": (
+        ["env=pong", "env.frame_stack=1"],
+        ["env.frame_stack=1", "write protocol.frame_stack=1"],
+    ),
     "misspelt choice in a sweep": (["-m", "algo=dqn,dqm"], ["dqm", "dqn"]),
     "a misspelt key of a network": (["algo.network.tosro=nature"], ["algo.network.tosro", "algo.network.torso"]),
     "an unknown torso": (["algo.network.torso=resnet"], ["algo.network.torso=resnet", "nature, impala, small"]),

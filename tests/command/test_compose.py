@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from tests.front_door import ROOT
 from triptych.command.check import check_job
-from triptych.command.compose import bases_of, compose_config, register_options
+from triptych.command.compose import bases_of, compose_config, compose_jobs, register_options
 from triptych.envs.atari import UNPLAYABLE, Atari, games
 
 CONF = ROOT / "conf"
@@ -118,6 +118,15 @@ def test_schedules_have_horizons_of_their_own():
     short = composed("env=pong", "total_frames=1000")
     long = composed("env=pong", "total_frames=50000000")
     assert short.algo == long.algo
+
+
+def test_every_job_of_an_experiment_that_sweeps_is_composed():
+    jobs = compose_jobs(["-m", "experiment=stability", "env=pong"], CONF)
+    assert {(job.cfg.algo.replay.capacity_env_steps, job.cfg.algo.target_network, job.cfg.seed) for job in jobs} == {
+        (capacity, target, seed) for capacity in (1_000_000, None) for target in (True, False) for seed in (1, 2, 3)
+    }
+    assert {job.choices["env"] for job in jobs} == {"pong"}
+    assert len(jobs) == 12
 
 
 def test_wandb_gets_the_tags_and_the_name_of_the_task():

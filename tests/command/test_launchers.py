@@ -7,6 +7,7 @@ import os
 import pytest
 
 from tests.front_door import ROOT
+from triptych.command.compose import register_options
 from triptych.command.launchers import count_jobs, num_side_by_side
 
 
@@ -41,7 +42,11 @@ def test_jobs_side_by_side(launcher, n_jobs, num_jobs, expected, monkeypatch):
         (["-m", "seed=1,2", "seed=1,2,3"], 3),
         (["-m", "algo=glob(d*_dqn)"], 2),
         (["-m", "seed=interval(1,3)", "hydra/sweeper=basic"], None),
+        (["-m", "experiment=stability"], 24),
+        (["-m", "experiment=stability", "env=pong", "seed=1,2"], 8),
+        (["experiment=stability"], 1),
     ],
 )
 def test_jobs_are_counted_before_they_start(arguments, expected):
+    register_options(ROOT / "conf")
     assert count_jobs(arguments, ROOT / "conf") == expected

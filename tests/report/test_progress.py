@@ -20,6 +20,10 @@ def make(folder, metrics=METRICS, **summary):
     return folder
 
 
+def test_a_run_that_was_stopped_is_where_it_was_stopped_and_not_at_its_latest_row(tmp_path):
+    assert read_progress(make(tmp_path / "run", status="interrupted", frames=350)).frames == 350
+
+
 def test_a_run_is_running_while_a_process_holds_its_lock_and_interrupted_after(tmp_path):
     folder = make(tmp_path / "run", status="running", frames=100)
     with (folder / ".lock").open("a") as lock:

@@ -1,5 +1,6 @@
 """The report: which runs are found, how they are grouped, what is printed, drawn and copied."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,18 @@ def test_runs_of_the_first_version_are_averaged_with_later_ones(tmp_path: Path) 
     assert names == [("dqn (double_q=False)", "1"), ("dqn (double_q=True)", "2")]
 
 
+def test_a_node_that_was_taken_away_is_named_once(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", replay={"capacity_env_steps": 1000, "priority_exponent": 0.6}, target_network=True)
+    write_run(tmp_path / "b", replay=None, target_network=True)
+    assert sorted(row[0] for row in rows(table_of(tmp_path))) == ["dqn", "dqn (replay=None)"]
+    write_run(tmp_path / "c", replay={"capacity_env_steps": 2000, "priority_exponent": 0.6}, target_network=True)
+    assert sorted(row[0] for row in rows(table_of(tmp_path))) == [
+        "dqn (capacity_env_steps=1000)",
+        "dqn (capacity_env_steps=2000)",
+        "dqn (replay=None)",
+    ]
+
+
 def test_unfinished_runs_do_not_count(tmp_path: Path) -> None:
     write_run(tmp_path / "a", seed=1)
     write_run(tmp_path / "b", seed=2, status="interrupted")
@@ -99,6 +112,14 @@ def test_unfinished_runs_do_not_count(tmp_path: Path) -> None:
     assert row[3] == "1 of 2 finished"
     assert row[5] == "10.00"
     assert read_run(tmp_path / "b").frames == 40_000
+
+
+def test_a_run_that_was_stopped_is_as_far_as_its_summary_says(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a", status="interrupted")
+    summary = json.loads((folder / "summary.json").read_text())
+    for frames, known in ((45_000, 45_000), (30_000, 40_000)):  # stopped after its latest row; killed before it
+        (folder / "summary.json").write_text(json.dumps(summary | {"frames": frames, "wall_time_s": 130.0}))
+        assert read_run(folder).frames == known
 
 
 def test_old_and_broken_folders_are_left_out(tmp_path: Path) -> None:

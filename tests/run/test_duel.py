@@ -1,6 +1,7 @@
 """A person, or a program, against a checkpoint; and checkpoints against opponents."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -75,6 +76,14 @@ class TestTerminal:
         said = talk(duel, 0, "hint")
         assert "for the player to move" in said
         assert "visits: " in said
+
+    def test_a_hint_of_a_value_that_has_a_gradient_warns_of_nothing(self, duel, monkeypatch):
+        said = duel.player.explain(duel.observation)
+        value = said.value.detach().requires_grad_()
+        monkeypatch.setattr(duel.player, "explain", lambda observation: said._replace(value=value))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert "for the player to move" in talk(duel, 0, "hint")
 
     def test_undo_takes_both_moves_back(self, duel):
         talk(duel, 0, "4", "undo")

@@ -13,6 +13,8 @@ import torch
 from tests.front_door import summary, train
 from triptych.report.runs import find_runs, group_runs
 from triptych.report.table import markdown_tables
+from triptych.run.restore import find_in_run
+from triptych.types import ConfigurationError
 
 TINY = [
     "env=catch", "logger=csv", "total_frames=400", "eval.episodes=2", "eval.period_frames=400", "env.num_envs=8",
@@ -182,3 +184,17 @@ def test_a_run_may_go_without_its_final_evaluation_and_have_it_later(tmp_path):
 def test_tags_and_the_name_of_the_task_are_kept(source):
     found = summary(source)
     assert (found["tags"], found["task_name"], found["started_from"]) == (["first", "second"], "trial", None)
+
+
+def test_the_checkpoint_is_the_best_or_the_last_where_no_evaluation_has_made_a_best(tmp_path):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    with pytest.raises(ConfigurationError, match=r"best\.ckpt; the run has: none"):
+        find_in_run(tmp_path, None)
+    (folder / "last.ckpt").touch()
+    assert find_in_run(tmp_path, None) == folder / "last.ckpt"
+    with pytest.raises(ConfigurationError, match=r"best\.ckpt; the run has: last\.ckpt"):
+        find_in_run(tmp_path, "best")
+    (folder / "best.ckpt").touch()
+    assert find_in_run(tmp_path, None) == folder / "best.ckpt"
+    assert find_in_run(tmp_path, "last") == folder / "last.ckpt"

@@ -140,8 +140,12 @@ def test_names_a_checkpoint_that_cannot_be_used(run_copy: Path) -> None:
     check_bad_input(evaluate(run_copy), "does not fit")
 
     best.unlink()
-    check_bad_input(evaluate(run_copy), "no checkpoint", "last.ckpt")
+    check_bad_input(evaluate(run_copy, "--checkpoint", "best"), "no checkpoint", "last.ckpt")
     assert not (run_copy / "evaluation.json").exists()
+
+    result = evaluate(run_copy, "--episodes", 2)
+    assert result.returncode == 0, result.stderr
+    assert json.loads((run_copy / "evaluation.json").read_text())["checkpoint"] == "last.ckpt"
 
 
 class Foreign:

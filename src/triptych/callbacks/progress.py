@@ -66,7 +66,8 @@ class Progress(pl.Callback):
         self._row = self.metrics.row
         data = trainer.datamodule
         if data.is_filling:
-            self.phases.begin("filling the replay", lambda: self._filling(data))
+            what = "filling the replay" if getattr(data, "has_replay", True) else "playing before learning starts"
+            self.phases.begin(what, lambda: self._filling(data))
         else:
             self._begin_learning(trainer, module)
 

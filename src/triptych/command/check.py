@@ -185,6 +185,9 @@ def _check_env_and_protocol(cfg: DictConfig) -> None:
     same = {key for key in settings.keys() & protocol.keys() if settings[key].value == protocol[key].value}
     read = {setting.key for setting in settings.values()} | {f"protocol.{key}" for key in same}
     protocol = {key: one for key, one in protocol.items() if f"protocol.{key}" not in read}
+    for key in sorted(protocol.keys() & settings.keys()):
+        value = _show(settings[key].value)
+        raise ConfigurationError(f"env.{key}={value} is for the protocol to say; write protocol.{key}={value}.")
     keywords = {key: one for key, one in signature_of(Protocol).keywords.items() if f"protocol.{key}" not in read}
     _check("protocol", protocol, keywords, "protocol")
 

@@ -28,7 +28,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from triptych.command.habits import HABITS, instead
-from triptych.command.patterns import check_patterns
+from triptych.command.params import with_params
+from triptych.command.patterns import check_patterns, parse_with_options
 from triptych.command.plugins import not_installed
 from triptych.command.search_path import KEY, split
 from triptych.command.suggest import unknown
@@ -104,15 +105,16 @@ def compose_jobs(arguments: Sequence[str], conf: Path) -> list[Job]:
         raise ConfigurationError(f"{error.override} cannot be read as key=value; quote special characters.") from error
     for override in parsed:
         _check_override(override, conf)
-    if line.is_sweep:
-        jobs = _sweep_jobs(parsed)
-    else:
+    if not line.is_sweep:
         swept = [override for override in parsed if override.is_sweep_override()]
         if swept:
             raise ConfigurationError(f"{swept[0].input_line} asks for several values; add -m to run them as a sweep.")
-        jobs = [line.overrides]
     with hydra_ready(conf, line.config_dir):
         check_patterns(line.overrides)
+        jobs = [line.overrides]
+        if line.is_sweep:
+            parsed = parse_with_options(with_params(line.overrides, line.config_name))
+            jobs = _sweep_jobs(parsed)
         composed = [Job(job, *compose_with_choices(job, conf, line.config_name)) for job in jobs]
     _check_folders([job.cfg for job in composed], parsed)
     return composed

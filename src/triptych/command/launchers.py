@@ -11,6 +11,7 @@ from typing import Any
 from hydra.core.override_parser.types import ValueType
 
 from triptych.command.compose import hydra_ready
+from triptych.command.params import with_params
 from triptych.command.patterns import parse_with_options
 from triptych.command.search_path import split
 
@@ -39,7 +40,7 @@ def count_jobs(arguments: Sequence[str], conf: Path) -> int | None:
     if not line.is_sweep:
         return 1
     with hydra_ready(conf, line.config_dir):
-        parsed = parse_with_options(line.overrides)
+        parsed = parse_with_options(with_params(line.overrides, line.config_name))
         if any(one.key_or_group == "hydra/sweeper" or one.value_type == ValueType.INTERVAL_SWEEP for one in parsed):
             return None
         last = {one.key_or_group: one for one in parsed}  # of a key that is given twice

@@ -50,11 +50,10 @@ def read_progress(folder: Path) -> Progress:
         rows = []
     last = rows[-1] if rows else {}
     status = _status(folder, summary, rows)
-    # The summary of a run that goes on is as old as its latest checkpoint.
     is_ended = status == "finished"
-    frames = _number(summary.get("frames")) if is_ended else None
-    frames = _number(last.get("frames")) if frames is None else frames
-    frames = _number(summary.get("frames")) if frames is None else frames
+    # The summary of a run that goes on is as old as its latest checkpoint, the row of one that was stopped older.
+    known = (_number(source.get("frames")) for source in (summary, last))
+    frames = max((number for number in known if number is not None), default=None)
     speed = _number(summary.get("frames_per_second")) if is_ended else _latest(rows, "train/frames_per_second")
     error = summary.get("error")
     lines = error.strip().splitlines() if isinstance(error, str) else []

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ def read_run(folder: Path) -> Run:
         config = read_yaml(folder / "config.yaml") if (folder / "config.yaml").exists() else {}
         last = (read_metrics(folder) or [{}])[-1]
         is_finished = summary["status"] == "finished"
-        progress = summary if is_finished else {"frames": 0, "wall_time_s": 0.0} | last
+        progress = summary if is_finished else _furthest(summary, last)
         algo, experiment = _name(summary["algo"]), summary["experiment"]
         return Run(
             folder=folder,
@@ -122,6 +122,12 @@ def read_run(folder: Path) -> Run:
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"{folder} cannot be read as a run ({type(error).__name__}: {str(error)[:200]})") from error
+
+
+def _furthest(*sources: dict[str, Any]) -> dict[str, Any]:
+    """Return whichever says most frames: a run that was stopped is further than its latest row, a killed one not."""
+    whole = [source for source in sources if {"frames", "wall_time_s"} <= source.keys()]
+    return max(whole, key=lambda source: _number(source["frames"]), default={"frames": 0, "wall_time_s": 0.0})
 
 
 def _name(value: Any) -> str:
@@ -228,14 +234,35 @@ def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
         named[run.protocol, run.env, run.algo][run.settings_hash].append(run)
     groups = []
     for _, variants in sorted(named.items()):
-        settings = [group[0].settings for group in variants.values()]
-        keys = sorted({key for one in settings for key in one})
-        differing = [key for key in keys if len({json.dumps(one.get(key)) for one in settings}) > 1]
-        for group in variants.values():
-            name = ", ".join(f"{key.rpartition('.')[2]}={group[0].settings.get(key)}" for key in differing)
-            algo = f"{group[0].algo} ({name})" if differing else group[0].algo
+        names = _differences([group[0].settings for group in variants.values()])
+        for name, group in zip(names, variants.values(), strict=True):
+            algo = f"{group[0].algo} ({name})" if name else group[0].algo
             groups.append([replace(run, algo=algo) for run in sorted(group, key=lambda run: run.seed)])
     return groups
+
+
+def _differences(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say of each of these in which settings it differs from the others, nothing where there is nothing to say.
+
+    What one has as a node and another as ``null`` is named of the latter alone: ``replay=None``.
+    """
+    keys = sorted({key for one in settings for key in one})
+    nodes = [key for key in keys if any(other.startswith(f"{key}.") for other in keys)]
+
+    def node_of(key: str) -> str | None:
+        return next((node for node in nodes if key.startswith(f"{node}.")), None)
+
+    def differs(key: str) -> bool:
+        return len({json.dumps(one.get(key)) for one in settings if node_of(key) not in one}) > 1
+
+    def is_said(key: str, one: Mapping[str, Any]) -> bool:
+        return key in one or (key not in nodes and node_of(key) not in one)
+
+    differing = [key for key in keys if key in nodes or differs(key)]
+    return [
+        ", ".join(f"{key.rpartition('.')[2]}={one.get(key)}" for key in differing if is_said(key, one))
+        for one in settings
+    ]
 
 
 def collect_runs(runs: Iterable[Run], directory: Path) -> list[Path]:

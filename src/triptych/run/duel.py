@@ -101,7 +101,7 @@ class Duel:
         """Return lines about what the checkpoint thinks of the position, for whoever is to move."""
         said, lines = self.player.explain(self.observation), []
         if said.value is not None:
-            lines.append(f"value {float(said.value[0]):+.2f} for the player to move")
+            lines.append(f"value {said.value[0].item():+.2f} for the player to move")
         shown: Any = said.visit_counts if said.visit_counts is not None else said.action_probs
         shown = said.q_values if shown is None else shown
         if shown is not None:

@@ -13,11 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from triptych import ranks
 from triptych.build import Experiment, Watcher, build, make_trainer, plain
-from triptych.command.check import algo_settings
 from triptych.files import write_text
 from triptych.provenance.code import git_commit, versions
 from triptych.provenance.hardware import available_bytes
-from triptych.provenance.identity import deciding_settings
+from triptych.provenance.identity import deciding_settings, leaves
 from triptych.run.evaluation import evaluate_job
 from triptych.run.final import play_final
 from triptych.run.folder import CannotGoOn, RunFolder
@@ -234,7 +233,7 @@ class Job:
         experiment.checkpoint.after_save = lambda: folder.update_summary(**_progress(experiment))
         for name, text in introduction(self.cfg, experiment).items():
             folder.log(f"{name:>9}  {text}")
-        for note in budget_notes(algo_settings(self.cfg), self.cfg.total_frames, experiment.spec.frame_skip):
+        for note in budget_notes(dict(leaves(plain(self.cfg.algo))), self.cfg.total_frames, experiment.spec.frame_skip):
             folder.log(f"{'note':>9}  {note}")
         started_from = self.fields["started_from"]
         start = f"from the weights of {started_from}" if started_from else "from scratch"

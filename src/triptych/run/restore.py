@@ -49,12 +49,19 @@ def load_config(run_folder: Path, *, is_trusted: bool = False) -> DictConfig:
     return OmegaConf.create(config)
 
 
-def find_in_run(run_folder: Path, name: str) -> Path:
-    """Find a checkpoint of a run by ``best`` or ``last``, or any by its path.
+def checkpoint_name(run_folder: Path, asked: str | None) -> str:
+    """Name the checkpoint that was asked for, else ``best``, or ``last`` before an evaluation has made a best one."""
+    has_best, has_last = ((run_folder / "checkpoints" / f"{name}.ckpt").is_file() for name in ("best", "last"))
+    return asked or ("last" if has_last and not has_best else "best")
+
+
+def find_in_run(run_folder: Path, name: str | None) -> Path:
+    """Find a checkpoint of a run by ``best`` or ``last``, any by its path, or the one that `checkpoint_name` names.
 
     Raises:
         ConfigurationError: there is none of this name.
     """
+    name = checkpoint_name(run_folder, name)
     path = run_folder / "checkpoints" / f"{name}.ckpt" if name in ("best", "last") else Path(name)
     if not path.is_file():
         known = sorted(found.name for found in (run_folder / "checkpoints").glob("*.ckpt"))

@@ -14,7 +14,7 @@ from triptych.build import Experiment
 from triptych.collect.evaluation import play_episodes
 from triptych.collect.two_sided import TwoSidedGames
 from triptych.report.elo import GameResult
-from triptych.run.restore import find_in_run, load_config, prepare
+from triptych.run.restore import checkpoint_name, find_in_run, load_config, prepare
 from triptych.run.weights import read_state
 from triptych.types import EVALUATE, ConfigurationError, EnvSpec, Explanation
 
@@ -27,7 +27,7 @@ class CheckpointPlayer:
 
     Args:
         run_folder: of the run.
-        checkpoint: ``best``, ``last`` or the path of a file.
+        checkpoint: ``best``, ``last`` or the path of a file; by default ``best`` where there is one, else ``last``.
         num_simulations: of its search, where it has one; ``None`` for as many as in training.
         is_trusted: whether the folder's configuration may name what is not this package's.
 
@@ -38,11 +38,12 @@ class CheckpointPlayer:
     def __init__(
         self,
         run_folder: Path,
-        checkpoint: str = "best",
+        checkpoint: str | None = None,
         num_simulations: int | None = None,
         is_trusted: bool = False,
     ) -> None:
         cfg = load_config(run_folder, is_trusted=is_trusted)
+        checkpoint = checkpoint_name(run_folder, checkpoint)
         self.name = checkpoint if checkpoint in ("best", "last") else Path(checkpoint).stem
         with tempfile.TemporaryDirectory() as scratch:
             state = read_state(find_in_run(run_folder, checkpoint))
