@@ -93,6 +93,24 @@ def test_runs_of_the_first_version_are_averaged_with_later_ones(tmp_path: Path) 
     assert names == [("dqn (double_q=False)", "1"), ("dqn (double_q=True)", "2")]
 
 
+def test_settings_of_another_version_are_not_named_where_others_tell_runs_apart(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", batch_size=32, target_network=True, noisy=False)
+    write_run(tmp_path / "b", batch_size=64)
+    assert sorted(row[0] for row in rows(table_of(tmp_path))) == ["dqn (batch_size=32)", "dqn (batch_size=64)"]
+    write_run(tmp_path / "c", batch_size=64, noisy=True)
+    names = sorted(row[0] for row in rows(table_of(tmp_path)))
+    expected = [(32, False), (64, None), (64, True)]
+    assert names == [f"dqn (batch_size={batch}, noisy={noisy})" for batch, noisy in expected]
+
+
+def test_the_first_few_settings_that_tell_runs_apart_are_named(tmp_path: Path) -> None:
+    many = {f"option_{letter}": 1 for letter in "abcdefg"}
+    write_run(tmp_path / "a", **many)
+    write_run(tmp_path / "b", **dict.fromkeys(many, 2))
+    names = sorted(row[0] for row in rows(table_of(tmp_path)))
+    assert names == [f"dqn (option_a={n}, option_b={n}, option_c={n}, option_d={n})" for n in (1, 2)]
+
+
 def test_a_node_that_was_taken_away_is_named_once(tmp_path: Path) -> None:
     write_run(tmp_path / "a", replay={"capacity_env_steps": 1000, "priority_exponent": 0.6}, target_network=True)
     write_run(tmp_path / "b", replay=None, target_network=True)

@@ -10,6 +10,8 @@ import numpy as np
 from triptych.files import replacing
 from triptych.report.runs import Run, group_runs, read_metrics, read_run
 
+MOST_INSIDE = 5  # entries of a legend that hides no curves
+
 
 def draw_curves(run_folders: Sequence[Path], path: Path) -> None:
     """Draw the training and evaluation returns of runs of one env and protocol as a PNG.
@@ -53,7 +55,10 @@ def draw_curves(run_folders: Sequence[Path], path: Path) -> None:
     axes.set_title(f"{runs[0].env}, protocol {runs[0].protocol}")
     axes.xaxis.set_major_formatter(_short)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    if len(axes.get_legend_handles_labels()[0]) > MOST_INSIDE:
+        figure.legend(fontsize="small", ncols=2, loc="outside lower center")
+    else:
+        axes.legend(fontsize="small")
     if len(runs) == 1:
         minutes = axes.twiny()
         ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= runs[0].frames]

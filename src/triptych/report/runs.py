@@ -18,6 +18,7 @@ from triptych.provenance.identity import deciding_settings, identity_hash
 
 FILES = ("summary.json", "metrics.csv", "episodes.csv", "evaluations.csv", "config.yaml")
 LARGEST_COPY = 4_000_000  # bytes of a file that is collected; nobody wants more in a repository
+MOST_SAID = 4  # settings in the name of a group of runs
 MOVED_ASIDE = re.compile(r"\.old\d+$")
 
 
@@ -244,7 +245,9 @@ def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
 def _differences(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say of each of these in which settings it differs from the others, nothing where there is nothing to say.
 
-    What one has as a node and another as ``null`` is named of the latter alone: ``replay=None``.
+    What one has as a node and another as ``null`` is named of the latter alone: ``replay=None``. Settings that one of
+    them does not have at all, being of another version, and those beyond the first few are left out where what is said
+    tells them apart all the same.
     """
     keys = sorted({key for one in settings for key in one})
     nodes = [key for key in keys if any(other.startswith(f"{key}.") for other in keys)]
@@ -258,11 +261,20 @@ def _differences(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     def is_said(key: str, one: Mapping[str, Any]) -> bool:
         return key in one or (key not in nodes and node_of(key) not in one)
 
+    def names_by(keys: Sequence[str]) -> list[str]:
+        said = [[key for key in keys if is_said(key, one)] for one in settings]
+        return [
+            ", ".join(f"{key.rpartition('.')[2]}={one.get(key)}" for key in own)
+            for own, one in zip(said, settings, strict=True)
+        ]
+
     differing = [key for key in keys if key in nodes or differs(key)]
-    return [
-        ", ".join(f"{key.rpartition('.')[2]}={one.get(key)}" for key in differing if is_said(key, one))
-        for one in settings
-    ]
+    shared = [key for key in differing if key in nodes or all(key in one or node_of(key) in one for one in settings)]
+    for said in (shared[:MOST_SAID], shared, *(differing[:count] for count in range(1, MOST_SAID + 1))):
+        names = names_by(said)
+        if len(set(names)) == len(settings):
+            return names
+    return names_by(differing)
 
 
 def collect_runs(runs: Iterable[Run], directory: Path) -> list[Path]:
