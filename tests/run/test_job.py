@@ -690,6 +690,7 @@ def test_a_full_disk_loses_nothing_that_was_written(finished, tmp_path):
         ("gym", "Acrobot-v1", "Acrobot-v1"),
         ("gym", "minigrid:MiniGrid-Empty-5x5-v0", "MiniGrid-Empty-5x5-v0"),
         ("gym", "phys2d/CartPole-v1", "phys2d_CartPole-v1"),
+        ("openspiel", "liars_dice", "liars_dice"),
         ("labyrinth", "minigrid:MiniGrid-FourRooms-v0", "labyrinth"),
     ],
 )

@@ -9,10 +9,12 @@ from omegaconf import DictConfig
 from triptych.build import plain
 from triptych.provenance.identity import deciding_settings, identity_hash
 
+BY_ID = ("gym", "openspiel")  # options of env that stand for many environments
+
 
 def env_name(cfg: DictConfig, choices: dict[str, str]) -> str:
-    """Name the environment as the command line does, and those of ``env=gym`` by their id."""
-    return cfg.env.id.rpartition(":")[2].replace("/", "_") if choices["env"] == "gym" else choices["env"]
+    """Name the environment as the command line does, and those of ``env=gym`` and ``env=openspiel`` by their id."""
+    return cfg.env.id.rpartition(":")[2].replace("/", "_") if choices["env"] in BY_ID else choices["env"]
 
 
 def identity_of(cfg: DictConfig) -> str:
