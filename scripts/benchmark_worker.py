@@ -203,13 +203,12 @@ def measure_trainer(options: argparse.Namespace, run_dir: Path) -> Rates:
 
 
 def measure_update(options: argparse.Namespace, run_dir: Path) -> Rates:
-    """Measure updates per second at batch 32: as they are, and only what no update can do without.
+    """Measure updates of 32 per second of processor time: as they are, and only what no update can do without.
 
-    That is a forward pass of both networks, a backward pass of one, and Adam's step.
+    That is a forward pass of both networks, a backward pass of one, and Adam's step; all of it on one thread.
     """
-    experiment = make_experiment(run_dir, *DQN)
-    device = experiment.trainer.strategy.root_device
-    module: Any = experiment.module.to(device).train()
+    experiment = make_experiment(run_dir, *DQN, "trainer=cpu", "trainer.num_threads=1")
+    module: Any = experiment.module.train()
     optimizer = module.configure_optimizers()
     minibatch = make_minibatch(experiment, 32)
     observation, _, _, _, next_observation = minibatch.sample
@@ -223,23 +222,16 @@ def measure_update(options: argparse.Namespace, run_dir: Path) -> Rates:
             q_values.sum().backward()
             optimizer.step()
 
-    def rate(work: Callable[[], None]) -> float:
-        count, started = max(options.env_steps // 8, 1), time.perf_counter()
-        for _ in range(count):
-            work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        return count / (time.perf_counter() - started)
-
     updated = partial(update, experiment, optimizer, minibatch)
     works: dict[str, Callable[[], None]] = {"update": updated, "primitives": primitives}
     for work in works.values():
         work()
-    return interleave({name: partial(rate, work) for name, work in works.items()}, options.repeats)
+    return processor_rates(works, max(options.env_steps // 8, 1), options.repeats)
 
 
 def measure_search(options: argparse.Namespace, run_dir: Path) -> Rates:
-    """Measure searches per second of 16 roots, 32 simulations each, and only their calls of the model."""
+    """Measure searches per second of processor time, and only their calls of the model: 16 roots, 32 simulations."""
+    torch.set_num_threads(1)
     num_roots, num_actions, num_simulations = 16, 18, 32
     model = torch.nn.Sequential(torch.nn.Linear(256, 256), torch.nn.ReLU(), torch.nn.Linear(256, num_actions + 2))
     prior_logits, embedding = torch.randn(num_roots, num_actions), torch.randn(num_roots, 256)
@@ -260,16 +252,22 @@ def measure_search(options: argparse.Namespace, run_dir: Path) -> Rates:
         for _ in range(num_simulations):
             recurrent_fn(action, embedding)
 
-    def rate(work: Callable[[], None]) -> float:
-        count, started = max(options.env_steps // 20, 1), time.perf_counter()
-        for _ in range(count):
-            work()
-        return count / (time.perf_counter() - started)
-
     works = {"search": search, "model alone": model_alone}
     for work in works.values():  # the first call compiles
         work()
-    return interleave({name: partial(rate, work) for name, work in works.items()}, options.repeats)
+    return processor_rates(works, max(options.env_steps // 20, 1), options.repeats)
+
+
+def processor_rates(works: Mapping[str, Callable[[], object]], count: int, repeats: int) -> Rates:
+    """Return how often a second of this process's time is enough for each work; other processes disturb that little."""
+
+    def rate(work: Callable[[], object]) -> float:
+        started = time.process_time()
+        for _ in range(count):
+            work()
+        return count / (time.process_time() - started)
+
+    return interleave({name: partial(rate, work) for name, work in works.items()}, repeats)
 
 
 def interleave(measurements: Mapping[str, Callable[[], float]], repeats: int) -> Rates:

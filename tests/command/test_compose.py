@@ -22,7 +22,7 @@ OPTIONS = sorted(path for path in CONF.glob("*/*.yaml") if path.parent.name != "
 PROTOCOLS = ["nature", "machado", "atari100k"]
 
 
-@pytest.fixture(autouse=True, scope="module")
+@pytest.fixture(autouse=True)
 def hydra_is_ready():
     register_options(CONF)
     GlobalHydra.instance().clear()
