@@ -3,12 +3,14 @@
 python scripts/kill_and_resume.py FOLDER --out docs/results/kill_and_resume.json
 
 Each run is played once without a stop, and as often as needed with `kill -9` after random times, until there have been
-so many kills. Episodes, evaluations, metrics (columns of time aside) and the last checkpoints are compared.
+so many kills. Episodes, evaluations, metrics (columns of time aside) and the last checkpoints are compared. What --out
+holds already, of the same commit, is not played again: the command may be stopped and given once more.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import shutil
 import subprocess
@@ -17,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from triptych.provenance.code import write_measurement
+from triptych.provenance.code import git_commit, write_measurement
 from triptych.report.differences import count_differences
 from triptych.types import ExitCode
 
@@ -97,6 +99,20 @@ def compare(name: str, folder: Path, num_kills: int, chance: random.Random) -> d
     return {"arguments": " ".join(RUNS[name]), "kills": kills, "killed_runs": len(found), **counts}
 
 
+def sums(found: dict[str, Any]) -> dict[str, int]:
+    """Return the kills of all runs and how much differed."""
+    different = (value for row in found.values() for key, value in row.items() if key.startswith("different_"))
+    return {"kills": sum(row["kills"] for row in found.values()), "differences": sum(different)}
+
+
+def found_before(path: Path | None) -> dict[str, Any]:
+    """Return what an earlier call of the same code wrote there, by the name of the run."""
+    if path is None or not path.is_file():
+        return {}
+    written = json.loads(path.read_text(encoding="utf-8"))
+    return dict(written["runs"]) if written["git_commit"] == git_commit() else {}
+
+
 def main(arguments: list[str]) -> int:
     """Compare every run and return the exit code: 1 where one differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -106,17 +122,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
     parser.add_argument("--out", type=Path, help="JSON file for what was found")
     options = parser.parse_args(arguments)
-    found: dict[str, Any] = {}
-    total = 0
+    found = found_before(options.out)
     for name in options.only:
+        if found.get(name, {}).get("kills", 0) >= options.kills:
+            continue
         found[name] = compare(name, options.folder, options.kills, random.Random(f"{options.seed} {name}"))
         print(f"{name:26}" + "".join(f"  {key} {value}" for key, value in found[name].items() if key != "arguments"))
-        total = sum(value for row in found.values() for key, value in row.items() if key.startswith("different_"))
-        kills = sum(row["kills"] for row in found.values())
-        result = {"kills": kills, "differences": total, "runs": found}  # after each: all of them take hours
+        result = {**sums(found), "runs": found}  # after each: all of them take hours
         write_measurement(options.out, Path(__file__).name, sys.argv[1:], result)
-    print(f"{len(found)} runs, {kills} kills, {total} differences")
-    return ExitCode.FAILED if total else ExitCode.DONE
+    print(f"{len(found)} runs" + "".join(f", {total} {what}" for what, total in sums(found).items()))
+    return ExitCode.FAILED if sums(found)["differences"] else ExitCode.DONE
 
 
 if __name__ == "__main__":
