@@ -31,7 +31,9 @@ class PixelConvolution(nn.Conv2d):
         device_type = pixels.device.type
         is_autocast = torch.is_autocast_enabled(device_type)
         dtype = torch.get_autocast_dtype(device_type) if is_autocast else self.weight.dtype
-        if self.weight.is_contiguous(memory_format=torch.channels_last):
+        channels_last = torch.channels_last
+        is_wanted = self.weight.is_contiguous(memory_format=channels_last)
+        if is_wanted and not pixels.is_contiguous(memory_format=channels_last):
             # Moving bytes is cheaper than floats, and this is quicker than .contiguous(memory_format=...).
             pixels = torch.stack(pixels.unbind(1), dim=-1).movedim(-1, 1)
         return pixels.to(dtype)
