@@ -22,6 +22,7 @@ class Recording(NamedTuple):
     observations: np.ndarray  # [T, *observation_shape], upon which each action was chosen
     rewards: np.ndarray  # [T] float32, unclipped; of two players, those of the one who moved first
     is_over: bool  # whether the game ends with the last step
+    life_lost: np.ndarray | None = None  # [T] bool; a game without lives loses none
 
 
 def play(game: Game, act: Act, seed: int, num_random_actions: int, max_steps: int) -> Episode:
@@ -37,21 +38,23 @@ def record(game: Game, episode: Episode, max_steps: int) -> Recording:
         NoPicture: the environment played another game, as it ended elsewhere or gave other rewards.
     """
     actions = episode.actions[:max_steps]
-    observation, _ = game.reset(np.array([episode.seed]), np.array([True]))
-    observations, rewards, is_over, sides = [], [], False, Sides(1)
+    observation, lives = game.reset(np.array([episode.seed]), np.array([True]))
+    observations, rewards, life_lost, is_over, sides = [], [], [], False, Sides(1)
     for step, action in enumerate(actions):
         observations.append(observation[0].copy())
         game.send(np.asarray(action, game.spec.action_dtype)[None])
         received = game.receive()
         rewards.append(float(sides.rewards(received)[0]))
-        observation, is_over = received.observation, bool(received.terminated[0] or received.truncated[0])
+        life_lost.append(bool(received.lives[0] < lives[0]))
+        observation, lives = received.observation, received.lives
+        is_over = bool(received.terminated[0] or received.truncated[0])
         if is_over and step + 1 < len(actions):
             raise _another(game, f"it ended after {step + 1} of {len(episode.actions)} steps")
     if len(actions) == len(episode.actions):
         total = sum(rewards)
         if not math.isclose(total, episode.episode_return, rel_tol=1e-4, abs_tol=1e-4):
             raise _another(game, f"return {total:g} instead of {episode.episode_return:g}")
-    return Recording(episode, np.stack(observations), np.array(rewards, np.float32), is_over)
+    return Recording(episode, np.stack(observations), np.array(rewards, np.float32), is_over, np.array(life_lost))
 
 
 def _another(game: Game, why: str) -> NoPicture:

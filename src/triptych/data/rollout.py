@@ -54,7 +54,7 @@ class RolloutDataModule(EnvironmentDataModule):
         super().__init__(*args, num_envs=num_envs, turn=turn, **kwargs)
         self.discount, self.num_epochs, self.num_minibatches = discount, num_epochs, num_minibatches
         self._num_own_rows = num_rows // ranks.size()
-        self._reward_scaling = RewardScaling(self.num_own_envs, discount) if normalize_rewards else None
+        self.reward_scaling = RewardScaling(self.num_own_envs, discount) if normalize_rewards else None
         self._generator = torch.Generator().manual_seed(chance_seed(self.seed, "minibatches", ranks.rank()))
 
     @staticmethod
@@ -79,8 +79,8 @@ class RolloutDataModule(EnvironmentDataModule):
                 self._turn_back(before)
             self.stop_if_asked()
             step, episodes = collector.receive()  # sends first: nothing is in flight between two turns
-            if self._reward_scaling is not None:
-                step = step._replace(reward=self._reward_scaling(step.reward, step.is_first, step.is_last))
+            if self.reward_scaling is not None:
+                step = step._replace(reward=self.reward_scaling(step.reward, step.is_first, step.is_last))
             steps.append(step)
             self.ended_episodes += episodes
         self.clock.turns += 1
@@ -129,14 +129,14 @@ class RolloutDataModule(EnvironmentDataModule):
         return torch.cat(epochs).view(self.clock.turn.updates, num_rows // self.num_minibatches)
 
     def state_dict(self) -> dict[str, Any]:
-        scaling = self._reward_scaling.state_dict() if self._reward_scaling is not None else None
+        scaling = self.reward_scaling.state_dict() if self.reward_scaling is not None else None
         return super().state_dict() | {"generator": self._generator.get_state(), "reward_scaling": scaling}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         self._generator.set_state(state_dict["generator"].cpu())
-        if self._reward_scaling is not None:
-            self._reward_scaling.load_state_dict(state_dict["reward_scaling"])
+        if self.reward_scaling is not None:
+            self.reward_scaling.load_state_dict(state_dict["reward_scaling"])
 
 
 class SequenceDataModule(RolloutDataModule):
