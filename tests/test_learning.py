@@ -27,10 +27,9 @@ def test_it_learns_catch_from_pixels(algo, tmp_path):
 
 
 @pytest.mark.learning
-@pytest.mark.parametrize("algo", ["dqn", "ppo", "muzero"])
-def test_it_learns_cartpole_from_vectors(algo, tmp_path):
-    episodes = ["eval.final_episodes=20", "eval.num_envs=20"]  # all at once, which is quicker for a planner
-    assert final_return(tmp_path / "run", f"algo={algo}", "env=cartpole", *episodes) >= 400
+def test_it_learns_cartpole_from_vectors(tmp_path):
+    """DQN learns from vectors below, with bits; MuZero's three seeds on CartPole are under docs/results/."""
+    assert final_return(tmp_path / "run", "algo=ppo", "env=cartpole", "eval.final_episodes=20") >= 400
 
 
 KNOBS = [

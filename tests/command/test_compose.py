@@ -16,7 +16,7 @@ from triptych.envs.atari import UNPLAYABLE, Atari, games
 
 CONF = ROOT / "conf"
 ALGOS = sorted(path.stem for path in (CONF / "algo").glob("*.yaml"))
-ENVS = ["pong", "breakout", "ms_pacman", "cartpole", "catch", "hopper", "lunar_lander_continuous", "labyrinth_pixels"]
+ENVS = ["pong", "cartpole", "catch", "hopper", "lunar_lander_continuous", "labyrinth_pixels"]
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 OPTIONS = sorted(path for path in CONF.glob("*/*.yaml") if path.parent.name != "sweep")  # of scripts/search.py
 PROTOCOLS = ["nature", "machado", "atari100k"]
