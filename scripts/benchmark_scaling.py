@@ -9,6 +9,7 @@ is compared is measured in turns, and medians are taken.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import statistics
@@ -32,6 +33,7 @@ from triptych.build import Experiment
 from triptych.collect.collector import Collector
 from triptych.files import write_text
 from triptych.functional.gradients import clip_gradients
+from triptych.networks.torsos import PixelConvolution
 from triptych.planning import RecurrentOutput, RootOutput, gumbel_muzero_policy
 from triptych.replay.buffer import ReplayBuffer
 from triptych.types import Step
@@ -94,6 +96,45 @@ def update_works(experiment: Experiment, batch_size: int) -> Works:
         "clipping and Adam": lambda: online(backward=True, step=True),
         "loss, metrics and the rest": lambda: update(experiment, optimizer, minibatch),
     }
+
+
+def layout_works(experiment: Experiment, batch_size: int) -> Works:
+    """Return forward and backward passes of the torso on pixels in several layouts."""
+    module: Any = experiment.module
+    torso = copy.deepcopy(module.online_network)
+    on_blocks = copy.deepcopy(torso)  # a first layer of 2x2 weights on blocks of 4x4 pixels is the same function
+    first = next(layer for layer in on_blocks.modules() if isinstance(layer, PixelConvolution))
+    blocks_layer = PixelConvolution(64, first.out_channels, kernel_size=2)
+    holder = next(layer for layer in on_blocks.modules() if first in layer.children())
+    holder[0] = blocks_layer  # type: ignore[operator]
+    on_blocks.to(memory_format=torch.channels_last)
+    planes = torch.randint(0, 256, (batch_size, 4, 84, 84), dtype=torch.uint8)
+    blocks = torch.randint(0, 256, (batch_size, 64, 21, 21), dtype=torch.uint8)
+
+    def both(network: torch.nn.Module, pixels: torch.Tensor) -> None:
+        network.zero_grad()
+        with autocast(experiment):
+            network(pixels).sum().backward()
+
+    return {
+        "frame after frame": partial(both, torso, planes),
+        "channels last": partial(both, torso, planes.contiguous(memory_format=torch.channels_last)),
+        "blocks of 4x4, channels last": partial(both, on_blocks, blocks.contiguous(memory_format=torch.channels_last)),
+    }
+
+
+def pass_works(experiment: Experiment) -> Works:
+    """Return forward passes to act and to learn, apart and together."""
+    network: Any = experiment.module.online_network
+
+    @torch.no_grad()
+    def forward(*counts: int) -> None:
+        for count in counts:
+            with autocast(experiment):
+                network(pixels[:count])
+
+    pixels = torch.randint(0, 256, (48, 4, 84, 84), dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
+    return {"16 and 32": partial(forward, 16, 32), "48": partial(forward, 48)}
 
 
 def differences(cumulative: dict[str, float]) -> dict[str, float]:
@@ -177,12 +218,23 @@ def measure(repeats: int, run_dir: Path) -> dict[str, dict[str, float]]:
         for size in REPLAY_SIZES
     }
     searches: Works = {f"{count} simulations": search_work(count) for count in SIMULATIONS}
-    return parts | {
-        "an update": milliseconds(per_update, repeats),
-        "a vector step, network included": milliseconds(per_vector_step, repeats),
-        "a draw of 32": milliseconds(draws, repeats),
-        f"a search from {ROOTS} roots": milliseconds(searches, repeats),
+    layouts = {
+        f"forward and backward by layout of the pixels, batch {size}": milliseconds(
+            layout_works(experiment, size), repeats
+        )
+        for size in (32, 128)
     }
+    return (
+        parts
+        | layouts
+        | {
+            "forward passes of so many": milliseconds(pass_works(experiment), repeats),
+            "an update": milliseconds(per_update, repeats),
+            "a vector step, network included": milliseconds(per_vector_step, repeats),
+            "a draw of 32": milliseconds(draws, repeats),
+            f"a search from {ROOTS} roots": milliseconds(searches, repeats),
+        }
+    )
 
 
 def print_table(name: str, rows: dict[str, float]) -> None:

@@ -104,9 +104,11 @@ def update(experiment: Experiment, optimizer: torch.optim.Optimizer, minibatch: 
 
 
 def make_minibatch(experiment: Experiment, batch_size: int) -> Minibatch:
-    """Draw transitions of noise, on the device."""
+    """Draw transitions of noise, on the device, pictures on a CPU with channels last, as from a replay."""
     device, spec = experiment.trainer.strategy.root_device, experiment.spec
     first, second = torch.randint(0, 256, (2, batch_size, *spec.observation_shape), dtype=torch.uint8, device=device)
+    if device.type == "cpu":
+        first, second = (pixels.contiguous(memory_format=torch.channels_last) for pixels in (first, second))
     action = torch.randint(0, spec.num_actions or 1, (batch_size,), device=device)
     ones = torch.ones(batch_size, device=device)
     return Minibatch(Transition(first, action, ones, 0.99 * ones, second), ones)
