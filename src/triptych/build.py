@@ -97,6 +97,7 @@ def build(
     spec, measured = make_spec(make_game)
     hardware = Hardware(**plain(cfg.trainer)).chosen_for(spec, num_runs)
     torch.set_num_threads(int(hardware.num_threads))
+    torch.set_float32_matmul_precision(hardware.float32_matmul_precision)
     torch.set_flush_denormal(True)  # Adam's averages of idle weights decay into numbers that take a slow path
     pl.seed_everything(chance_seed(cfg.seed, "weights"), workers=False, verbose=False)
 

@@ -8,6 +8,7 @@ import psutil
 import pytest
 import torch
 
+from tests.front_door import summary, train
 from triptych.provenance import hardware as room
 from triptych.provenance.hardware import Hardware, available_bytes
 from triptych.types import ConfigurationError, EnvSpec
@@ -111,6 +112,16 @@ def test_a_result_names_its_machine(machine, monkeypatch):
         "precision": "bf16-mixed",
         "threads": CORES,
     }
+
+
+@pytest.mark.parametrize("precision", ["medium", "highest"])
+def test_the_precision_of_products_is_of_one_run_and_named_in_its_result(tmp_path, precision):
+    run = tmp_path / "run"
+    setting = f"trainer.float32_matmul_precision={precision}"
+    result = train("algo=ppo", "env=cartpole", "debug=tiny", "callbacks.video=false", setting, f"run_dir={run}")
+    assert result.returncode == 0, result.stderr
+    assert torch.get_float32_matmul_precision() == precision
+    assert summary(run)["hardware"].get("float32_matmul_precision", "highest") == precision
 
 
 @pytest.fixture

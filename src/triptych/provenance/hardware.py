@@ -31,6 +31,8 @@ class Hardware(NamedTuple):
     profiler: Literal["simple", "advanced", "pytorch"] | None = None
     deterministic: bool = False  # refuse operations that are not, on a GPU
     detect_anomaly: bool = False  # name the operation whose gradient is not a number; slow
+    # Of products of single-precision numbers, as torch.set_float32_matmul_precision takes it.
+    float32_matmul_precision: Literal["highest", "high", "medium"] = "highest"
 
     def chosen_for(self, spec: EnvSpec, num_runs: int = 1) -> Hardware:
         """Replace ``auto``.
@@ -76,12 +78,14 @@ class Hardware(NamedTuple):
     def describe(self) -> dict[str, Any]:
         """Return what a result says of its machine."""
         is_cuda = self.accelerator in ("gpu", "cuda")
+        matmul_precision = self.float32_matmul_precision
         return {
             "accelerator": self.accelerator,
             "device": torch.cuda.get_device_name() if is_cuda else processor_name(),
             "precision": self.precision,
             "threads": self.num_threads,
             **({"processes": self.devices} if self.devices > 1 else {}),
+            **({} if matmul_precision == "highest" else {"float32_matmul_precision": matmul_precision}),
         }
 
 
