@@ -15,7 +15,8 @@ from pathlib import Path
 
 from triptych.envs.cfr_plus import SOLVED_GAMES, solve_by_cfr_plus
 from triptych.provenance.code import write_measurement
-from triptych.types import ConfigurationError, ExitCode
+from triptych.run.closing import exit_code_of
+from triptych.types import ConfigurationError
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -39,29 +40,29 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def main(arguments: list[str]) -> int:
-    """Solve, print and write JSON."""
-    try:
-        options = parse_arguments(arguments)
-        games = {}
-        for name in options.games:
-            found = solve_by_cfr_plus(name, options.iterations)
-            games[name] = found._asdict()
-            print(
-                f"{name}: NashConv {found.nash_conv[-1]:.3g} after {options.iterations} iterations in "
-                f"{found.seconds:.1f} s; of uniform play {found.uniform_nash_conv:.3g}",
-                flush=True,
-            )
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.BAD_INPUT
+def solve(arguments: list[str]) -> None:
+    """Solve, print and write JSON.
+
+    Raises:
+        ConfigurationError: a game cannot be solved.
+    """
+    options = parse_arguments(arguments)
+    games = {}
+    for name in options.games:
+        found = solve_by_cfr_plus(name, options.iterations)
+        games[name] = found._asdict()
+        print(
+            f"{name}: NashConv {found.nash_conv[-1]:.3g} after {options.iterations} iterations in "
+            f"{found.seconds:.1f} s; of uniform play {found.uniform_nash_conv:.3g}",
+            flush=True,
+        )
     told = {"games": games, "open_spiel": version("open_spiel")}
-    try:
-        write_measurement(options.out, Path(__file__).name, arguments, told)
-    except OSError as error:
-        print(f"error: --out {options.out} cannot be written: {error}.", file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    return ExitCode.DONE
+    write_measurement(options.out, Path(__file__).name, arguments, told)
+
+
+def main(arguments: list[str]) -> int:
+    """Solve and return the exit code."""
+    return exit_code_of(lambda: solve(arguments))
 
 
 if __name__ == "__main__":

@@ -22,9 +22,10 @@ from triptych.envs.connect_four import ConnectFourSolver
 from triptych.envs.openspiel import OpenSpiel
 from triptych.files import write_text
 from triptych.provenance.code import write_measurement
+from triptych.run.closing import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.versus import CheckpointPlayer
-from triptych.types import ConfigurationError, ExitCode
+from triptych.types import ConfigurationError
 
 POSITIONS = Path(__file__).resolve().parents[1] / "docs" / "results" / "connect_four_positions.json"
 FEWEST_MOVES, MOST_MOVES = 12, 32
@@ -65,8 +66,8 @@ def measure(player: CheckpointPlayer, positions: list[dict[str, list[int]]]) -> 
     return float(np.mean([action in one["perfect"] for action, one in zip(chosen, positions, strict=True)]))
 
 
-def main(arguments: list[str]) -> int:
-    """Measure, or make the positions, and return the exit code."""
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_folder", type=Path, nargs="?")
     parser.add_argument("--make", type=int, metavar="COUNT", help="write so many positions anew")
@@ -77,32 +78,41 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--positions", type=Path, default=POSITIONS, help="file of the positions")
     parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
     parser.add_argument("--out", type=Path, help="JSON file for what was found")
-    options = parser.parse_args(arguments)
-    quiet_lightning()
-    try:
-        if options.make is not None:
-            positions = make_positions(options.make)
-            write_text(options.positions, json.dumps(positions) + "\n")
-            print(f"{len(positions)} positions are in {options.positions}.")
-            return ExitCode.DONE
-        if options.run_folder is None:
-            raise ConfigurationError("Give the folder of a run on env=connect_four, or --make COUNT.")
-        if not options.positions.is_file():
-            raise ConfigurationError(f"There is no {options.positions}; --make 1000 writes it.")
-        positions = json.loads(options.positions.read_text())
-        found: dict[str, Any] = {"positions": len(positions), "shares": {}}
-        for count in options.num_simulations:
-            player = CheckpointPlayer(options.run_folder, options.checkpoint, count, options.trust)
-            if not player.spec.name.startswith("connect_four"):
-                raise ConfigurationError(f"The run is on {player.spec.name}; give one on env=connect_four.")
-            share = measure(player, positions)
-            found["shares"][str(count)] = share
-            print(f"{count:5} simulations: {share:.1%} of {len(positions)} positions played perfectly")
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.BAD_INPUT
+    return parser.parse_args(arguments)
+
+
+def make_or_measure(arguments: list[str]) -> None:
+    """Write positions, or measure how a run plays those that are written.
+
+    Raises:
+        ConfigurationError: there are no positions, or the run is on another game.
+    """
+    options = parse_arguments(arguments)
+    if options.make is not None:
+        positions = make_positions(options.make)
+        write_text(options.positions, json.dumps(positions) + "\n")
+        print(f"{len(positions)} positions are in {options.positions}.")
+        return
+    if options.run_folder is None:
+        raise ConfigurationError("Give the folder of a run on env=connect_four, or --make COUNT.")
+    if not options.positions.is_file():
+        raise ConfigurationError(f"There is no {options.positions}; --make 1000 writes it.")
+    positions = json.loads(options.positions.read_text())
+    found: dict[str, Any] = {"positions": len(positions), "shares": {}}
+    for count in options.num_simulations:
+        player = CheckpointPlayer(options.run_folder, options.checkpoint, count, options.trust)
+        if not player.spec.name.startswith("connect_four"):
+            raise ConfigurationError(f"The run is on {player.spec.name}; give one on env=connect_four.")
+        share = measure(player, positions)
+        found["shares"][str(count)] = share
+        print(f"{count:5} simulations: {share:.1%} of {len(positions)} positions played perfectly")
     write_measurement(options.out, Path(__file__).name, arguments, found)
-    return ExitCode.DONE
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, or make the positions, and return the exit code."""
+    quiet_lightning()
+    return exit_code_of(lambda: make_or_measure(arguments))
 
 
 if __name__ == "__main__":

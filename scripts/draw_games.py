@@ -17,7 +17,8 @@ from pathlib import Path
 from triptych.report.comparison import make_entries
 from triptych.report.runs import find_runs
 from triptych.report.self_play import NASH_CONV, draw_elo, draw_nash_conv, read_ratings, read_references
-from triptych.types import ConfigurationError, ExitCode
+from triptych.run.closing import exit_code_of
+from triptych.types import ConfigurationError
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -84,23 +85,26 @@ def draw_tournaments(options: argparse.Namespace) -> list[Path]:
     return written
 
 
-def main(arguments: list[str]) -> int:
-    """Draw and return the exit code: 2 for input that cannot be used."""
+def draw_all(arguments: list[str]) -> None:
+    """Draw and name the pictures.
+
+    Raises:
+        ConfigurationError: there is nothing to draw, or nothing to draw it with.
+    """
     try:
         options = parse_arguments(arguments)
         written = [*draw_tournaments(options), *(draw_runs(options) if options.folders else [])]
     except ModuleNotFoundError as error:
-        print(f"error: Pictures need {error.name}: pip install 'triptych[plots]'.", file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    except (OSError, ValueError) as error:
-        print(f"error: {error}.", file=sys.stderr)
-        return ExitCode.BAD_INPUT
+        raise ConfigurationError(f"Pictures need {error.name}: pip install 'triptych[plots]'.") from error
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
     for path in written:
         print(f"Picture: {path}")
-    return ExitCode.DONE
+
+
+def main(arguments: list[str]) -> int:
+    """Draw and return the exit code: 2 for input that cannot be used."""
+    return exit_code_of(lambda: draw_all(arguments))
 
 
 if __name__ == "__main__":

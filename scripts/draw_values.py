@@ -13,9 +13,10 @@ from pathlib import Path
 from triptych.build import Experiment
 from triptych.report.runs import read_metrics
 from triptych.report.values import ValueMap, draw_values, value_map
+from triptych.run.closing import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import load_checkpoint, load_config, prepare
-from triptych.types import ConfigurationError, ExitCode
+from triptych.types import ConfigurationError
 
 PICTURES = (".png", ".pdf", ".svg")
 ERROR = "train/max_abs_error"
@@ -97,18 +98,7 @@ def draw(options: argparse.Namespace) -> None:
 def main(arguments: list[str]) -> int:
     """Draw and return the exit code: 2 for input that cannot be used."""
     quiet_lightning()
-    try:
-        draw(parse_arguments(arguments))
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    except OSError as error:
-        print(f"error: the picture cannot be written: {error}", file=sys.stderr)
-        return ExitCode.FAILED
-    except KeyboardInterrupt:
-        print("Interrupted.")
-        return ExitCode.INTERRUPTED
-    return ExitCode.DONE
+    return exit_code_of(lambda: draw(parse_arguments(arguments)))
 
 
 if __name__ == "__main__":

@@ -32,9 +32,10 @@ from triptych.collect.evaluation import play_episodes
 from triptych.data.starts import EVALUATE_STREAM, VALIDATION_STREAM, FewStartsPlan
 from triptych.files import write_text
 from triptych.provenance.code import git_commit, versions
+from triptych.run.closing import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import load_checkpoint, load_config
-from triptych.types import EVALUATE, ConfigurationError, EnvSpec, ExitCode, Game
+from triptych.types import EVALUATE, ConfigurationError, EnvSpec, Game
 
 Weights = dict[str, Tensor]
 
@@ -187,16 +188,15 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: list[str]) -> int:
-    """Measure, print and write; return the exit code."""
-    quiet_lightning()
-    try:
-        options = parse_arguments(arguments)
-        started = time.monotonic()
-        results = study(options)
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.BAD_INPUT
+def measure(arguments: list[str]) -> None:
+    """Measure, print and write.
+
+    Raises:
+        ConfigurationError: the folder of the run cannot be used.
+    """
+    options = parse_arguments(arguments)
+    started = time.monotonic()
+    results = study(options)
     about = {
         "command": "python scripts/evaluation_study.py " + " ".join(arguments),
         "git_commit": git_commit(),
@@ -207,7 +207,12 @@ def main(arguments: list[str]) -> int:
     }
     write_text(options.out, json.dumps(about | results, indent=1) + "\n")
     print(f"Written to {options.out}.")
-    return ExitCode.DONE
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and return the exit code."""
+    quiet_lightning()
+    return exit_code_of(lambda: measure(arguments))
 
 
 if __name__ == "__main__":

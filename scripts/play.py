@@ -11,14 +11,15 @@ import argparse
 import sys
 from pathlib import Path
 
+from triptych.run.closing import exit_code_of
 from triptych.run.duel import Duel, Gtp, play_in_terminal
 from triptych.run.quiet import quiet_lightning
 from triptych.run.versus import CheckpointPlayer
-from triptych.types import ConfigurationError, ExitCode
+from triptych.types import ConfigurationError
 
 
-def main(arguments: list[str]) -> int:
-    """Play and return the exit code."""
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_folder", type=Path)
     parser.add_argument(
@@ -29,27 +30,36 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--num-simulations", type=int, help="of a planner's search (default: as in training)")
     parser.add_argument("--seed", type=int, default=0, help="of what chance decides, such as cards (default: 0)")
     parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def play(options: argparse.Namespace) -> None:
+    """Play in the terminal, or with a program that speaks GTP.
+
+    Raises:
+        ConfigurationError: the run cannot be played with, or not like this.
+    """
+    if options.num_simulations is not None and options.num_simulations < 0:
+        raise ConfigurationError(f"--num-simulations {options.num_simulations} is not allowed: it takes 0 or more.")
+    player = CheckpointPlayer(options.run_folder, options.checkpoint, options.num_simulations, options.trust)
+    duel = Duel(player, options.seed)
+    if not options.gtp:
+        play_in_terminal(duel, seat=int(options.second))
+        return
+    if duel.game.game.get_type().short_name != "go":
+        raise ConfigurationError(f"--gtp is for Go, and this run is on {player.spec.name}; leave it out.")
+    gtp = Gtp(duel)
+    for line in sys.stdin:
+        print(gtp.answer(line), end="", flush=True)
+        if gtp.is_done:
+            break
+
+
+def main(arguments: list[str]) -> int:
+    """Play and return the exit code."""
+    options = parse_arguments(arguments)
     quiet_lightning()
-    try:
-        if options.num_simulations is not None and options.num_simulations < 0:
-            raise ConfigurationError(f"--num-simulations {options.num_simulations} is not allowed: it takes 0 or more.")
-        player = CheckpointPlayer(options.run_folder, options.checkpoint, options.num_simulations, options.trust)
-        duel = Duel(player, options.seed)
-        if not options.gtp:
-            play_in_terminal(duel, seat=int(options.second))
-            return ExitCode.DONE
-        if duel.game.game.get_type().short_name != "go":
-            raise ConfigurationError(f"--gtp is for Go, and this run is on {player.spec.name}; leave it out.")
-        gtp = Gtp(duel)
-        for line in sys.stdin:
-            print(gtp.answer(line), end="", flush=True)
-            if gtp.is_done:
-                break
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    return ExitCode.DONE
+    return exit_code_of(lambda: play(options))
 
 
 if __name__ == "__main__":

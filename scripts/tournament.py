@@ -21,10 +21,11 @@ from rich.table import Table
 
 from triptych.provenance.code import write_measurement
 from triptych.report.elo import GameResult, rate
+from triptych.run.closing import exit_code_of
 from triptych.run.gtp_engine import GnuGo, play_engine
 from triptych.run.quiet import quiet_lightning
 from triptych.run.versus import CheckpointPlayer, check_two_players, play_each_other, play_opponent
-from triptych.types import ConfigurationError, ExitCode
+from triptych.types import ConfigurationError
 
 MAX_GAMES_AT_ONCE = 64
 
@@ -134,25 +135,29 @@ def _text(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def play(arguments: list[str]) -> None:
+    """Play, print and write what came of it.
+
+    Raises:
+        ConfigurationError: what was asked for cannot be played.
+    """
+    options = parse_arguments(arguments)
+    player = CheckpointPlayer(options.run_folder, options.checkpoint, options.num_simulations, options.trust)
+    check_two_players(player.spec)
+    found: dict[str, Any] = {"env": player.spec.name, "checkpoint": player.name}
+    if options.against:
+        found["against"] = [play_against(player, opponent, options) for opponent in options.against]
+        print_table(f"{player.spec.name}, {player.name}", found["against"])
+    if options.each_other:
+        found["ratings"] = rate_checkpoints(options)
+        print_table(f"{player.spec.name}, Elo with 95 % intervals", found["ratings"])
+    write_measurement(options.out, Path(__file__).name, arguments, found)
+
+
 def main(arguments: list[str]) -> int:
     """Play and return the exit code."""
     quiet_lightning()
-    try:
-        options = parse_arguments(arguments)
-        player = CheckpointPlayer(options.run_folder, options.checkpoint, options.num_simulations, options.trust)
-        check_two_players(player.spec)
-        found: dict[str, Any] = {"env": player.spec.name, "checkpoint": player.name}
-        if options.against:
-            found["against"] = [play_against(player, opponent, options) for opponent in options.against]
-            print_table(f"{player.spec.name}, {player.name}", found["against"])
-        if options.each_other:
-            found["ratings"] = rate_checkpoints(options)
-            print_table(f"{player.spec.name}, Elo with 95 % intervals", found["ratings"])
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    write_measurement(options.out, Path(__file__).name, arguments, found)
-    return ExitCode.DONE
+    return exit_code_of(lambda: play(arguments))
 
 
 if __name__ == "__main__":

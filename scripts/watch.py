@@ -15,10 +15,11 @@ import tempfile
 from pathlib import Path
 
 from triptych.run.asked import Asked, EpisodeName
+from triptych.run.closing import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import checkpoint_name
 from triptych.run.watching import Watch, follow
-from triptych.types import ConfigurationError, ExitCode, NoPicture
+from triptych.types import ConfigurationError
 
 PICTURES = (".png", ".pdf", ".svg")
 TREE_OPTIONS = ("num_simulations", "out")
@@ -123,22 +124,8 @@ def watch(options: argparse.Namespace, scratch: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Write the page or the picture, and return the exit code: 2 for input that cannot be used."""
     quiet_lightning()
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            watch(parse_arguments(arguments), Path(scratch))
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    except OSError as error:
-        print(f"error: what is to be watched cannot be written: {error}", file=sys.stderr)
-        return ExitCode.FAILED
-    except NoPicture as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.FAILED
-    except KeyboardInterrupt:
-        print("Interrupted.")
-        return ExitCode.INTERRUPTED
-    return ExitCode.DONE
+    with tempfile.TemporaryDirectory() as scratch:
+        return exit_code_of(lambda: watch(parse_arguments(arguments), Path(scratch)))
 
 
 if __name__ == "__main__":

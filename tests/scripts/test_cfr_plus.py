@@ -46,7 +46,7 @@ def test_a_file_that_cannot_be_written_is_told(monkeypatch, tmp_path):
     def refuse(*_):
         raise PermissionError("no")
 
-    monkeypatch.setattr(cfr_plus, "write_measurement", refuse)
+    monkeypatch.setattr("triptych.provenance.code.write_text", refuse)
     result = solve("kuhn_poker", "--iterations", "1", "--out", tmp_path / "found.json")
     assert result.returncode == 2
     assert result.stderr == f"error: --out {tmp_path / 'found.json'} cannot be written: no.\n"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.files import write_text
+from triptych.types import ConfigurationError
 
 PACKAGES = (
     "triptych", "torch", "pytorch-lightning", "hydra-core", "gymnasium", "ale-py", "numpy", "mujoco", "minigrid",
@@ -55,9 +56,16 @@ def versions() -> dict[str, str]:
 
 
 def write_measurement(path: Path | None, script: str, arguments: list[str], found: dict[str, Any]) -> str:
-    """Return what a script found as JSON, with the command, commit and versions; write it where there is a path."""
+    """Return what a script found as JSON, with the command, commit and versions; write it where there is a path.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
     command = " ".join([f"python scripts/{script}", *arguments])
     text = json.dumps({"command": command, **found, "git_commit": git_commit(), "versions": versions()}, indent=2)
     if path is not None:
-        write_text(path, f"{text}\n")
+        try:
+            write_text(path, f"{text}\n")
+        except OSError as error:
+            raise ConfigurationError(f"--out {path} cannot be written: {error}.") from error
     return f"{text}\n"

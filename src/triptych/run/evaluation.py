@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,11 @@ from triptych.build import Experiment
 from triptych.callbacks.video import write_video
 from triptych.files import find_link, read_json, write_text
 from triptych.provenance.code import git_commit, versions
+from triptych.run.closing import exit_code_of
 from triptych.run.origin import origin_of
 from triptych.run.restore import prepare
 from triptych.run.weights import find_checkpoint, read_state
-from triptych.types import ConfigurationError, Episode, ExitCode, NoPicture, NotFinite, RunInterrupted
+from triptych.types import ConfigurationError, Episode, ExitCode
 
 
 def summarize(experiment: Experiment, checkpoint: Path) -> dict[str, Any]:
@@ -167,19 +166,3 @@ def _named(cfg: DictConfig, path: Path, identity: str) -> tuple[Path, Path]:
     if found not in (None, identity):
         raise ConfigurationError(f"run_dir={path} holds another run; name its folder by ckpt_path={path}.")
     return checkpoint, path
-
-
-def exit_code_of(evaluate: Callable[[], None]) -> ExitCode:
-    """Call what evaluates, and say in a sentence what went wrong: 2 for input that cannot be used, 1 for the rest."""
-    try:
-        evaluate()
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    except (OSError, NotFinite, NoPicture) as error:  # no room for a file, an observation that is no number
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.FAILED
-    except (RunInterrupted, KeyboardInterrupt):
-        print("Interrupted.")
-        return ExitCode.INTERRUPTED
-    return ExitCode.DONE
