@@ -101,8 +101,10 @@ def _is_bound(value: Any) -> bool:
 def _vector_rule(space: Box) -> ObservationRule:
     size = int(np.prod(space.shape))
     is_scaled = space.dtype.kind in "ui" and all(map(_is_bound, (*space.low.ravel(), *space.high.ravel())))
-    low = space.low.astype(np.float32).ravel()
-    span = np.maximum(space.high.astype(np.float32).ravel() - low, 1e-8)
+    low, span = np.zeros(1, np.float32), np.ones(1, np.float32)
+    if is_scaled:  # bounds that are none may lie further apart than a number can say
+        low = space.low.astype(np.float32).ravel()
+        span = np.maximum(space.high.astype(np.float32).ravel() - low, 1e-8)
 
     def transform(observation: Any) -> np.ndarray:
         vector = np.asarray(observation, np.float32).reshape(size)
