@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from triptych.collect.recording import Recording, record
-from triptych.types import ConfigurationError, EnvSpec, NoPicture
+from triptych.types import ConfigurationError, NoPicture
 from triptych.types.bounds import Count, Fraction
 
 PIECE = 256  # observations that are looked at together
@@ -62,7 +62,7 @@ class Overestimation(pl.Callback):
             why = f"{data.spec.name} has an opponent, and the values are of both players"
         elif getattr(data, "reward_scaling", None) is not None:
             why = "with algo.normalize_rewards=true values are of scaled rewards"
-        elif not _has_values(pl_module, data.spec):
+        elif values_of(pl_module, np.zeros((1, *data.spec.observation_shape), data.spec.observation_dtype)) is None:
             why = f"{type(pl_module).__name__} has no values"
         if why:
             raise ConfigurationError(f"callbacks.extra: {type(self).__name__} cannot be used, as {why}; leave it out.")
@@ -90,25 +90,22 @@ class Overestimation(pl.Callback):
             rewards = np.sign(recording.rewards) if data.clip_rewards else recording.rewards
             is_terminal = recording.life_lost if data.life_loss_is_terminal else None
             returns.append(discounted_returns(rewards, self.discount, is_terminal))
-            values.append(values_of(module, recording.observations))
+            expected = values_of(module, recording.observations)
+            assert expected is not None, "looked at before the start"
+            values.append(expected)
         return Expected(float(np.concatenate(values).mean()), float(np.concatenate(returns).mean()))
 
 
 @torch.no_grad()
-def values_of(module: Any, observations: np.ndarray) -> np.ndarray:
-    """Return what an algorithm expects ``[T]`` upon the observations ``[T, ...]`` of one game."""
+def values_of(module: Any, observations: np.ndarray) -> np.ndarray | None:
+    """Return what an algorithm expects ``[T]`` upon ``[T, ...]`` of one game; ``None`` where it has no values."""
     module.on_test_start()
     pieces = np.split(observations, range(PIECE, len(observations), PIECE))
     values = [_value(module, torch.from_numpy(piece).to(module.device)) for piece in pieces]
-    return np.concatenate([value.float().cpu().numpy() for value in values if value is not None])
+    known = [value.float().cpu().numpy() for value in values if value is not None]
+    return np.concatenate(known) if known else None
 
 
 def _value(module: Any, observation: Tensor) -> Tensor | None:
     value, q_values = module.explain(observation)[:2]
     return value if value is not None or q_values is None else q_values.amax(dim=-1)
-
-
-@torch.no_grad()
-def _has_values(module: Any, spec: EnvSpec) -> bool:
-    blank = np.zeros((1, *spec.observation_shape), spec.observation_dtype)
-    return _value(module, torch.from_numpy(blank).to(module.device)) is not None
