@@ -11,7 +11,7 @@ import yaml
 
 from tests.front_door import train
 from tests.report.run_folders import write_run
-from triptych.report.curves import draw_curves
+from triptych.report.curves import draw_curves, means_of_parts
 from triptych.report.runs import LARGEST_COPY, collect_runs, find_runs, group_runs, read_run
 from triptych.report.table import markdown_tables
 
@@ -177,6 +177,14 @@ def test_collecting_leaves_a_very_long_list_of_episodes_where_it_is(tmp_path: Pa
     assert sorted(path.name for path in copy.iterdir()) == [
         "config.yaml", "evaluations.csv", "metrics.csv", "summary.json",
     ]  # fmt: skip
+
+
+def test_a_line_of_many_rows_is_drawn_as_means():
+    frames, values = list(range(10, 1010, 10)), [float(value) for value in range(100)]
+    few, means = means_of_parts(frames, values, num_parts=4)
+    assert few == [125.0, 370.0, 620.0, 875.0]  # a row at the border of two parts counts for the later one
+    assert means == [11.5, 36.0, 61.0, 86.5]
+    assert means_of_parts([10, 20], [1.0, 5.0]) == ([10.0, 20.0], [1.0, 5.0])
 
 
 def test_curves_are_a_png(tmp_path: Path) -> None:

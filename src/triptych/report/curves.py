@@ -11,13 +11,14 @@ from triptych.files import replacing
 from triptych.report.runs import Run, group_runs, read_metrics, read_run
 
 MOST_INSIDE = 5  # entries of a legend that hides no curves
+PARTS = 40  # of a run, of each of which the mean training return is drawn
 
 
 def draw_curves(run_folders: Sequence[Path], path: Path) -> None:
     """Draw the training and evaluation returns of runs of one env and protocol as a PNG.
 
-    One colour per group of seeds: thin lines are the training returns, marked lines the evaluations. Random
-    and human scores are dashed. A single run has its wall-clock minutes on a second axis too.
+    One colour per group of seeds: thin lines are the training returns, in means of fortieths of a run, marked lines
+    the evaluations. Random and human scores are dashed. A single run has its wall-clock minutes on a second axis too.
 
     Raises:
         ValueError: no run, or runs of several envs or protocols.
@@ -36,7 +37,7 @@ def draw_curves(run_folders: Sequence[Path], path: Path) -> None:
             is_first = run is group[0]
             interval = run.curve("collect/interval_return_mean")
             training = interval if interval[0] else run.curve("collect/return_mean")  # older runs have no other
-            axes.plot(*training, color=f"C{index}", linewidth=1, alpha=0.5)
+            axes.plot(*means_of_parts(*training), color=f"C{index}", linewidth=1, alpha=0.5)
             axes.plot(
                 *run.curve("eval/return_mean"),
                 color=f"C{index}",
@@ -68,6 +69,22 @@ def draw_curves(run_folders: Sequence[Path], path: Path) -> None:
         minutes.set_xlabel("wall-clock minutes")
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
+
+
+def means_of_parts(
+    frames: Sequence[int], values: Sequence[float], num_parts: int = PARTS
+) -> tuple[list[float], list[float]]:
+    """Return a curve of ``num_parts`` points at most: the means over equal parts of its frames.
+
+    A row tells of a few games only where rows are close, which makes a band of the line.
+    """
+    if len(frames) <= num_parts:
+        return [float(frame) for frame in frames], list(values)
+    part = np.minimum(np.asarray(frames) * num_parts // max(frames[-1], 1), num_parts - 1)
+    chosen = [part == index for index in np.unique(part)]
+    return [float(np.mean(np.asarray(frames)[rows])) for rows in chosen], [
+        float(np.mean(np.asarray(values)[rows])) for rows in chosen
+    ]
 
 
 def _label(group: Sequence[Run]) -> str:
