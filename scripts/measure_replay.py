@@ -66,6 +66,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
 
+    ReplayBuffer(SPEC, NUM_ENVS, capacity_env_steps=1000, n_step=1, discount=0.99, seed=1)  # loads what compiles
     before = resident_bytes()
     replay = ReplayBuffer(SPEC, NUM_ENVS, capacity_env_steps=options.env_steps, n_step=1, discount=0.99, seed=1)
     fill(replay, options.env_steps)
