@@ -15,7 +15,7 @@ from pathlib import Path
 
 from triptych.envs.cfr_plus import SOLVED_GAMES, solve_by_cfr_plus
 from triptych.provenance.code import write_measurement
-from triptych.run.closing import exit_code_of
+from triptych.run.exit_codes import exit_code_of
 from triptych.types import ConfigurationError
 
 

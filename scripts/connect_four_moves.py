@@ -22,7 +22,7 @@ from triptych.envs.connect_four import ConnectFourSolver
 from triptych.envs.openspiel import OpenSpiel
 from triptych.files import write_text
 from triptych.provenance.code import write_measurement
-from triptych.run.closing import exit_code_of
+from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.versus import CheckpointPlayer
 from triptych.types import ConfigurationError

@@ -17,7 +17,7 @@ from pathlib import Path
 from triptych.report.comparison import make_entries
 from triptych.report.runs import find_runs
 from triptych.report.self_play import NASH_CONV, draw_elo, draw_nash_conv, read_ratings, read_references
-from triptych.run.closing import exit_code_of
+from triptych.run.exit_codes import exit_code_of
 from triptych.types import ConfigurationError
 
 

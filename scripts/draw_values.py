@@ -13,7 +13,7 @@ from pathlib import Path
 from triptych.build import Experiment
 from triptych.report.runs import read_metrics
 from triptych.report.values import ValueMap, draw_values, value_map
-from triptych.run.closing import exit_code_of
+from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import load_checkpoint, load_config, prepare
 from triptych.types import ConfigurationError

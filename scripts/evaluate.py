@@ -9,8 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from triptych.run.closing import exit_code_of
 from triptych.run.evaluation import play_evaluation
+from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import find_in_run, load_config
 from triptych.types import ConfigurationError

@@ -32,7 +32,7 @@ from triptych.collect.evaluation import play_episodes
 from triptych.data.starts import EVALUATE_STREAM, VALIDATION_STREAM, FewStartsPlan
 from triptych.files import write_text
 from triptych.provenance.code import git_commit, versions
-from triptych.run.closing import exit_code_of
+from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import load_checkpoint, load_config
 from triptych.types import EVALUATE, ConfigurationError, EnvSpec, Game

@@ -11,8 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from triptych.run.closing import exit_code_of
 from triptych.run.duel import Duel, Gtp, play_in_terminal
+from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.versus import CheckpointPlayer
 from triptych.types import ConfigurationError

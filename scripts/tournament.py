@@ -21,7 +21,7 @@ from rich.table import Table
 
 from triptych.provenance.code import write_measurement
 from triptych.report.elo import GameResult, rate
-from triptych.run.closing import exit_code_of
+from triptych.run.exit_codes import exit_code_of
 from triptych.run.gtp_engine import GnuGo, play_engine
 from triptych.run.quiet import quiet_lightning
 from triptych.run.versus import CheckpointPlayer, check_two_players, play_each_other, play_opponent

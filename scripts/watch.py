@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from triptych.run.asked import Asked, EpisodeName
-from triptych.run.closing import exit_code_of
+from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import checkpoint_name
 from triptych.run.watching import Watch, follow

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "triptych"
-GROUND = {"types", "files", "ranks"}  # which every room may import
+GROUND = {"types", "files", "ranks", "compiled"}  # which every room may import
 
 
 def laws() -> list[dict[str, list[str]]]:

@@ -1,6 +1,7 @@
 """What ``auto`` chooses, on machines of every kind."""
 
 import os
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -115,7 +116,8 @@ def test_a_result_names_its_machine(machine, monkeypatch):
 
 
 @pytest.mark.parametrize("precision", ["medium", "highest"])
-def test_the_precision_of_products_is_of_one_run_and_named_in_its_result(tmp_path, precision):
+def test_the_precision_of_products_is_of_one_run_and_named_in_its_result(request, tmp_path, precision):
+    request.addfinalizer(partial(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision()))
     run = tmp_path / "run"
     setting = f"trainer.float32_matmul_precision={precision}"
     result = train("algo=ppo", "env=cartpole", "debug=tiny", "callbacks.video=false", setting, f"run_dir={run}")

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
+
+from triptych.compiled import compiled
 
 ROWS, COLUMNS = 6, 7
 HEIGHT = ROWS + 1  # bits of a column
@@ -23,7 +25,7 @@ MEMORY = 1 << 22  # positions that are remembered
 LEAST_MOVES = 8  # before which solving takes minutes
 
 
-@njit(cache=True)
+@compiled()
 def _completing(own: np.uint64, taken: np.uint64) -> np.uint64:
     """Return the empty cells with which ``own`` pieces would have four in a row."""
     cells = (own << ONE) & (own << uint64(2)) & (own << uint64(3))  # upwards
@@ -37,7 +39,7 @@ def _completing(own: np.uint64, taken: np.uint64) -> np.uint64:
     return cells & (BOARD ^ taken)
 
 
-@njit(cache=True)
+@compiled()
 def _count(bits: np.uint64) -> int:
     count = 0
     while bits != uint64(0):
@@ -46,7 +48,7 @@ def _count(bits: np.uint64) -> int:
     return count
 
 
-@njit("int64(uint64, uint64, int64, int64, uint64[:], int8[:])", cache=True)
+@compiled("int64(uint64, uint64, int64, int64, uint64[:], int8[:])")
 def _search(own, taken, low, high, keys, bounds):  # type: ignore[no-untyped-def]
     """Return 1, 0 or -1 for the player with ``own`` pieces, who is to move; right between ``low`` and ``high``."""
     moves = (taken + BOTTOM) & BOARD

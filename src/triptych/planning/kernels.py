@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import cuda, njit
 
+from triptych.compiled import compiled
 from triptych.planning.qtransforms import BY_MIN_MAX, BY_PARENT_AND_SIBLINGS
 from triptych.planning.tree import NO_PARENT, ROOT, UNVISITED
 
@@ -73,13 +74,8 @@ class Evaluation(NamedTuple):
 scalar: Any = njit(error_model="numpy", nogil=True, inline="always", _nrt=False)  # type: ignore[call-overload]
 
 
-def loop_over_roots(function: Any) -> Any:
-    """Compile a function that Python calls, once for all processes where the result can be kept on disk."""
-    settings: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": False}
-    try:
-        return njit(cache=True, **settings)(function)
-    except RuntimeError:  # neither this folder nor the home can be written
-        return njit(**settings)(function)
+# What Python calls.
+loop_over_roots: Any = compiled(error_model="numpy", nogil=True, _nrt=False)
 
 
 

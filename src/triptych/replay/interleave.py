@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
 
-SIGNATURE = "void(uint8[:, ::1], int64[:, ::1], uint32[:, ::1])"
+from triptych.compiled import compiled
 
 
-def _interleave(frames, rows, stacks):
+@compiled("void(uint8[:, ::1], int64[:, ::1], uint32[:, ::1])", nogil=True)
+def interleave(frames, rows, stacks):
     """Write ``stacks [B, P]``, words whose lowest byte is the oldest, from ``frames [R, P]`` and ``rows [B, 4]``."""
     for sample in range(len(rows)):
         oldest, older, newer, newest = rows[sample]
@@ -23,14 +21,3 @@ def _interleave(frames, rows, stacks):
                 | (np.uint32(third[pixel]) << np.uint32(16))
                 | (np.uint32(fourth[pixel]) << np.uint32(24))
             )
-
-
-def compiled() -> Any:
-    """Return the function for processes of any kind, kept on disk where a folder can be written."""
-    try:
-        return njit(SIGNATURE, cache=True, nogil=True)(_interleave)
-    except RuntimeError:  # neither this folder nor the home can be written
-        return njit(SIGNATURE, nogil=True)(_interleave)
-
-
-interleave = compiled()

@@ -18,7 +18,7 @@ from triptych.build import Experiment
 from triptych.callbacks.video import write_video
 from triptych.files import find_link, read_json, write_text
 from triptych.provenance.code import git_commit, versions
-from triptych.run.closing import exit_code_of
+from triptych.run.exit_codes import exit_code_of
 from triptych.run.origin import origin_of
 from triptych.run.restore import prepare
 from triptych.run.weights import find_checkpoint, read_state
