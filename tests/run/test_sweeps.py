@@ -23,7 +23,7 @@ def folders_of(place):
 
 @pytest.mark.slow
 def test_a_killed_sweep_goes_on_with_what_is_not_finished(tmp_path):
-    sweep = ["-m", *TINY, "seed=1,2,3", "total_frames=3000", "checkpoint.period_frames=250"]
+    sweep = ["-m", *TINY, "seed=1,2,3", "total_frames=1600", "checkpoint.period_frames=125"]
     process = Fork(*sweep, cwd=tmp_path)
     try:
         deadline = time.monotonic() + 300
@@ -43,7 +43,7 @@ def test_a_killed_sweep_goes_on_with_what_is_not_finished(tmp_path):
     assert [line.split()[:2] for line in result.stdout.splitlines()[-3:]] == [
         ["finished", f"seed={seed}"] for seed in (1, 2, 3)
     ]
-    assert all(frames_of(folder)[-1] == 3000 for folder in folders_of(tmp_path))
+    assert all(frames_of(folder)[-1] == 1600 for folder in folders_of(tmp_path))
 
 
 NONSENSE = {"status": "finished", "frames": "many", "total_frames": [1], "eval_return_mean": "x", "command": 3}
