@@ -1,5 +1,5 @@
-"""Measure collector, learner, whole training of DQN, PPO and A2C, and what Trainer, update and search add to the least
-work, here, and print ratios.
+"""Measure collector, learner, whole training of DQN, PPO, A2C, SAC and TD3, and what Trainer, update and search add to
+the least work, here, and print ratios.
 
 python scripts/benchmark.py --out docs/results/benchmark.json --make-sb3-venv .venv-sb3
 python scripts/benchmark.py --only collector,learner
@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmark_worker import CAPACITY, LEARNING_STARTS, PARTS, POLICIES, TRAININGS, Rates, interleave
+from benchmark_worker import CAPACITY, CONTINUOUS, LEARNING_STARTS, PARTS, POLICIES, TRAININGS, Rates, interleave
 from rich.console import Console
 from rich.table import Table
 
@@ -38,13 +38,14 @@ from triptych.provenance.hardware import processor_name
 ROOT = Path(__file__).resolve().parents[1]
 DONE, FAILED = 0, 1  # exit codes
 LEAST_SHARE = 0.75  # of an earlier ratio, with --not-below
-VARIANTS = {"training": tuple(TRAININGS), "policies": tuple(POLICIES)}
+VARIANTS = {"training": tuple(TRAININGS), "policies": tuple(POLICIES), "continuous": tuple(CONTINUOUS)}
 # What is measured beside them, with arguments of benchmark_sb3.py.
 SB3_VARIANTS = {
     "training": {"SB3, 1 env": ("dqn", 1), "SB3, 8 envs": ("dqn", 8)},
     "policies": {"SB3, PPO": ("ppo", 8), "SB3, A2C": ("a2c", 16)},
+    "continuous": {"SB3, SAC": ("sac", 1), "SB3, TD3": ("td3", 1)},
 }
-SB3_PACKAGES = ("stable-baselines3", "gymnasium[atari]", "ale-py", "opencv-python-headless")
+SB3_PACKAGES = ("stable-baselines3", "gymnasium[atari,mujoco]", "ale-py", "opencv-python-headless")
 
 
 def last_json_line(command: list[str]) -> Any:
@@ -105,8 +106,8 @@ def ratios(part: str, rates: Rates) -> dict[str, float]:
         return {"search / model alone": median["search"] / median["model alone"]}
     if not all(name in median for name in SB3_VARIANTS[part]):
         return {}
-    if part == "policies":
-        return {f"{name} / SB3": median[name] / median[f"SB3, {name}"] for name in POLICIES}
+    if part in ("policies", "continuous"):
+        return {f"{name} / SB3": median[name] / median[f"SB3, {name.partition(',')[0]}"] for name in VARIANTS[part]}
     fastest = max(median[name] for name in SB3_VARIANTS[part])
     first, second = TRAININGS
     return {

@@ -1,6 +1,7 @@
-"""Time Stable-Baselines3 on Pong; runs in a virtual environment of its own and prints one JSON line.
+"""Time Stable-Baselines3 on Pong or HalfCheetah; runs in a virtual environment of its own and prints one JSON line.
 
 The samples of DQN per env step are those of `python train.py algo=dqn env=pong`: one update of 32 per four env steps.
+Those of SAC and TD3 are those of `python train.py algo=sac env=half_cheetah`: one update of 256 per env step.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import gymnasium
 import stable_baselines3
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.env_util import make_atari_env
+from stable_baselines3.common.env_util import make_atari_env, make_vec_env
 from stable_baselines3.common.vec_env import VecFrameStack
 
 ENV_STEPS_PER_UPDATE = 4
@@ -63,7 +64,29 @@ def make_a2c(env: Any, options: argparse.Namespace) -> stable_baselines3.A2C:
     return stable_baselines3.A2C("CnnPolicy", env, n_steps=5)
 
 
-MODELS = {"dqn": make_dqn, "ppo": make_ppo, "a2c": make_a2c}
+def make_sac(env: Any, options: argparse.Namespace) -> stable_baselines3.SAC:
+    """Make SAC with the networks and batches of this project's, which are its own defaults."""
+    return stable_baselines3.SAC("MlpPolicy", env, **of_continuous_control(options))
+
+
+def make_td3(env: Any, options: argparse.Namespace) -> stable_baselines3.TD3:
+    """Make TD3 with the networks and batches of this project's."""
+    networks = {"net_arch": [256, 256]}
+    return stable_baselines3.TD3("MlpPolicy", env, policy_kwargs=networks, **of_continuous_control(options))
+
+
+def of_continuous_control(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what SAC and TD3 share."""
+    return {
+        "learning_rate": 3e-4,
+        "buffer_size": options.capacity_env_steps,
+        "learning_starts": options.learning_starts_env_steps,
+        "batch_size": 256,
+        "train_freq": 1,
+    }
+
+
+MODELS = {"dqn": make_dqn, "ppo": make_ppo, "a2c": make_a2c, "sac": make_sac, "td3": make_td3}
 
 
 def main() -> None:
@@ -79,8 +102,11 @@ def main() -> None:
 
     # The cores of this process, whatever the environment's variables say: as train.py chooses.
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    gymnasium.register_envs(ale_py)
-    env = VecFrameStack(make_atari_env("PongNoFrameskip-v4", n_envs=options.num_envs, seed=0), 4)
+    if options.algo in ("sac", "td3"):
+        env = make_vec_env("HalfCheetah-v5", n_envs=options.num_envs, seed=0)
+    else:
+        gymnasium.register_envs(ale_py)
+        env = VecFrameStack(make_atari_env("PongNoFrameskip-v4", n_envs=options.num_envs, seed=0), 4)
     model = MODELS[options.algo](env, options)
     stopwatch = Stopwatch(options.start_env_steps)
     model.learn(options.start_env_steps + options.env_steps, callback=stopwatch)

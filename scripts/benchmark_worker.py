@@ -36,7 +36,7 @@ from triptych.planning import RecurrentOutput, RootOutput, gumbel_muzero_policy
 from triptych.types import Minibatch, Transition
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("collector", "learner", "training", "policies", "trainer", "update", "search")
+PARTS = ("collector", "learner", "training", "policies", "continuous", "trainer", "update", "search")
 LEARNING_STARTS, CAPACITY = 1000, 20_000  # env steps
 SETTINGS = (
     "env=pong",
@@ -68,6 +68,17 @@ POLICIES = {
     ),
     "A2C": ("algo=a2c", "algo.num_envs=16", "algo.rollout_length=5"),
 }
+# One update of 256 per env step; products in bfloat16 are those of single-precision numbers, rounded before.
+START = f"algo.learning_starts_env_steps={LEARNING_STARTS}"
+SAC, TD3 = (("env=half_cheetah", f"algo={algo}", START) for algo in ("sac", "td3"))
+ROUNDED = "trainer.float32_matmul_precision=medium"
+CONTINUOUS = {
+    "SAC": SAC,
+    "TD3": TD3,
+    "SAC, products in bfloat16": (*SAC, ROUNDED),
+    "TD3, products in bfloat16": (*TD3, ROUNDED),
+}
+WHOLE = TRAININGS | POLICIES | CONTINUOUS  # what `measure_training` measures
 
 Rates = dict[str, list[float]]  # what was measured -> one rate per repeat
 
@@ -174,7 +185,7 @@ def measure_learner(options: argparse.Namespace, run_dir: Path) -> Rates:
 
 def measure_training(options: argparse.Namespace, run_dir: Path) -> Rates:
     """Measure env steps per second of one fit, once learning is under way."""
-    experiment = make_experiment(run_dir, *(TRAININGS | POLICIES)[options.variant])
+    experiment = make_experiment(run_dir, *WHOLE[options.variant])
     stopwatch = Stopwatch(LEARNING_STARTS + options.warm_up_env_steps, options.env_steps)
     experiment.trainer.callbacks.append(stopwatch)  # type: ignore[attr-defined]
     experiment.trainer.fit(experiment.module, experiment.data)
@@ -286,6 +297,7 @@ WORKERS = {
     "learner": measure_learner,
     "training": measure_training,
     "policies": measure_training,
+    "continuous": measure_training,
     "trainer": measure_trainer,
     "update": measure_update,
     "search": measure_search,
@@ -296,7 +308,7 @@ def main(arguments: list[str]) -> None:
     """Measure one part and print what came out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--variant", choices=TRAININGS | POLICIES, help="of the parts training and policies")
+    parser.add_argument("--variant", choices=WHOLE, help="of the parts training, policies and continuous")
     parser.add_argument("--repeats", type=int, required=True)
     parser.add_argument("--env-steps", type=int, required=True)
     parser.add_argument("--warm-up-env-steps", type=int, required=True)

@@ -29,6 +29,17 @@ def test_a_ratio_that_has_fallen_by_a_quarter_is_told(tmp_path):
     assert told == "search / model alone is 0.290, less than 75% of 0.400"
 
 
+def test_each_variant_is_compared_with_the_same_algorithm_of_others():
+    rates = {"SAC": [30, 31], "SAC, products in bfloat16": [45, 60, 50], "SB3, SAC": [25, 20], "SB3, TD3": [40]}
+    rates |= {"TD3": [44], "TD3, products in bfloat16": [60]}
+    assert benchmark.ratios("continuous", rates) == {
+        "SAC / SB3": 30.5 / 22.5,
+        "TD3 / SB3": 1.1,
+        "SAC, products in bfloat16 / SB3": 50 / 22.5,
+        "TD3, products in bfloat16 / SB3": 1.5,
+    }
+
+
 def test_what_each_part_of_an_update_adds():
     scaling = importlib.import_module("benchmark_scaling")
     assert scaling.differences({"forward": 2.0, "backward": 5.0, "step": 4.5}) == {
