@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 import torch
 
@@ -81,3 +83,16 @@ def test_the_keys_of_its_torso_are_checked(tmp_path, override, words):
     result = run("algo.network._target_=my_lab.networks.ResidualTorso", override, cwd=tmp_path)
     assert result.returncode == 2
     assert words in result.stderr
+
+
+def test_a_policy_is_asked_from_python(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(ROOT)
+    ask = importlib.import_module("examples.ask_a_policy")
+    folder = tmp_path / "run"
+    assert train("algo=ppo", "env=catch", "logger=csv", "total_frames=500", f"run_dir={folder}").returncode == 0
+    ask.main(folder)
+    lines = capsys.readouterr().out.splitlines()
+    steps = [line.split() for line in lines if "action" in line]
+    assert [int(words[0]) for words in steps] == list(range(9))  # a ball falls for nine steps
+    assert all(words[3] == "value" and abs(float(words[4])) < 10 for words in steps)
+    assert lines[-1] in ("return 1 after 9 steps", "return -1 after 9 steps")

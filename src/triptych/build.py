@@ -102,6 +102,7 @@ def build(
     pl.seed_everything(chance_seed(cfg.seed, "weights"), workers=False, verbose=False)
 
     module = make_module(cfg, spec)
+    check_numbers(module, hardware.accelerator)
     if weights is not None:
         load_weights(module, weights)
     data = make_data(cfg, make_game, module, spec, run_dir)
@@ -198,6 +199,19 @@ def make_data(
         "directory": replay_folder(run_dir / "checkpoints", ranks.rank()),
     }
     return constructor(**deal(constructor, algo_settings(cfg)) | given)
+
+
+def check_numbers(module: torch.nn.Module, accelerator: str) -> None:
+    """Check that a device has the numbers that a module counts in.
+
+    Raises:
+        ConfigurationError: it has not.
+    """
+    if accelerator == "mps" and any(numbers.dtype == torch.float64 for numbers in module.buffers()):
+        raise ConfigurationError(
+            "trainer.accelerator=mps has no numbers of double precision, in which algo.normalize_observations=true "
+            "counts; use trainer=cpu."
+        )
 
 
 def make_trainer(

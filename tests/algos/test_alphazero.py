@@ -146,8 +146,7 @@ def test_who_cannot_plan_by_rules_is_told():
         AlphaZero.check(EnvSpec("catch", "none", (1, 10, 10), "uint8", num_actions=3, pixel_max=255.0))
 
 
-def test_muzero_searches_against_an_opponent(game):
-    spec = game.spec
+def muzero(game, **own):
     settings = SETTINGS | {
         "unroll_steps": 1, "value_support_limit": 1.0, "num_value_bins": 21,
         "reward_support_limit": 1.0, "num_reward_bins": 11,
@@ -156,11 +155,38 @@ def test_muzero_searches_against_an_opponent(game):
     }  # fmt: skip
     for name in ("num_blocks", "num_channels", "weight_average_decay"):
         del settings[name]
-    module = MuZero(spec, **settings)
+    return MuZero(game.spec, **settings | own)
+
+
+def test_muzero_searches_against_an_opponent(game):
+    module = muzero(game)
     assert module.search_discount == -1.0
     observation = after(game, 0, 3)
     for _ in range(5):
         assert module.act(observation).action.item() not in (0, 3)
+
+
+def test_what_muzero_sets_out_from_is_allowed(game):
+    explanation = muzero(game).explain(after(game, 0, 3))
+    assert explanation.prior_probs[0, [0, 3]].tolist() == [0, 0]
+    assert float(explanation.prior_probs.sum()) == pytest.approx(1)
+
+
+def test_reanalysis_passes_over_the_end_of_a_game(game):
+    """Where a game is over nothing is allowed: there is nothing to search from, and nothing to find."""
+    module = muzero(game, reanalyse_fraction=1.0, num_observations=3, n_step=1, num_simulations=4)
+    before, over = after(game, 0, 3, 1, 4), after(game, 0, 3, 1, 4, 2)
+    assert not module.spec.legal_actions(over).any()
+    segment = segment_of(
+        before, torch.full((1, 9), 1 / 9), torch.ones(1, 2), torch.tensor([[0.0, 1.0]]), torch.ones(1, 3)
+    )
+    is_step = torch.tensor([[True, False, False]])
+    value = torch.tensor([[5.0, 0.0, 0.0]])
+    segment = segment._replace(observation=torch.stack([before, over, over], dim=1), is_step=is_step, value=value)
+    found = module._reanalyse(segment)
+    assert abs(float(found.value[0, 0])) <= 1
+    assert found.value[0, 1:].tolist() == [0, 0]
+    assert found.action_weights[0, 0, [0, 1, 3, 4]].tolist() == [0, 0, 0, 0]
 
 
 def test_muzero_refuses_games_in_which_one_may_move_twice(game):

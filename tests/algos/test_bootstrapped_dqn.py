@@ -84,6 +84,9 @@ def test_in_evaluations_the_heads_vote_and_ties_go_by_the_mean():
     q_values = torch.tensor([[[9.0, 0.0, 0.0], [0.0, 1.0, 1.0]], [[0.2, 0.0, 0.0], [0.1, 0.1, -5.0]]])
     assert majority_vote(q_values).argmax(dim=-1).tolist() == [1, 0]
     assert majority_vote(torch.tensor([[[2.0, 0.0], [0.0, 1.0]]])).argmax(dim=-1).tolist() == [0]
+    large = torch.tensor([[[60.0] * 5 + [50.0] * 5, [40.0] * 5 + [80.0] * 5]])  # means 55 and 60
+    assert majority_vote(large).tolist() == [[5.0, 5.5]]
+    assert majority_vote(torch.full((1, 3, 4), 7.0)).tolist() == [[4.0, 0.0, 0.0]]
     module = make()
     module.average_network.network = Table([[[9.0, 0.0], [0.0, 1.0]]])
     assert module.act(torch.zeros(2, 3), EVALUATE).action.tolist() == [0, 0]

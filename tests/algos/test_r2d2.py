@@ -153,3 +153,19 @@ def test_evaluation_remembers_by_the_network_that_plays_it():
     other.load_state_dict(module.state_dict())
     torch.testing.assert_close(other.act(observation[0]).extras, module.act(observation[0]).extras)
     assert extras["hidden_state"].abs().sum() > 0
+
+
+def test_what_it_explains_are_returns():
+    observation = 3 * torch.randn(4, 5)
+    rescaled, plain = r2d2(), r2d2(value_rescaling=False)
+    with torch.no_grad():
+        for parameter in rescaled.average_network.network.head.parameters():
+            parameter.mul_(10.0).add_(1.0)
+    plain.average_network.load_state_dict(rescaled.average_network.state_dict())
+    explanations = []
+    for module in (rescaled, plain):
+        module.on_test_start()
+        explanations.append(module.explain(observation))
+    torch.testing.assert_close(explanations[0].q_values, expand(explanations[1].q_values))
+    torch.testing.assert_close(explanations[0].value, explanations[0].q_values.amax(dim=-1))
+    assert float(explanations[1].q_values.abs().max()) > 1

@@ -61,3 +61,9 @@ def test_it_goes_on_from_a_checkpoint():
         second.on_train_batch_end(None, modules[1], None, batch, 0)
     assert modules[0].values == modules[1].values
     assert len(modules[0].values) == 3
+
+
+def test_one_observation_is_like_no_other():
+    callback, module = MinibatchCorrelation(period_turns=1), Recorder()
+    callback.on_train_batch_end(None, module, None, batch_of(torch.ones(1, 1, 3)), 0)
+    assert module.values == []

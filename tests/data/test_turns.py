@@ -21,7 +21,3 @@ def test_env_steps_per_update_are_exact_in_the_fewest_vector_steps(num_envs, env
 @pytest.mark.parametrize(("num_envs", "turn"), [(16, (1, 16, 4)), (1, (4, 4, 1)), (6, (2, 12, 3)), (5, (4, 20, 5))])
 def test_four_env_steps_per_update_by_hand(num_envs, turn):
     assert make_turn(num_envs, 4) == turn
-
-
-def test_a_multiple_keeps_the_ratio():
-    assert make_turn(16, 4, vector_steps_multiple=5) == (5, 80, 20)

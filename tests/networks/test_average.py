@@ -46,3 +46,12 @@ def test_without_decay_it_is_the_latest_and_a_restored_one_goes_on(decay):
     for one in (average, restored):
         one.follow(third, 5)
     assert torch.equal(average.network.weight, restored.network.weight)
+
+
+def test_what_is_no_weight_is_that_of_the_latest_turn():
+    network = nn.BatchNorm1d(2)
+    average = WeightAverage(network, 0.99)
+    network(50.0 + torch.randn(100, 2))
+    average.follow(network, 1)
+    assert torch.equal(average.network.running_mean, network.running_mean)
+    assert int(average.network.num_batches_tracked) == 1

@@ -117,3 +117,14 @@ def test_what_cannot_be_scaled_is_refused_with_a_way_out(changes, way_out):
     spec = EnvSpec(**{name: getattr(SPEC, name) for name in SPEC.__dataclass_fields__} | changes)
     with pytest.raises(ConfigurationError, match=f"env=reach.*{way_out}"):
         check_bounded_actions("SAC", spec)
+
+
+def test_batches_are_normalised_in_single_precision_under_autocast():
+    critic, (observation, action) = ContinuousCritic(SPEC, [8, 8], 2, renormalization_warmup_updates=0), batch()
+    exact = critic(observation, action)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        critic(observation, action, is_batch=True).sum().backward()
+        torch.testing.assert_close(critic(observation, action).float(), exact.detach(), atol=0.2, rtol=0.1)
+    layers = [layer for layer in critic.modules() if isinstance(layer, BatchRenormalization)]
+    assert len(layers) >= 2
+    assert all(int(layer.num_batches) == 1 and layer.mean.dtype == torch.float32 for layer in layers)

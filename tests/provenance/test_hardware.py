@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from tests.front_door import summary, train
+from triptych.build import check_numbers
+from triptych.networks.normalization import RunningNormalization
 from triptych.provenance import hardware as room
 from triptych.provenance.hardware import Hardware, available_bytes
 from triptych.types import ConfigurationError, EnvSpec
@@ -176,3 +178,10 @@ def test_runs_side_by_side_share_the_cores(monkeypatch):
     monkeypatch.setattr(room.os, "sched_getaffinity", lambda pid: set(range(8)))
     assert [AUTO.chosen_for(PONG, num_runs).num_threads for num_runs in (1, 2, 3, 16)] == [8, 4, 2, 1]
     assert AUTO._replace(num_threads=3).chosen_for(PONG, 4).num_threads == 3
+
+
+def test_a_device_without_double_precision_is_told_of_what_needs_it():
+    check_numbers(RunningNormalization((3,)), "cuda")
+    check_numbers(torch.nn.BatchNorm1d(3), "mps")
+    with pytest.raises(ConfigurationError, match=r"normalize_observations=true counts; use trainer=cpu"):
+        check_numbers(RunningNormalization((3,)), "mps")

@@ -234,3 +234,20 @@ def test_a_draw_of_no_rows_has_the_types_of_others_and_changes_no_later_draw():
     assert len(nothing.weight) == len(nothing.indices) == 0
     assert [field.dtype for field in nothing.sample] == [field.dtype for field in one.sample]
     assert [field.shape for field in nothing.sample] == [(0, *field.shape[1:]) for field in one.sample]
+
+
+@pytest.mark.parametrize("passes", [False, True])
+def test_what_is_cut_off_is_worth_as_much_to_whoever_moves_next(passes):
+    """Where the turn has passed, the value before, which is the mover's, is the other's with its sign changed."""
+    game = ScriptedGame(scripts_in_order([Script([1.0, 2.0, 4.0], "truncated")]), 1, frame_stack=2)
+    collector = Collector(game, SearchingAct(), seed=0)
+    arguments = {"unroll_steps": U, "n_step": N, "discount": GAMMA, "seed": 0}
+    buffer = SegmentBuffer(game.spec, 1, capacity_env_steps=400, **arguments)
+    for _ in range(30):
+        step, _ = collector.receive()
+        buffer.add(step._replace(extras=step.extras | {"turn_passes": np.array([passes])}))
+    sign = -1 if passes else 1
+    for start, segment in draw(buffer).items():
+        end = 2 - start.time
+        assert float(segment.discount[end]) == pytest.approx(sign * GAMMA)
+        assert float(segment.value[end + 1]) == pytest.approx(sign * value_of(start._replace(time=2)))

@@ -6,8 +6,9 @@ The true rules are the model. One network plays both sides: what it thinks of a 
 to think. It searches; the search's policy, and who won, are what it learns next.
 
 Differences from the paper:
- 1. `search=gumbel` is Gumbel AlphaZero, which improves the policy with any number of simulations; `search=puct` is
-    the paper's.
+ 1. `search=gumbel` is Gumbel AlphaZero, which improves the policy with any number of simulations, with 0.1 as the
+    weight of values beside the prior (Danihelka et al. on boards: 1). `search=puct` is the paper's but for values,
+    which are scaled between the least and the largest of siblings, those of actions not tried yet the least.
  2. All games advance together and are searched in one batch, by the process that learns; data per update is a number.
  3. Adam instead of SGD with momentum; no weight decay.
  4. The network is smaller and normalises over each layer instead of over the batch.
@@ -56,6 +57,9 @@ class AlphaZero(Planner):
         kwargs: see `Planner`.
     """
 
+    turned_cells: Tensor  # [S, H · W], where each cell comes from in each of S symmetries
+    turned_actions: Tensor  # [S, A], and each action
+
     def __init__(
         self,
         spec: EnvSpec,
@@ -75,6 +79,8 @@ class AlphaZero(Planner):
         self.largest_value = self.largest_reward = 1.0  # what the network's values, and so the game's outcomes, reach
         self.network = PolicyValueNetwork(spec, num_blocks, num_channels)
         self.average_network = WeightAverage(self.network, weight_average_decay)
+        for name, numbers in zip(("turned_cells", "turned_actions"), spec.symmetries or (), strict=False):
+            self.register_buffer(name, torch.from_numpy(numbers), persistent=False)
 
     @classmethod
     def check(cls, spec: EnvSpec) -> None:
@@ -112,7 +118,7 @@ class AlphaZero(Planner):
 
     def _turn(self, seen: Tensor, legal: Tensor, policy_target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Turn and mirror each board, and what belongs to its actions, by a symmetry of its own."""
-        cells, actions = (torch.from_numpy(part).to(seen.device) for part in self.spec.symmetries)  # type: ignore
+        cells, actions = self.turned_cells, self.turned_actions
         drawn = torch.randint(len(cells), (len(seen),), generator=self.learning_generator).to(seen.device)
         flat = seen.flatten(2)  # [B, C, H · W]
         turned = flat.gather(2, cells[drawn][:, None].expand_as(flat)).view_as(seen)

@@ -8,7 +8,8 @@ Rainbow (Hessel et al. 2018).
 
 Differences from the paper, beside those of DQN numbered 1 to 5, 7 and 8:
  1. Evaluation acts randomly with probability 0.01 (paper: 0.001).
- 2. With `prioritized`, which the paper has not, the priority of a transition is its loss, as in Rainbow.
+ 2. With `prioritized`, which the paper has not, the priority of a transition is its loss (Rainbow: the divergence,
+    which is less by the target's entropy).
 """
 
 from __future__ import annotations

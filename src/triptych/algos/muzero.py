@@ -8,8 +8,8 @@ Options that make it EfficientZero (Ye et al. 2021, "Mastering Atari games with 
 `consistency_coef`, `value_prefix`, `reanalyse_fraction` and `augmentation`.
 
 Differences from the Nature paper:
- 1. `search=gumbel` is Gumbel MuZero, which improves the policy with any number of simulations; `search=puct` is
-    the paper's.
+ 1. `search=gumbel` is Gumbel MuZero, which improves the policy with any number of simulations, with 0.1 as the weight
+    of values beside the prior (Danihelka et al. on boards: 1); `search=puct` is the paper's.
  2. All environments are searched in one batch, by the process that learns; data per update is a number.
  3. Adam instead of SGD with momentum; no weight decay.
  4. The networks are smaller, normalise over each layer instead of over the batch, and start with uniform
@@ -235,7 +235,12 @@ class MuZero(Planner):
         if not count:
             return segment
         observation = segment.observation[:count, : segment.value.shape[1]]
-        output = self.plan(observation.flatten(0, 1), self.num_simulations, generator=self.learning_generator)
+        seen, first = observation.flatten(0, 1), observation[:, :1].expand_as(observation).flatten(0, 1)
+        legal = self.spec.legal_actions(seen)
+        if legal is not None:  # where a game is over nothing is allowed, and nothing that was found is used
+            is_over = ~legal.any(dim=-1)
+            seen = torch.where(is_over.view(-1, *(1,) * (seen.ndim - 1)), first, seen)
+        output = self.plan(seen, self.num_simulations, generator=self.learning_generator)
         value, action_weights = segment.value.clone(), segment.action_weights.clone()
         new_value = output.search_tree.summary().value.view(count, -1)
         value[:count] = torch.where(segment.is_step[:count], new_value, value[:count])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
+from triptych.functional.masks import mask_out
 from triptych.functional.schedules import linear_schedule
 from triptych.planning import PolicyOutput, RootOutput, gumbel_muzero_policy, muzero_policy
 from triptych.planning.search import RecurrentFn
@@ -87,7 +88,8 @@ class Planner(Algorithm):
         """Search from ``[T, ...]`` as in evaluations, and say what was found beside the network's policy and value."""
         output = self.plan(observation, self.num_simulations, EVALUATE, torch.Generator().manual_seed(0))  # of ties
         found = output.search_tree.summary()
-        priors = prior_logits.softmax(dim=-1)
+        legal = self.spec.legal_actions(observation)
+        priors = (prior_logits if legal is None else mask_out(prior_logits, legal)).softmax(dim=-1)
         searched = {"visit_counts": found.visit_counts, "prior_probs": priors, "search_value": found.value}
         return Explanation(value, action_probs=output.action_weights, **searched)
 

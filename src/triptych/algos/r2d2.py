@@ -144,6 +144,7 @@ class R2D2(Algorithm):
         network: Any = self.average_network.network
         q_values = network(observation[:, None], state, is_first)[:, 0]  # [T, A]
         self.hidden_states.keep(EVALUATE, network.last_state(observation[:, None], state, is_first).detach())
+        q_values = expand(q_values) if self.value_rescaling else q_values
         return Explanation(value=q_values.amax(dim=-1), q_values=q_values)
 
     def after_update(self) -> None:

@@ -36,15 +36,15 @@ class MinibatchCorrelation(pl.Callback):
         self._turns = 0
 
     @torch.no_grad()
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if isinstance(batch, EmptyTurn) or not hasattr(batch, "sample") or not len(batch.weight):
             return
         self._turns += 1
         if self._turns % self.period_turns:
             return
         observation = batch.sample.observation[0].flatten(1).float()
+        if len(observation) < 2:  # there is nothing to compare
+            return
         latest = observation.mean(dim=0)
         self._mean = latest if self._mean is None else torch.lerp(latest, self._mean.to(latest.device), self.decay)
         pl_module.record(minibatch_correlation=mean_correlation(observation, self._mean))

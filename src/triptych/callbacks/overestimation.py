@@ -42,7 +42,8 @@ class Overestimation(pl.Callback):
     Both are means over the states of the same games, so that the first is above the second where values are
     overestimated (van Hasselt, Guez and Silver 2016, section 4 and figure 3). The rewards are those that are learned
     from: clipped, and cut at a lost life, where the protocol says so. Games that did not end by themselves are left
-    out, as what would have come is not known.
+    out, as what would have come is not known. Values of SAC, CrossQ and Munchausen DQN hold
+    entropy, which no return has.
 
     Args:
         discount: of the algorithm.

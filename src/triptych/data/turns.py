@@ -18,8 +18,8 @@ class Turn(NamedTuple):
     updates: int
 
 
-def make_turn(num_envs: int, env_steps_per_update: float, vector_steps_multiple: int = 1) -> Turn:
-    """Find the fewest vector steps that earn a whole number of updates, or a multiple of that.
+def make_turn(num_envs: int, env_steps_per_update: float) -> Turn:
+    """Find the fewest vector steps that earn a whole number of updates.
 
     >>> make_turn(num_envs=16, env_steps_per_update=4)
     Turn(vector_steps=1, env_steps=16, updates=4)
@@ -36,5 +36,5 @@ def make_turn(num_envs: int, env_steps_per_update: float, vector_steps_multiple:
             f"{per_vector_step.denominator} vector steps and {per_vector_step.numerator} updates; choose a ratio of "
             "smaller whole numbers."
         )
-    vector_steps = per_vector_step.denominator * vector_steps_multiple
-    return Turn(vector_steps, vector_steps * num_envs, int(per_vector_step * vector_steps))
+    vector_steps = per_vector_step.denominator
+    return Turn(vector_steps, vector_steps * num_envs, per_vector_step.numerator)

@@ -75,8 +75,10 @@ def epsilon_greedy(
 def majority_vote(q_values: Float[Tensor, "N A K"]) -> Float[Tensor, "N A"]:
     """Return for how many of the K heads each action is the best (Osband et al. 2016, appendix D); ties by their mean.
 
-    The mean of the heads' values is squeezed below one vote.
+    The means of the heads' values are brought to 0 to 1/2 of a vote.
     """
     num_actions = q_values.shape[1]
     votes = torch.nn.functional.one_hot(q_values.argmax(dim=1), num_actions).sum(dim=1).float()  # [N, A]
-    return votes + 0.25 * (1 + q_values.mean(dim=-1).tanh())
+    mean = q_values.mean(dim=-1)
+    low, high = mean.amin(dim=-1, keepdim=True), mean.amax(dim=-1, keepdim=True)
+    return votes + 0.5 * (mean - low) / (high - low).clamp(min=torch.finfo(mean.dtype).tiny)

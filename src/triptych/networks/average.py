@@ -14,6 +14,8 @@ from triptych.types.bounds import Fraction
 class WeightAverage(nn.Module):
     """A copy of a network whose weights are exponential averages over updates (Polyak & Juditsky 1992).
 
+    What is no weight, such as the statistics of a normalisation, is that of the latest turn.
+
     The networks of two updates next to each other may play very differently, though they are worth the same on
     average; their average plays steadily, and as well as the best of them.
 
@@ -38,6 +40,8 @@ class WeightAverage(nn.Module):
             averages: list[torch.Tensor] = list(self.network.parameters())
             latest: list[torch.Tensor] = list(network.parameters())
             torch._foreach_lerp_(averages, latest, 1.0 - self.decay**count)
+            for own, newest in zip(self.network.buffers(), network.buffers(), strict=True):
+                own.copy_(newest)
             self.updates = updates
 
     def get_extra_state(self) -> dict[str, int]:

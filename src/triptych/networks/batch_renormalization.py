@@ -34,6 +34,7 @@ class BatchRenormalization(nn.Module):
         self, x: Float[Tensor, "*batch F"], is_batch: bool = False, is_frozen: bool = False
     ) -> Float[Tensor, "*batch F"]:
         """Return the features normalised: by these rows, which are then counted in, or by the running statistics."""
+        x = x.float()  # mixed precision brings bfloat16, too coarse for statistics
         scale, shift = (self.scale.detach(), self.shift.detach()) if is_frozen else (self.scale, self.shift)
         if not is_batch:
             factor = scale * (self.variance + EPSILON).rsqrt()

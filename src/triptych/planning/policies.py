@@ -97,7 +97,7 @@ def muzero_policy(
     probs = root.prior_logits.softmax(dim=-1)
     if dirichlet_noise is None:
         dirichlet_noise = _dirichlet(probs, dirichlet_alpha, generator)
-    noisy_probs = (1 - dirichlet_fraction) * probs + dirichlet_fraction * dirichlet_noise
+    noisy_probs = (1 - dirichlet_fraction) * probs + dirichlet_fraction * dirichlet_noise  # also of what is not allowed
     prior_logits = _mask(noisy_probs.clamp(min=TINY).log(), is_invalid)
 
     tree = plant(prior_logits, root.value, root.embedding, is_invalid, num_simulations + 1)

@@ -143,7 +143,9 @@ class SegmentBuffer(FrameReplay):
 
         # The last observation of a truncated episode was not searched: the value before stands for it.
         at_end = np.take_along_axis(rows, end, axis=1)
-        end_value = np.where(is_terminal, 0.0, self.arrays["value"][at_end]).astype(np.float32)
+        # Its discount says whose value it is: below 0 the turn has passed.
+        sign = np.sign(self.arrays["discount"][at_end])
+        end_value = np.where(is_terminal, 0.0, sign * self.arrays["value"][at_end]).astype(np.float32)
         actions = self.arrays["action"][rows[:, : self.unroll_steps]]
         random_actions = self._generator.integers(self.num_actions, size=actions.shape)
         unrolled = slice(0, self.unroll_steps + 1)

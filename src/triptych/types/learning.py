@@ -51,11 +51,6 @@ class FictitiousSample(NamedTuple):
     response_observation: Tensor  # [..., *observation_shape]
     response_action: Tensor  # [..., *action_shape]
 
-    @property
-    def transition(self) -> Transition:
-        """The transition."""
-        return Transition(*self[:5])
-
 
 class StoredSequence(NamedTuple):
     """A stretch of what one environment showed, episodes one after the other, for a network with a memory.

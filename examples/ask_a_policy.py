@@ -1,0 +1,49 @@
+"""Ask a trained policy from Python, in a notebook or a program of your own.
+
+    python examples/ask_a_policy.py RUN_FOLDER
+
+It plays one game, and prints what the policy does and expects on the way. `scripts/evaluate.py` measures a policy,
+`scripts/watch.py` shows it.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from triptych.run.restore import load_checkpoint, load_config, prepare
+from triptych.types import EVALUATE, ConfigurationError
+
+
+@torch.no_grad()
+def main(run_folder: Path) -> None:
+    """Play one game with the best checkpoint of a run."""
+    cfg = load_config(run_folder)
+    _, weights = load_checkpoint(run_folder, "best")
+    experiment = prepare(cfg, weights, Path(tempfile.mkdtemp()), num_episodes=1, num_envs=1)
+    data, agent = experiment.data, experiment.module.eval()
+    game = data.make_game(1)  # one environment; its observations [1, ...] are what the network sees
+    observation, _ = game.reset(seeds=np.array([7]), mask=np.array([True]))
+    data.begin_episodes(np.array([True]), EVALUATE)  # for a policy that remembers
+    step, total, is_over = 0, 0.0, False
+    while not is_over:
+        seen = torch.from_numpy(observation)
+        action = agent.act(seen, EVALUATE).action  # [1, ...]
+        value = agent.explain(seen).value
+        print(f"{step:>5}  action {action[0].tolist()}", "" if value is None else f" value {value.item():.2f}")
+        game.send(action.numpy())
+        observation, reward, is_terminal, is_cut, _ = game.receive()
+        step, total, is_over = step + 1, total + reward.item(), bool(is_terminal[0] or is_cut[0])
+    print(f"return {total:g} after {step} steps")
+    game.close()
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1] if len(sys.argv) == 2 else "RUN_FOLDER"))
+    except ConfigurationError as error:
+        sys.exit(f"error: {error}")
