@@ -95,3 +95,12 @@ def test_the_folder_of_the_first_run_is_the_one_that_it_has():
 def test_command_lines_are_found():
     assert "algo=dqn env=pong" in TRAINING
     assert "watch.py RUN_FOLDER --gif" in SCRIPTS
+
+
+def test_the_list_of_algorithms_names_every_one_and_every_page():
+    page = ROOT / "docs" / "algorithms" / "README.md"
+    table = [line.split("|") for line in page.read_text().splitlines() if line.startswith("| `")]
+    named = [name for row in table for name in re.findall(r"`(\w+)`", row[1])]
+    assert sorted(named) == sorted(path.stem for path in (ROOT / "conf" / "algo").glob("*.yaml"))
+    linked = {link for row in table for link in re.findall(r"\((\w+\.md)\)", row[2])}
+    assert linked == {path.name for path in page.parent.glob("*.md")} - {page.name}

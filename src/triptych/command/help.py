@@ -29,7 +29,7 @@ def help_text(conf: Path) -> str:
         "  python train.py algo=dqn env=pong                        one run",
         "  python train.py -m algo=dqn,ppo env=catch seed=1,2,3     a sweep: every combination",
         "  python train.py env=catch debug=tiny                     to see that everything works",
-        "  python train.py algo=dqn env=pong --cfg job              every key with its value, nothing is run",
+        "  python train.py algo=dqn env=pong --cfg job --resolve    every key with its value, nothing is run",
         "",
         "The same command again goes on with a run; fresh=true starts it over.",
         "",
