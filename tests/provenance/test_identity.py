@@ -100,3 +100,10 @@ def test_the_hash_is_eight_digits_that_folders_are_named_by_and_never_changes():
 def test_a_configuration_without_some_of_its_nodes_has_fewer_settings():
     assert deciding_settings({"seed": 3}) == {"seed": 3}
     assert deciding_settings({}) == {}
+
+
+def test_environments_counted_by_either_name_are_the_same_run():
+    config = CONFIG | {"algo": CONFIG["algo"] | {"num_envs": 4}, "env": CONFIG["env"] | {"num_envs": 4}}
+    by_env = config | {"env": config["env"] | {"num_envs": 16}}
+    by_algo = by_env | {"algo": config["algo"] | {"num_envs": 16}}  # which `env.num_envs` follows
+    assert identity_of(by_env) == identity_of(by_algo) != identity_of(config)

@@ -24,6 +24,8 @@ def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def deciding_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that decide the learning, by dotted keys."""
     settings = {key: value for name in DECIDING for key, value in leaves(config.get(name, {}), f"{name}.")}
+    if {"algo.num_envs", "env.num_envs"} <= settings.keys():  # the first is only what the second is by default
+        settings["algo.num_envs"] = settings["env.num_envs"]
     start = config.get("ckpt_path")  # of weights from another run; most runs have none
     given = {} if start is None else {"ckpt_path": start}
     devices = config.get("trainer", {}).get("devices", 1)  # processes that share the work, each with chances of its own
