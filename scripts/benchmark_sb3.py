@@ -100,9 +100,10 @@ def main() -> None:
     parser.add_argument("--capacity-env-steps", type=int, default=20_000)
     options = parser.parse_args()
 
-    # The cores of this process, whatever the environment's variables say: as train.py chooses.
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    if options.algo in ("sac", "td3"):
+    # As train.py chooses, whatever the environment's variables say: all cores for images, one thread for vectors.
+    is_control = options.algo in ("sac", "td3")
+    torch.set_num_threads(1 if is_control else len(os.sched_getaffinity(0)))
+    if is_control:
         env = make_vec_env("HalfCheetah-v5", n_envs=options.num_envs, seed=0)
     else:
         gymnasium.register_envs(ale_py)
