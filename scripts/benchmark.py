@@ -43,7 +43,12 @@ VARIANTS = {"training": tuple(TRAININGS), "policies": tuple(POLICIES), "continuo
 SB3_VARIANTS = {
     "training": {"SB3, 1 env": ("dqn", 1), "SB3, 8 envs": ("dqn", 8)},
     "policies": {"SB3, PPO": ("ppo", 8), "SB3, A2C": ("a2c", 16)},
-    "continuous": {"SB3, SAC": ("sac", 1), "SB3, TD3": ("td3", 1)},
+    "continuous": {
+        "SB3, SAC, 1 env": ("sac", 1),
+        "SB3, SAC, 4 envs": ("sac", 4),
+        "SB3, TD3, 1 env": ("td3", 1),
+        "SB3, TD3, 4 envs": ("td3", 4),
+    },
 }
 SB3_PACKAGES = ("stable-baselines3", "gymnasium[atari,mujoco]", "ale-py", "opencv-python-headless")
 
@@ -107,13 +112,19 @@ def ratios(part: str, rates: Rates) -> dict[str, float]:
     if not all(name in median for name in SB3_VARIANTS[part]):
         return {}
     if part in ("policies", "continuous"):
-        return {f"{name} / SB3": median[name] / median[f"SB3, {name.partition(',')[0]}"] for name in VARIANTS[part]}
+        return {f"{name} / fastest SB3": median[name] / fastest_sb3(median, name) for name in VARIANTS[part]}
     fastest = max(median[name] for name in SB3_VARIANTS[part])
     first, second = TRAININGS
     return {
         f"{first} / fastest SB3 (target 2.5)": median[first] / fastest,
         f"{second} / fastest SB3 (target 4)": median[second] / fastest,
     }
+
+
+def fastest_sb3(median: dict[str, float], name: str) -> float:
+    """Return the rate of the quickest of Stable-Baselines3's variants of the same algorithm."""
+    algo = name.partition(",")[0]
+    return max(rate for other, rate in median.items() if other.split(", ")[:2] == ["SB3", algo])
 
 
 def read_ratios(path: Path, parts: Sequence[str] = PARTS) -> dict[str, dict[str, float]]:

@@ -83,6 +83,7 @@ def of_continuous_control(options: argparse.Namespace) -> dict[str, Any]:
         "learning_starts": options.learning_starts_env_steps,
         "batch_size": 256,
         "train_freq": 1,
+        "gradient_steps": -1,  # as many as env steps, of all environments
     }
 
 

@@ -71,12 +71,14 @@ POLICIES = {
 # One update of 256 per env step; products in bfloat16 are those of single-precision numbers, rounded before.
 START = f"algo.learning_starts_env_steps={LEARNING_STARTS}"
 SAC, TD3 = (("env=half_cheetah", f"algo={algo}", START) for algo in ("sac", "td3"))
-ROUNDED = "trainer.float32_matmul_precision=medium"
+FOUR, ROUNDED = "algo.num_envs=4", "trainer.float32_matmul_precision=medium"
 CONTINUOUS = {
     "SAC": SAC,
+    "SAC, 4 envs": (*SAC, FOUR),
+    "SAC, 4 envs, products in bfloat16": (*SAC, FOUR, ROUNDED),
     "TD3": TD3,
-    "SAC, products in bfloat16": (*SAC, ROUNDED),
-    "TD3, products in bfloat16": (*TD3, ROUNDED),
+    "TD3, 4 envs": (*TD3, FOUR),
+    "TD3, 4 envs, products in bfloat16": (*TD3, FOUR, ROUNDED),
 }
 WHOLE = TRAININGS | POLICIES | CONTINUOUS  # what `measure_training` measures
 

@@ -30,14 +30,13 @@ def test_a_ratio_that_has_fallen_by_a_quarter_is_told(tmp_path):
 
 
 def test_each_variant_is_compared_with_the_same_algorithm_of_others():
-    rates = {"SAC": [30, 31], "SAC, products in bfloat16": [45, 60, 50], "SB3, SAC": [25, 20], "SB3, TD3": [40]}
-    rates |= {"TD3": [44], "TD3, products in bfloat16": [60]}
-    assert benchmark.ratios("continuous", rates) == {
-        "SAC / SB3": 30.5 / 22.5,
-        "TD3 / SB3": 1.1,
-        "SAC, products in bfloat16 / SB3": 50 / 22.5,
-        "TD3, products in bfloat16 / SB3": 1.5,
-    }
+    rates = {"PPO": [30, 31], "A2C": [44], "SB3, PPO": [25, 20], "SB3, A2C": [40]}
+    assert benchmark.ratios("policies", rates) == {"PPO / fastest SB3": 30.5 / 22.5, "A2C / fastest SB3": 1.1}
+    rates = {"SB3, SAC, 1 env": [10], "SB3, SAC, 4 envs": [16], "SB3, TD3, 1 env": [25], "SB3, TD3, 4 envs": [20]}
+    rates |= {name: [32 if name.startswith("SAC") else 50] for name in benchmark.VARIANTS["continuous"]}
+    ratios = benchmark.ratios("continuous", rates)
+    assert len(ratios) == 6
+    assert set(ratios.values()) == {2.0}
 
 
 def test_what_each_part_of_an_update_adds():

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from triptych.functional.masks import mask_out
 from triptych.networks.torsos import PixelConvolution
-from triptych.networks.world_model import Head, PlaneHead, ResidualBlock, hidden_layers
+from triptych.networks.world_model import Head, NormalizedResidualBlock, PlaneHead, normalized_layers
 from triptych.types import EnvSpec
 
 
@@ -34,12 +34,14 @@ class PolicyValueNetwork(nn.Module):
                 PixelConvolution(shape[0], num_channels, 3, padding=1, bias=False, pixel_max=seen.pixel_max),
                 nn.GroupNorm(1, num_channels),
                 nn.ReLU(inplace=True),
-                *(ResidualBlock(num_channels) for _ in range(num_blocks)),
+                *(NormalizedResidualBlock(num_channels) for _ in range(num_blocks)),
             )
             planes = num_channels, shape[1], shape[2]
             self.policy, self.value = PlaneHead(planes, spec.num_actions), PlaneHead(planes, 1)
         else:
-            self.torso = nn.Sequential(nn.Flatten(), hidden_layers(seen.observation_size, num_channels, num_channels))
+            self.torso = nn.Sequential(
+                nn.Flatten(), normalized_layers(seen.observation_size, num_channels, num_channels)
+            )
             self.policy = Head(num_channels, num_channels, spec.num_actions)
             self.value = Head(num_channels, num_channels, 1)
 

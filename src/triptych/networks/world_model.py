@@ -5,7 +5,7 @@ The three functions of Schrittwieser et al. 2020, figure 1: representation h, dy
 
 from __future__ import annotations
 
-import itertools
+import functools
 from typing import NamedTuple
 
 import torch
@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, one_hot
 
-from triptych.networks.torsos import PixelConvolution, SmallTorso, VectorTorso
+from triptych.networks.torsos import PixelConvolution, SmallTorso, VectorTorso, hidden_layers
 from triptych.types import EnvSpec
 
 
@@ -35,12 +35,9 @@ def scale_to_unit(state: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
     return (state - low) / (high - low).clamp(min=1e-5)
 
 
-def hidden_layers(*sizes: int) -> nn.Sequential:
+def normalized_layers(*sizes: int) -> nn.Sequential:
     """Return linear layers, each normalised and rectified."""
-    modules: list[nn.Module] = []
-    for num_inputs, num_outputs in itertools.pairwise(sizes):
-        modules += [nn.Linear(num_inputs, num_outputs), nn.LayerNorm(num_outputs), nn.ReLU(inplace=True)]
-    return nn.Sequential(*modules)
+    return nn.Sequential(*hidden_layers(sizes, layer_norm=True, activation=functools.partial(nn.ReLU, inplace=True)))
 
 
 class Head(nn.Module):
@@ -48,7 +45,7 @@ class Head(nn.Module):
 
     def __init__(self, num_inputs: int, hidden_size: int, num_outputs: int) -> None:
         super().__init__()
-        self.hidden = hidden_layers(num_inputs, hidden_size)
+        self.hidden = normalized_layers(num_inputs, hidden_size)
         self.out = nn.Linear(hidden_size, num_outputs)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
@@ -104,8 +101,8 @@ class Projection(nn.Module):
 
     def __init__(self, num_inputs: int, size: int = 512) -> None:
         super().__init__()
-        self.projector = nn.Sequential(nn.Flatten(), *hidden_layers(num_inputs, size, size), nn.Linear(size, size))
-        self.predictor = nn.Sequential(*hidden_layers(size, size), nn.Linear(size, size))
+        self.projector = nn.Sequential(nn.Flatten(), *normalized_layers(num_inputs, size, size), nn.Linear(size, size))
+        self.predictor = nn.Sequential(*normalized_layers(size, size), nn.Linear(size, size))
 
     def forward(self, imagined: Float[Tensor, "B ..."], seen: Float[Tensor, "B ..."]) -> Float[Tensor, " B"]:
         """Return how alike, from -1 to 1, imagined states are to those of what was then seen, taken as given."""
@@ -142,7 +139,7 @@ class VectorModel(nn.Module):
         else:
             self.torso = VectorTorso(spec.observation_shape, (hidden_size, hidden_size))
         self.encoder = nn.Linear(hidden_size, state_size)
-        self.transition = hidden_layers(state_size + self.num_actions, hidden_size, hidden_size)
+        self.transition = normalized_layers(state_size + self.num_actions, hidden_size, hidden_size)
         self.next_state = nn.Linear(hidden_size, state_size)
         self.reward = (ValuePrefixHead if value_prefix else RewardHead)(hidden_size, hidden_size, num_reward_bins)
         self.state_size = state_size
@@ -164,8 +161,8 @@ class VectorModel(nn.Module):
         return Prediction(self.policy(state), self.value(state))
 
 
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around a shortcut (He et al. 2016)."""
+class NormalizedResidualBlock(nn.Module):
+    """Two normalised 3x3 convolutions around a shortcut (He et al. 2016)."""
 
     def __init__(self, num_channels: int) -> None:
         super().__init__()
@@ -220,15 +217,15 @@ def efficientzero_layers(num_channels: int, pixel_max: float | None) -> list[nn.
         PixelConvolution(num_channels, 32, kernel_size=3, stride=2, padding=1, bias=False, pixel_max=pixel_max),
         nn.GroupNorm(1, 32),
         nn.ReLU(inplace=True),
-        ResidualBlock(32),
+        NormalizedResidualBlock(32),
         nn.Conv2d(32, 64, kernel_size=3, stride=2, padding=1, bias=False),
         nn.GroupNorm(1, 64),
         nn.ReLU(inplace=True),
-        ResidualBlock(64),
+        NormalizedResidualBlock(64),
         nn.AvgPool2d(kernel_size=3, stride=2, padding=1),
-        ResidualBlock(64),
+        NormalizedResidualBlock(64),
         nn.AvgPool2d(kernel_size=3, stride=2, padding=1),
-        ResidualBlock(64),
+        NormalizedResidualBlock(64),
     ]
 
 
@@ -238,8 +235,8 @@ def board_layers(num_channels: int, pixel_max: float | None) -> list[nn.Module]:
         PixelConvolution(num_channels, 64, kernel_size=3, padding=1, bias=False, pixel_max=pixel_max),
         nn.GroupNorm(1, 64),
         nn.ReLU(inplace=True),
-        ResidualBlock(64),
-        ResidualBlock(64),
+        NormalizedResidualBlock(64),
+        NormalizedResidualBlock(64),
     ]
 
 
@@ -269,8 +266,8 @@ class PictureModel(nn.Module):
             nn.Conv2d(channels + self.num_actions, channels, kernel_size=3, padding=1, bias=False),
             nn.GroupNorm(1, channels),
         )
-        self.dynamics = ResidualBlock(channels)
-        self.prediction = ResidualBlock(channels)
+        self.dynamics = NormalizedResidualBlock(channels)
+        self.prediction = NormalizedResidualBlock(channels)
         state_shape = (channels, height, width)
         self.reward_planes = planes(channels)
         self.reward = (ValuePrefixHead if value_prefix else RewardHead)(16 * height * width, 32, num_reward_bins)
