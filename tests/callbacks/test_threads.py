@@ -46,6 +46,18 @@ def end_turn(threads):
     return torch.get_num_threads()
 
 
+@pytest.mark.parametrize("kind", ["validation", "test"])
+def test_an_evaluation_goes_by_one_thread_and_learning_goes_on_as_before(kind):
+    _, threads, _ = make()
+    getattr(threads, f"on_{kind}_start")(None, None)
+    assert torch.get_num_threads() == 1
+    getattr(threads, f"on_{kind}_end")(None, None)
+    assert torch.get_num_threads() == 2
+    _, fixed, _ = make(is_fixed=True)
+    getattr(fixed, f"on_{kind}_start")(None, None)
+    assert torch.get_num_threads() == 2
+
+
 def test_one_thread_while_others_are_busy_and_all_again_when_they_are_gone():
     machine, threads, lines = make()
     machine.work(PERIOD_S, own=2.0, others=0.0)

@@ -46,6 +46,8 @@ class Threads(pl.Callback):
     times slower than on one thread each. The numbers that are learned differ in their last digits with the number of
     threads, so a run that is to be repeated to the last digit states ``trainer.num_threads``.
 
+    Evaluations, which show a network few observations at a time, go by one thread.
+
     Args:
         most: threads while the cores are free.
         is_fixed: whether ``most`` was asked for by its number; then nothing is changed.
@@ -68,6 +70,18 @@ class Threads(pl.Callback):
         self.most, self.is_fixed, self.write_line = most, is_fixed or most == 1, write_line
         self.read, self.clock = read, clock
         self._is_told = False
+        self._learning = most  # threads that an evaluation has interrupted
+
+    def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if not self.is_fixed:
+            self._learning = torch.get_num_threads()
+            torch.set_num_threads(1)
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if not self.is_fixed:
+            torch.set_num_threads(self._learning)
+
+    on_test_start, on_test_end = on_validation_start, on_validation_end
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._latest, self._looked_at = self.read(), self.clock()
