@@ -103,6 +103,14 @@ def test_settings_of_another_version_are_not_named_where_others_tell_runs_apart(
     assert names == [f"dqn (batch_size={batch}, noisy={noisy})" for batch, noisy in expected]
 
 
+def test_runs_of_two_versions_are_told_apart_by_what_is_on(tmp_path: Path) -> None:
+    write_run(tmp_path / "a")
+    own = {"augmentation": False, "munchausen": False, "munchausen_scale": 0.9, "target_network": True}
+    write_run(tmp_path / "b", **own, weight_average_decay=0.99)
+    names = sorted(row[0] for row in rows(table_of(tmp_path)))
+    assert names == ["dqn (weight_average_decay=0.99)", "dqn (weight_average_decay=None)"]
+
+
 def test_the_first_few_settings_that_tell_runs_apart_are_named(tmp_path: Path) -> None:
     many = {f"option_{letter}": 1 for letter in "abcdefg"}
     write_run(tmp_path / "a", **many)

@@ -81,7 +81,11 @@ class Threads(pl.Callback):
         if not self.is_fixed:
             torch.set_num_threads(self._learning)
 
-    on_test_start, on_test_end = on_validation_start, on_validation_end
+    def on_test_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.on_validation_start(trainer, module)
+
+    def on_test_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.on_validation_end(trainer, module)
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._latest, self._looked_at = self.read(), self.clock()

@@ -245,9 +245,9 @@ def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
 def _differences(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say of each of these in which settings it differs from the others, nothing where there is nothing to say.
 
-    What one has as a node and another as ``null`` is named of the latter alone: ``replay=None``. Settings that one of
-    them does not have at all, being of another version, and those beyond the first few are left out where what is said
-    tells them apart all the same.
+    What one has as a node and another as ``null`` is named of the latter alone: ``replay=None``. Where the settings
+    that all of them have do not tell them apart, some being of other versions, as few of all as do are said, numbers
+    before switches, and none of an option that is off.
     """
     keys = sorted({key for one in settings for key in one})
     nodes = [key for key in keys if any(other.startswith(f"{key}.") for other in keys)]
@@ -264,17 +264,32 @@ def _differences(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     def names_by(keys: Sequence[str]) -> list[str]:
         said = [[key for key in keys if is_said(key, one)] for one in settings]
         return [
-            ", ".join(f"{key.rpartition('.')[2]}={one.get(key)}" for key in own)
+            ", ".join(dict.fromkeys(f"{key.rpartition('.')[2]}={one.get(key)}" for key in own))
             for own, one in zip(said, settings, strict=True)
         ]
 
     differing = [key for key in keys if key in nodes or differs(key)]
     shared = [key for key in differing if key in nodes or all(key in one or node_of(key) in one for one in settings)]
-    for said in (shared[:MOST_SAID], shared, *(differing[:count] for count in range(1, MOST_SAID + 1))):
+    for said in (shared[:MOST_SAID], shared):
         names = names_by(said)
         if len(set(names)) == len(settings):
             return names
-    return names_by(differing)
+
+    def is_on(key: str) -> bool:
+        switches = {other for other in keys if key.startswith(f"{other}_")}
+        return any(one.get(key) and all(one.get(switch) is not False for switch in switches) for one in settings)
+
+    def num_names(keys: Sequence[str]) -> int:
+        return len(set(names_by(keys)))
+
+    by_kind = sorted(differing, key=lambda key: any(isinstance(one.get(key), bool | str) for one in settings))
+    few: list[str] = []
+    for pool in (shared, [key for key in by_kind if is_on(key)], differing):
+        rest = [key for key in pool if key not in few]
+        while rest and num_names([*few, best := max(rest, key=lambda key: num_names([*few, key]))]) > num_names(few):
+            few.append(best)
+            rest.remove(best)
+    return names_by(few)
 
 
 def collect_runs(runs: Iterable[Run], directory: Path) -> list[Path]:
