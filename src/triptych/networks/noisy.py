@@ -8,10 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from triptych.networks.linear import Linear
+
 NOISE_SCALE = 0.5  # Fortunato et al. 2018, section 3.2
 
 
-class NoisyLinear(nn.Linear):
+class NoisyLinear(Linear):
     """y = (μʷ + σʷ ⊙ f(ε) f(ε')ᵀ) x + μᵇ + σᵇ ⊙ f(ε), with f(ε) = sign(ε)√|ε| (equations 9 to 11, factorised noise).
 
     ``weight`` and ``bias`` are the means μ. Until `draw_noise` is called it is a linear layer.
@@ -34,7 +36,8 @@ class NoisyLinear(nn.Linear):
         if self.noise is None:
             return mean
         inputs, outputs = (noise.unflatten(0, (-1, *(1,) * (x.ndim - 2))) for noise in self.noise)
-        return mean + outputs * nn.functional.linear(inputs * x, self.weight_scale, None) + outputs * self.bias_scale
+        noise = nn.functional.linear(inputs * x, self.rounded("weight_scale"))
+        return mean + outputs * noise + outputs * self.bias_scale
 
     def draw_noise(self, generator: torch.Generator, num_rows: int = 1) -> None:
         """Draw new noise: one for all rows of an input, or one for each of ``num_rows``."""

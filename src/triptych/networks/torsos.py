@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
+from triptych.networks.linear import Linear
+
 
 class PixelConvolution(nn.Conv2d):
     """A convolution that reads pixels from 0 to ``pixel_max`` as numbers from 0 to 1.
@@ -56,7 +58,7 @@ def hidden_layers(
     modules: list[nn.Module] = []
     for num_inputs, num_outputs in itertools.pairwise(sizes):
         norm = [nn.LayerNorm(num_outputs)] if layer_norm else []
-        modules += [nn.Linear(num_inputs, num_outputs), *norm, activation()]
+        modules += [Linear(num_inputs, num_outputs), *norm, activation()]
     return modules
 
 
