@@ -2,8 +2,10 @@
 
 python scripts/gpu_check.py FOLDER --out gpu_check.json --minutes 8
 
-Each algorithm learns on Pong for a share of the time, with its replay on the device: frames per second with learning.
-Then a run that was stopped goes on, and a checkpoint of the GPU is evaluated on the CPU. A part that fails is told with
+Each algorithm learns on Pong (SAC on HalfCheetah, or Pendulum where MuJoCo is missing) for a share of the time, with
+its replay on the device: frames and updates per second with learning. `experiment=pong_fast` learns Pong until an
+evaluation reaches 18, or its time is over. A run that was stopped goes on, a checkpoint of the GPU is evaluated on the
+CPU, the kernels are tested, and updates are timed eager, compiled and as a CUDA graph. A part that fails is told with
 the end of what it printed, and the others go on. Neither wandb nor a video encoder is needed. Without a GPU everything
 runs on the CPU, as a rehearsal, and the JSON says so.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib.util
 import json
 import os
 import subprocess
@@ -26,8 +29,13 @@ from triptych.provenance.code import write_measurement
 from triptych.types import ExitCode
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMON = ["env=pong", "logger=csv", "callbacks.video=false", "stop_when_solved=false", "eval.episodes=2"]
-LATE = ["eval.period_frames=1_000_000_000", "checkpoint.period_frames=1_000_000_000"]
+COMMON = ["logger=csv", "callbacks.video=false"]
+LATE = [
+    "eval.period_frames=1_000_000_000",
+    "checkpoint.period_frames=1_000_000_000",
+    "stop_when_solved=false",
+    "eval.episodes=2",
+]
 REPLAY = ["algo.replay.storage=device", "algo.replay.capacity_env_steps=100_000"]
 EARLY = [*REPLAY, "algo.learning_starts_env_steps=2000", "callbacks.metrics.period_frames=4000"]
 PLANNER = [*REPLAY, "algo.learning_starts_env_steps=1000", "callbacks.metrics.period_frames=1000"]
@@ -36,18 +44,35 @@ ALGORITHMS = {
     "dqn, batches of 512": ["algo=dqn", *EARLY, "algo.batch_size=512", "algo.env_steps_per_update=64"],
     "prioritized_dqn": ["algo=prioritized_dqn", *EARLY],
     "c51": ["algo=c51", *EARLY],
+    "rainbow": ["algo=rainbow", *EARLY],
     "r2d2": ["algo=r2d2", *EARLY],
     "ppo": ["algo=ppo", "callbacks.metrics.period_frames=10_000"],
     "recurrent_ppo": ["algo=recurrent_ppo", "callbacks.metrics.period_frames=10_000"],
     "pqn": ["algo=pqn", "callbacks.metrics.period_frames=10_000"],
     "muzero": ["algo=muzero", *PLANNER],
     "efficientzero": ["algo=efficientzero", *PLANNER],
+    "sac": ["algo=sac", *PLANNER],
 }
+SOLVED = 18.0
+FAST = [
+    "experiment=pong_fast",
+    "algo.replay.storage=device",
+    f"env.solved_return={SOLVED:g}",
+    "eval.period_frames=40_000",
+    "checkpoint.period_frames=1_000_000_000",
+]
+
+
+def env_of(name: str) -> str:
+    """Return what an algorithm plays."""
+    if name != "sac":
+        return "env=pong"
+    return "env=half_cheetah" if importlib.util.find_spec("mujoco") else "env=pendulum"
 
 
 def train(arguments: list[str], folder: Path, seconds: float) -> dict[str, Any]:
     """Train for so many seconds, stop by SIGTERM as a scheduler does, and read what was measured."""
-    command = [sys.executable, str(ROOT / "train.py"), *arguments, *COMMON, f"run_dir={folder}"]
+    command = [sys.executable, str(ROOT / "train.py"), *COMMON, *arguments, f"run_dir={folder}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     started = time.monotonic()
     try:
@@ -83,11 +108,21 @@ def speed(folder: Path) -> dict[str, Any]:
     }
 
 
+def learn_pong(folder: Path, seconds: float) -> dict[str, Any]:
+    """Let the quick mix learn Pong, and read its evaluations and when one of them reached 18."""
+    found = train(FAST, folder / "pong_fast", seconds)
+    with (folder / "pong_fast" / "metrics.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row.get("eval/return_mean")]
+    returns = [(float(row["wall_time_s"]) / 60, int(row["frames"]), float(row["eval/return_mean"])) for row in rows]
+    solved = next((entry for entry in returns if entry[2] >= SOLVED), None)
+    return found | {"minutes_frames_returns": returns, "minutes_to_18": solved and solved[0]}
+
+
 def go_on(folder: Path, seconds: float) -> dict[str, Any]:
     """Let the stopped run of DQN go on; its frames must grow."""
     run = folder / "dqn"
     before = json.loads((run / "summary.json").read_text())["frames"]
-    found = train([*ALGORITHMS["dqn"], *LATE], run, seconds)
+    found = train([*ALGORITHMS["dqn"], env_of("dqn"), *LATE], run, seconds)
     after = json.loads((run / "summary.json").read_text())["frames"]
     return found | {"frames_before": before, "frames_after": after, "goes_on": after > before}
 
@@ -105,6 +140,15 @@ def evaluate_on_cpu(folder: Path) -> dict[str, Any]:
     return {"exit_code": result.returncode, "output": (result.stdout + result.stderr)[-600:]}
 
 
+def compare_updates(seconds: float) -> dict[str, Any]:
+    """Time updates of DQN eager, compiled and captured, in a process of its own."""
+    command = [sys.executable, str(ROOT / "scripts" / "benchmark_graphs.py")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+    lines = result.stdout.strip().splitlines()
+    read = json.loads(lines[-1]) if result.returncode == 0 and lines else {"output": result.stderr[-1500:]}
+    return {"exit_code": result.returncode} | read
+
+
 def kernels() -> dict[str, Any]:
     """Run the tests that need a GPU, where pytest is installed."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/planning/test_cuda.py"]
@@ -120,7 +164,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=8.0, help="for all of it (default: 8)")
     parser.add_argument("--only", nargs="+", choices=ALGORITHMS, default=list(ALGORITHMS), metavar="NAME")
     options = parser.parse_args(arguments)
-    share = 60 * options.minutes / (len(options.only) + 4)  # the rest for what follows and for starting up
+    # Three shares for Pong by the quick mix; the rest for what follows and for starting up.
+    share = 60 * options.minutes / (len(options.only) + 8)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     found: dict[str, Any] = {"device": device, "is_rehearsal": device is None, "algorithms": {}}
 
@@ -130,10 +175,15 @@ def main(arguments: list[str]) -> int:
     folder = options.folder.resolve()
     for name in options.only:
         path = folder / name.replace(", ", "-").replace(" ", "-")
-        found["algorithms"][name] = train([*ALGORITHMS[name], *LATE], path, share)
+        found["algorithms"][name] = train([*ALGORITHMS[name], env_of(name), *LATE], path, share)
         print(name, found["algorithms"][name], flush=True)
         write()
-    parts = {"goes_on": lambda: go_on(folder, share), "evaluated_on_cpu": lambda: evaluate_on_cpu(folder)}
+    parts = {
+        "goes_on": lambda: go_on(folder, share),
+        "evaluated_on_cpu": lambda: evaluate_on_cpu(folder),
+        "pong_fast": lambda: learn_pong(folder, 3 * share),
+        "updates": lambda: compare_updates(2 * share),
+    }
     for name, part in (parts | {"kernels": kernels}).items():
         try:
             found[name] = part()

@@ -24,6 +24,8 @@ class Linear(nn.Linear):
     def rounded(self, name: str) -> Tensor:
         """Return a parameter as a product under autocast needs it, or as it is."""
         parameter: Tensor = getattr(self, name)
+        if torch.compiler.is_compiling():  # which makes one pass of rounding and product
+            return parameter
         device_type = parameter.device.type
         if parameter.requires_grad:  # a fused optimizer step leaves no trace in the version
             self._rounded.pop(name, None)
