@@ -1,6 +1,7 @@
 """The report: which runs are found, how they are grouped, what is printed, drawn and copied."""
 
 import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -205,6 +206,18 @@ def test_curves_are_a_png(tmp_path: Path) -> None:
     other = write_run(tmp_path / "c", protocol="machado")
     with pytest.raises(ValueError, match="protocol"):
         draw_curves([*folders, other], tmp_path / "mixed.png")
+
+
+def test_many_names_make_a_taller_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    folders = [write_run(tmp_path / f"{n}", batch_size=n) for n in range(1, 15)]
+    heights = {}
+    for count in (2, 14):
+        path = tmp_path / f"{count}.png"
+        draw_curves(folders[:count], path)
+        heights[count] = struct.unpack(">I", path.read_bytes()[20:24])[0]  # of the PNG's header
+    assert heights[2] == 5 * 120
+    assert heights[14] > heights[2]
 
 
 def test_the_command_line_prints_draws_and_collects(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from triptych.files import replacing
 from triptych.report.runs import Run, group_runs, read_metrics, read_run
 
 MOST_INSIDE = 5  # entries of a legend that hides no curves
+LABEL_WIDTH = 56  # characters in a line of a legend of two columns
+NUM_COLOURS = 10  # that are far apart; more come in twenty
 PARTS = 40  # of a run, of each of which the mean training return is drawn
 
 
@@ -23,6 +26,7 @@ def draw_curves(run_folders: Sequence[Path], path: Path) -> None:
     Raises:
         ValueError: no run, or runs of several envs or protocols.
     """
+    from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -32,19 +36,24 @@ def draw_curves(run_folders: Sequence[Path], path: Path) -> None:
     figure = Figure(figsize=(8, 5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for index, group in enumerate(group_runs(runs)):
+    groups = group_runs(runs)
+    colours = [f"C{index}" for index in range(len(groups))]
+    if len(groups) > NUM_COLOURS:  # the strong ones first
+        twenty = colormaps["tab20"].colors  # type: ignore[attr-defined]
+        colours = [twenty[(2 * index) % 20 + (index // 10) % 2] for index in range(len(groups))]
+    for colour, group in zip(colours, groups, strict=True):
         for run in group:
             is_first = run is group[0]
             interval = run.curve("collect/interval_return_mean")
             training = interval if interval[0] else run.curve("collect/return_mean")  # older runs have no other
-            axes.plot(*means_of_parts(*training), color=f"C{index}", linewidth=1, alpha=0.5)
+            axes.plot(*means_of_parts(*training), color=colour, linewidth=1, alpha=0.5)
             axes.plot(
                 *run.curve("eval/return_mean"),
-                color=f"C{index}",
+                color=colour,
                 marker="o",
                 markersize=3,
                 linewidth=1.5,
-                label=_label(group) if is_first else None,
+                label=textwrap.fill(_label(group), LABEL_WIDTH) if is_first else None,
             )
     scores = runs[0].scores
     if scores is not None:
@@ -56,7 +65,10 @@ def draw_curves(run_folders: Sequence[Path], path: Path) -> None:
     axes.set_title(f"{runs[0].env}, protocol {runs[0].protocol}")
     axes.xaxis.set_major_formatter(_short)
     axes.grid(alpha=0.3)
-    if len(axes.get_legend_handles_labels()[0]) > MOST_INSIDE:
+    labels = axes.get_legend_handles_labels()[1]
+    if len(labels) > MOST_INSIDE:
+        num_lines = sum(label.count("\n") + 1 for label in labels) / 2
+        figure.set_figheight(5 + 0.18 * max(num_lines - 4, 0))
         figure.legend(fontsize="small", ncols=2, loc="outside lower center")
     else:
         axes.legend(fontsize="small")
