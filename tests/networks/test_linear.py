@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from triptych.networks.linear import Linear
+from triptych.networks.linear import Linear, tell_of_steps
 
 
 def pair(is_frozen=False):
@@ -82,6 +82,29 @@ def test_what_is_learned_from_has_the_gradients_of_a_plain_layer():
         passes(layer, x).square().sum().backward()
     assert torch.equal(ours.weight.grad, plain.weight.grad)
     assert torch.equal(ours.bias.grad, plain.bias.grad)
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_who_acts_while_it_learns_acts_by_the_latest_weights(is_told):
+    """A fused step leaves a parameter's version as it is; only where it is raised are roundings kept."""
+    ours, plain = pair()
+    x = torch.randn(5, 6)
+    optimizers = [torch.optim.Adam(layer.parameters(), lr=0.1, fused=True) for layer in (ours, plain)]
+    if is_told:
+        tell_of_steps(optimizers[0])
+    for _ in range(3):
+        with torch.no_grad():
+            acted = passes(ours, x)
+            assert torch.equal(acted, passes(plain, x))
+            assert torch.equal(acted, passes(ours, x))
+            assert ("weight" in ours._rounded) == is_told
+        for layer, optimizer in zip((ours, plain), optimizers, strict=True):
+            optimizer.zero_grad()
+            passes(layer, x).square().sum().backward()
+            optimizer.step()
+        assert torch.equal(ours.weight, plain.weight)
+        with torch.no_grad():
+            assert not torch.equal(passes(ours, x), acted)
 
 
 def test_after_an_evaluation_in_inference_mode_gradients_of_what_is_seen_are_there():

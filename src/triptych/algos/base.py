@@ -29,6 +29,7 @@ from triptych.algos.metric_means import MetricMeans
 from triptych.functional.gradients import clip_gradients
 from triptych.functional.schedules import linear_schedule
 from triptych.networks.action_scale import ALL_ACTIONS, actions_in_words
+from triptych.networks.linear import tell_of_steps
 from triptych.types import (
     EVALUATE,
     EXPLORE,
@@ -162,7 +163,9 @@ class Algorithm(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         parameters = filter(lambda parameter: parameter.requires_grad, self.parameters())
-        return torch.optim.Adam(parameters, lr=self.learning_rate, eps=self.adam_epsilon, fused=True)
+        optimizer = torch.optim.Adam(parameters, lr=self.learning_rate, eps=self.adam_epsilon, fused=True)
+        tell_of_steps(optimizer)
+        return optimizer
 
     def training_step(self, batch: Batch, batch_index: int) -> None:
         """Run the K updates of one turn; raise `NotFinite` where a loss or its gradient is no finite number."""

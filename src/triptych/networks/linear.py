@@ -8,10 +8,12 @@ from torch import Tensor, nn
 
 
 class Linear(nn.Linear):
-    """A linear layer whose weights, where they are not learned, are rounded for autocast once for many passes.
+    """A linear layer whose weights are rounded for autocast once for many passes from which nothing is learned.
 
     Autocast rounds all weights in every pass, which for the widest layer of a network for images takes about as long
-    as its product. A target network's stay the same for hundreds of passes. Results are the same to the last bit.
+    as its product. A target network's stay the same for hundreds of passes, those that act for a whole rollout or
+    search. Results are the same to the last bit. Of weights that are learned a rounding is kept only where
+    `tell_of_steps` has been called for their optimizer.
     """
 
     def __init__(self, in_features: int, out_features: int) -> None:
@@ -27,10 +29,11 @@ class Linear(nn.Linear):
         if torch.compiler.is_compiling():  # which makes one pass of rounding and product
             return parameter
         device_type = parameter.device.type
-        if parameter.requires_grad:  # a fused optimizer step leaves no trace in the version
+        if parameter.requires_grad and not getattr(parameter, "tells_of_steps", False):
             self._rounded.pop(name, None)
             return parameter
-        if parameter.is_inference() or not torch.is_autocast_enabled(device_type):
+        is_learned_from = parameter.requires_grad and torch.is_grad_enabled()
+        if is_learned_from or parameter.is_inference() or not torch.is_autocast_enabled(device_type):
             return parameter
         dtype = torch.get_autocast_dtype(device_type)
         # What writes into a tensor raises its version; what moves a module gives the parameter other memory. A tensor
@@ -44,3 +47,11 @@ class Linear(nn.Linear):
     def __getstate__(self) -> dict[str, object]:
         """Copy and save without what can be made again."""
         return super().__getstate__() | {"_rounded": {}}
+
+
+def tell_of_steps(optimizer: torch.optim.Optimizer) -> None:
+    """Raise the version of an optimizer's parameters with each of its steps, which fused ones do not do themselves."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for parameter in parameters:
+        parameter.tells_of_steps = True
+    optimizer.register_step_post_hook(lambda *_: torch.autograd.graph.increment_version(parameters))
