@@ -24,22 +24,26 @@ def main(run_folder: Path) -> None:
     """Play one game with the best checkpoint of a run."""
     cfg = load_config(run_folder)
     _, weights = load_checkpoint(run_folder, "best")
-    experiment = prepare(cfg, weights, Path(tempfile.mkdtemp()), num_episodes=1, num_envs=1)
+    with tempfile.TemporaryDirectory() as scratch:
+        experiment = prepare(cfg, weights, Path(scratch), num_episodes=1, num_envs=1)
     data, agent = experiment.data, experiment.module.eval()
     game = data.make_game(1)  # one environment; its observations [1, ...] are what the network sees
     observation, _ = game.reset(seeds=np.array([7]), mask=np.array([True]))
     data.begin_episodes(np.array([True]), EVALUATE)  # for a policy that remembers
-    step, total, is_over = 0, 0.0, False
+    seen, actions, total, is_over = [], [], 0.0, False
     while not is_over:
-        seen = torch.from_numpy(observation)
-        action = agent.act(seen, EVALUATE).action  # [1, ...]
-        value = agent.explain(seen).value
-        print(f"{step:>5}  action {action[0].tolist()}", "" if value is None else f" value {value.item():.2f}")
+        seen.append(torch.from_numpy(observation.copy()))
+        action = agent.act(seen[-1], EVALUATE).action  # [1, ...]
         game.send(action.numpy())
         observation, reward, is_terminal, is_cut, _ = game.receive()
-        step, total, is_over = step + 1, total + reward.item(), bool(is_terminal[0] or is_cut[0])
-    print(f"return {total:g} after {step} steps")
+        actions.append(action[0].tolist())
+        total, is_over = total + reward.item(), bool(is_terminal[0] or is_cut[0])
     game.close()
+    agent.on_test_start()  # what remembers forgets the game, of which it is now asked from its start
+    value = agent.explain(torch.cat(seen)).value  # [T], or None where the algorithm has no values
+    for step, action in enumerate(actions):
+        print(f"{step:>5}  action {action}", "" if value is None else f" value {value[step].item():.2f}")
+    print(f"return {total:g} after {len(actions)} steps")
 
 
 if __name__ == "__main__":
