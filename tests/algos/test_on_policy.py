@@ -9,7 +9,7 @@ from triptych.algos.a2c import A2C
 from triptych.algos.ppo import PPO
 from triptych.algos.pqn import PQN
 from triptych.algos.reinforce import REINFORCE
-from triptych.types import EVALUATE, EXPLORE, EnvSpec, Rollout
+from triptych.types import EVALUATE, EXPLORE, ConfigurationError, EnvSpec, Rollout
 
 SPEC = EnvSpec("vector", "none", (5,), "float32", num_actions=3)
 CONTROL = EnvSpec("control", "none", (5,), "float32", None, (2,), (-1.0, -2.0), (1.0, 2.0))
@@ -218,6 +218,30 @@ def test_clip_fraction_and_kl_by_hand():
     metrics = module.loss(steps).metrics
     assert float(metrics["clip_fraction"]) == pytest.approx(0.25)
     assert float(metrics["approximate_kl"]) == pytest.approx((0.5 - math.log(1.5)) / 4, abs=1e-6)
+
+
+@pytest.mark.parametrize("spec", [SPEC, CONTROL, BOTH])
+def test_the_magnet_draws_the_policy_to_its_average(spec):
+    module = ppo(spec, magnet_coef=1.0, weight_average_decay=0.9, value_coef=0.0, entropy_coef=0.0)
+    steps = make_steps(module)
+    steps = steps._replace(advantage=torch.zeros_like(steps.advantage))
+    assert float(module.loss(steps).metrics["magnet_kl"].detach()) == 0  # the average starts as the network
+    with torch.no_grad():
+        for weight in module.network.policy.parameters():
+            weight += 0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1))
+    average = [weight.clone() for weight in module.average_network.parameters()]
+    output = module.loss(steps)
+    output.loss.backward()
+    before = float(output.metrics["magnet_kl"].detach())
+    assert float(output.loss.detach()) == pytest.approx(before)
+    torch.optim.SGD(module.network.parameters(), lr=0.05).step()
+    assert 0 < float(module.loss(steps).metrics["magnet_kl"].detach()) < before
+    assert all(map(torch.equal, average, module.average_network.parameters()))
+
+
+def test_without_an_average_there_is_no_magnet():
+    with pytest.raises(ConfigurationError, match=r"algo\.weight_average_decay=0\.999"):
+        ppo(magnet_coef=0.1)
 
 
 def test_ppo_can_hold_the_critic_near_the_one_that_acted():

@@ -5,9 +5,10 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Independent, Normal
+from torch.distributions import Categorical, Independent, Normal, kl_divergence
 
 from triptych.functional.distributions import Factored, Hybrid, described
+from triptych.functional.masks import mask_out
 from triptych.functional.policy_gradient import sample
 
 SIZES = (2, 3, 4)
@@ -132,3 +133,34 @@ def test_choices_and_numbers_are_described_by_both():
         torch.cat([torch.tensor(part) for part in parts], dim=-1).numpy()
     )
     assert (found["action_mean"].tolist(), found["action_std"].tolist()) == (mean, std)
+
+
+def test_the_divergence_of_choices_is_that_over_all_actions_together():
+    policy, _ = factored()
+    other = Factored(torch.randn(5, 9, generator=torch.Generator().manual_seed(9)), SIZES, (3,))
+    actions = [torch.tensor(action).expand(5, 3) for action in EVERY_ACTION]
+    terms = [policy.log_prob(one).exp() * (policy.log_prob(one) - other.log_prob(one)) for one in actions]
+    torch.testing.assert_close(kl_divergence(policy, other), torch.stack(terms).sum(0))
+
+
+def test_the_divergence_of_numbers_is_added_to_that_of_choices():
+    policy, _, mean, std = hybrid()
+    other = Hybrid(policy.discrete, Independent(Normal(torch.zeros(5, 2), torch.ones(5, 2)), 1))
+    expected = [
+        sum((s**2 + m**2 - 1) / 2 - math.log(s) for m, s in zip(*row, strict=True))
+        for row in zip(mean, std, strict=True)
+    ]
+    assert kl_divergence(policy, other).tolist() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_divergence_knows_of_no_actions_that_are_not_allowed():
+    legal = torch.tensor([[True, False, True], [False, True, False]])
+    logits = torch.tensor([[math.log(0.25), 5.0, math.log(0.75)], [3.0, 1.0, 2.0]], requires_grad=True)
+    policy = Categorical(logits=mask_out(logits, legal))
+    other = Categorical(logits=mask_out(torch.zeros(2, 3), legal))
+    found = kl_divergence(policy, other)
+    expected = [0.25 * math.log(0.25 / 0.5) + 0.75 * math.log(0.75 / 0.5), 0.0]
+    assert found.tolist() == pytest.approx(expected, abs=1e-6)
+    found.sum().backward()
+    assert logits.grad.isfinite().all()
+    assert not logits.grad[~legal].any()

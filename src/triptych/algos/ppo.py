@@ -1,6 +1,7 @@
 """Proximal policy optimization: Schulman et al. 2017, arXiv 1707.06347, with the clipped surrogate objective.
 
-Options: `value_clip_range` keeps the critic near the one that acted, as the authors' code does.
+Options: `value_clip_range` keeps the critic near the one that acted, as the authors' code does. `magnet_coef` draws
+the policy to its own slow average: magnetic mirror descent of Sokota et al. 2023, arXiv 2206.05825, whose magnet moves.
 
 Differences from the paper:
  1. Advantages are brought to mean 0 and variance 1 in each minibatch, as in the authors' code.
@@ -16,7 +17,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch.distributions import kl_divergence
 
 from triptych import ranks
 from triptych.algos.base import Algorithm
@@ -34,7 +37,16 @@ from triptych.functional.schedules import linear_schedule
 from triptych.networks.actor_critic import ActorCritic
 from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
-from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Rollout, RolloutSteps
+from triptych.types import (
+    EXPLORE,
+    ActorOutput,
+    ConfigurationError,
+    EnvSpec,
+    Explanation,
+    LossOutput,
+    Rollout,
+    RolloutSteps,
+)
 from triptych.types.bounds import Coefficient, CountOrZero, Fraction, Positive
 
 
@@ -49,11 +61,15 @@ class PPO(Algorithm):
         value_coef, entropy_coef: weights of the critic's loss and of the entropy bonus.
         entropy_coef_end, entropy_coef_decay_env_steps: the bonus falls to this weight, linearly; ``None`` keeps it.
         weight_average_decay: per update, of the average of the weights that plays evaluations; 0 for none.
+        magnet_coef: weight of KL(π, π_average), the policy's distance from that average.
         normalize_observations: see `ActorCritic`.
         eval_greedy: evaluate the likeliest action instead of a drawn one.
         initial_std: of continuous actions, in halves of their range.
         network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
+
+    Raises:
+        ConfigurationError: ``magnet_coef`` without an average of the weights.
     """
 
     needs_discrete_actions = False
@@ -73,10 +89,16 @@ class PPO(Algorithm):
         entropy_coef_end: Coefficient | None = None,
         entropy_coef_decay_env_steps: CountOrZero = 0,
         weight_average_decay: Fraction = 0.0,
+        magnet_coef: Coefficient = 0.0,
         initial_std: Positive = 1.0,
         network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:
+        if magnet_coef and not weight_average_decay:
+            raise ConfigurationError(
+                f"algo.magnet_coef={magnet_coef} draws the policy to the average of its weights, and there is none; "
+                "set algo.weight_average_decay=0.999 as well, or algo.magnet_coef=0."
+            )
         super().__init__(spec, **kwargs)
         self.gae_lambda, self.value_coef, self.entropy_coef = gae_lambda, value_coef, entropy_coef
         self.clip_range, self.value_clip_range = clip_range, value_clip_range
@@ -86,6 +108,7 @@ class PPO(Algorithm):
             spec, normalize_observations=normalize_observations, network=network, initial_std=initial_std
         )
         self.average_network = WeightAverage(self.network, weight_average_decay) if weight_average_decay else None
+        self.magnet_coef = magnet_coef
 
     @property
     def entropy_coef_now(self) -> float:
@@ -129,6 +152,11 @@ class PPO(Algorithm):
             "approximate_kl": approximate_kl(log_ratio),
             "clip_fraction": (log_ratio.expm1().abs() > self.clip_range).float().mean(),
         }
+        if self.magnet_coef and self.average_network is not None:
+            with torch.no_grad():
+                magnet, _ = self.average_network(minibatch.observation)
+            metrics["magnet_kl"] = kl_divergence(policy, magnet).mean()
+            loss = loss + self.magnet_coef * metrics["magnet_kl"]
         return LossOutput(loss, metrics)
 
     def explain(self, observation: Tensor) -> Explanation:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Distribution, Independent, Normal
+from torch.distributions import Categorical, Distribution, Independent, Normal, kl_divergence
+from torch.distributions.kl import register_kl
 
 
 class Factored(Distribution):
@@ -69,6 +70,18 @@ class Hybrid(Distribution):
     @property
     def mode(self) -> Tensor:
         return self.together(self.discrete.mode, self.numbers.mode)
+
+
+@register_kl(Factored, Factored)
+def _of_factored(policy: Factored, other: Factored) -> Tensor:
+    """Return KL(policy, other) ``[B]``: the sum over the choices, which are independent."""
+    return torch.stack([kl_divergence(*pair) for pair in zip(policy.choices, other.choices, strict=True)]).sum(dim=0)
+
+
+@register_kl(Hybrid, Hybrid)
+def _of_hybrid(policy: Hybrid, other: Hybrid) -> Tensor:
+    """Return KL(policy, other) ``[B]``: the choices' and the numbers' together."""
+    return kl_divergence(policy.discrete, other.discrete) + kl_divergence(policy.numbers, other.numbers)
 
 
 def described(policy: Distribution) -> dict[str, Tensor]:
