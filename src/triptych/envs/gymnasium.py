@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import importlib
-import inspect
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers import FrameStackObservation, TransformObservation
 
 import triptych.envs.catch
 import triptych.envs.maze
@@ -29,6 +24,7 @@ from triptych.envs.plain import Plain
 from triptych.envs.processes import ProcessVectorEnv
 from triptych.envs.spaces import Layout, action_rule, observation_rule
 from triptych.envs.tables import num_states, table_model
+from triptych.envs.wrappers import find_wrapper, stack_channels
 from triptych.types import (
     ConfigurationError,
     EnvSpec,
@@ -39,8 +35,6 @@ from triptych.types import (
     TableModel,
 )
 from triptych.types.bounds import Between
-
-Wrapper = Callable[[gymnasium.Env], gymnasium.Env]
 
 
 class _Seen(NamedTuple):
@@ -101,7 +95,7 @@ class Gymnasium:
         self._id, self._frame_stack, self._make_kwargs = id, frame_stack, dict(make_kwargs or {})
         self._make_kwargs.pop("render_mode", None)  # drawing is for `replay`
         self._action_masks = action_masks
-        self._wrappers = [_find_wrapper(name) for name in wrappers]
+        self._wrappers = [find_wrapper(name) for name in wrappers]
         registration, space, render_fps, model, names, self._has_mask, goals, actions_seen = self._look_at_one()
         rule = observation_rule(space, observations, id)
         if frame_stack > 1 and rule.pixel_max is None:
@@ -192,7 +186,7 @@ class Gymnasium:
     def _make(self) -> gymnasium.Env:
         inner = self._wrap(self._make_plain())
         env = self._rule.wrap(self._actions.wrap(Plain(inner, self._has_mask)))
-        env = _stack_channels(env, self._frame_stack) if self._frame_stack > 1 else env
+        env = stack_channels(env, self._frame_stack) if self._frame_stack > 1 else env
         return masks.MaskedObservation(env) if self._has_mask else env
 
     def _shape_without_mask(self) -> tuple[int, ...]:
@@ -298,36 +292,6 @@ def _action_names(env: gymnasium.Env) -> tuple[str, ...]:
         return tuple(str(name).lower() for name in meanings()) if meanings else tuple(one.name for one in inner.actions)
     except Exception:  # an attribute of that name may be anything
         return ()
-
-
-def _find_wrapper(entry: Any) -> Wrapper:
-    """Find a wrapper by its dotted name, or by a dict of its name as ``_target_`` and its keywords."""
-    keywords = dict(entry) if isinstance(entry, dict) else {"_target_": entry}
-    name = keywords.pop("_target_", None)
-    module, _, attribute = name.rpartition(".") if isinstance(name, str) else ("", "", "")
-    if not module:
-        raise ConfigurationError(
-            f"env.wrappers={entry} is no wrapper: an entry is a dotted name, as gymnasium.wrappers.FlattenObservation, "
-            "or {_target_: name, keyword: value}."
-        )
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a module may raise anything when it is imported
-        raise ConfigurationError(f"env.wrappers={name} cannot be imported: {error}") from error
-    is_wrapper = inspect.isclass(found) and issubclass(found, gymnasium.Wrapper)
-    if not is_wrapper and not inspect.isfunction(found):
-        raise ConfigurationError(f"env.wrappers={name} is no wrapper of Gymnasium's, nor a function of an environment.")
-    return functools.partial(found, **keywords)
-
-
-def _stack_channels(env: gymnasium.Env, frame_stack: int) -> gymnasium.Env:
-    """Show the last frames ``[C, H, W]`` as one image ``[frame_stack · C, H, W]``."""
-    stacked = FrameStackObservation(env, frame_stack)
-    space = stacked.observation_space
-    assert isinstance(space, Box)
-    shape = (-1, *space.shape[2:])
-    joined = Box(space.low.reshape(shape), space.high.reshape(shape), dtype=space.dtype.type)  # type: ignore[arg-type,union-attr]
-    return TransformObservation(stacked, lambda observation: np.reshape(observation, shape), joined)
 
 
 def _is_of_checker(error: AssertionError) -> bool:
