@@ -5,7 +5,7 @@ python scripts/tournament.py RUN_FOLDER --each-other --games 40 --out elo.json
 
 Opponents are random, search:<simulations> (a tree search with random games), perfect (small games) and gnugo:<level>
 (Go, where GNU Go is installed). Ratings are of the checkpoints that checkpoint.keep_period_frames kept, and of the
-last.
+last; --most 5 takes five of the kept ones, evenly spread, as all pairs of many take long.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -43,6 +44,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--against", nargs="+", default=[], metavar="OPPONENT", help="who the checkpoint plays against")
     parser.add_argument("--each-other", action="store_true", help="rate the checkpoints by games between them")
+    parser.add_argument("--most", type=int, metavar="N", help="rate N of the kept checkpoints (default: all)")
     parser.add_argument("--games", type=int, default=100, help="of each pairing, an even number (default: 100)")
     parser.add_argument("--num-simulations", type=int, help="of a planner's search (default: as in training)")
     parser.add_argument("--seed", type=int, default=0, help="of the games (default: 0)")
@@ -51,6 +53,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.games < 2 or options.games % 2:
         raise ConfigurationError(f"--games {options.games} is not allowed: it takes an even number from 2 up.")
+    if options.most is not None and (options.most < 1 or not options.each_other):
+        raise ConfigurationError(f"--most {options.most} is not allowed: it takes 1 or more, with --each-other.")
     if options.num_simulations is not None and options.num_simulations < 0:
         raise ConfigurationError(f"--num-simulations {options.num_simulations} is not allowed: it takes 0 or more.")
     if not options.against and not options.each_other:
@@ -101,7 +105,9 @@ def rate_checkpoints(options: argparse.Namespace) -> list[dict[str, Any]]:
     """
     folder = options.run_folder / "checkpoints"
     kept = sorted(folder.glob("kept-*.ckpt"), key=lambda path: int(path.stem.removeprefix("kept-")))
-    paths = [*map(str, kept), "last"]
+    most = min(options.most or len(kept), len(kept))
+    chosen = np.linspace(len(kept) - 1, 0, most).round().astype(int)[::-1]  # the latest where it is one
+    paths = [*(str(kept[index]) for index in chosen), "last"]
     if not kept:
         raise ConfigurationError(
             f"{folder} has kept no checkpoints; train with checkpoint.keep_period_frames=<frames> to have them."

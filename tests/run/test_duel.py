@@ -148,8 +148,19 @@ def test_a_tournament_against_opponents_and_between_checkpoints(run, tmp_path, c
 
 
 @pytest.mark.parametrize(
+    ("most", "names"), [(1, ["kept-400"]), (2, ["kept-0", "kept-400"]), (9, ["kept-0", "kept-200", "kept-400"])]
+)
+def test_some_of_many_checkpoints_are_rated(run, most, names, tmp_path):
+    out = tmp_path / "found.json"
+    assert tournament.main([str(run), "--each-other", "--most", str(most), "--games", "2", "--out", str(out)]) == 0
+    assert [row["checkpoint"] for row in json.loads(out.read_text())["ratings"]] == [*names, "last"]
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["--each-other", "--most", "0"], "it takes 1 or more"),
+        (["--against", "random", "--most", "2"], "with --each-other"),
         (["--against", "nobody"], "it takes random, perfect, search:<simulations> or gnugo:<level>"),
         (["--against", "search"], "it takes random, perfect"),
         (["--against", "random:3"], "random takes no number"),
