@@ -27,7 +27,7 @@ import numpy as np
 
 from triptych.envs.extras import require_extra
 from triptych.envs.recommender import NUM_ITEMS  # which registers it, too
-from triptych.provenance.code import write_measurement
+from triptych.provenance.code import result_file, write_measurement
 from triptych.types import ConfigurationError, ExitCode
 
 ID = "Recommender-v0"
@@ -180,7 +180,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--users", type=int, default=100, help="that each bandit meets, one after the other")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--runs", type=Path, nargs="+", default=[], help="folders of runs to put into the table")
-    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    parser.add_argument("--out", type=result_file, help="write the figures as JSON")
     options = parser.parse_args(arguments)
     if options.users < 2 or min(options.seeds) < 0 or not 1 <= options.slate_size <= NUM_ITEMS:
         sentence = f"error: --users takes 2 or more, --seeds 0 or more, --slate-size 1 to {NUM_ITEMS:,}."

@@ -21,7 +21,7 @@ from triptych.collect.two_sided import TwoSidedGames
 from triptych.envs.connect_four import ConnectFourSolver
 from triptych.envs.openspiel import OpenSpiel
 from triptych.files import write_text
-from triptych.provenance.code import write_measurement
+from triptych.provenance.code import result_file, write_measurement
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.versus import CheckpointPlayer
@@ -67,7 +67,11 @@ def measure(player: CheckpointPlayer, positions: list[dict[str, list[int]]]) -> 
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    """Read the command line."""
+    """Read the command line.
+
+    Raises:
+        ConfigurationError: a number is out of range.
+    """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_folder", type=Path, nargs="?")
     parser.add_argument("--make", type=int, metavar="COUNT", help="write so many positions anew")
@@ -77,8 +81,11 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--num-simulations", type=int, nargs="+", default=[0, 32, 200], help="of the search")
     parser.add_argument("--positions", type=Path, default=POSITIONS, help="file of the positions")
     parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
-    parser.add_argument("--out", type=Path, help="JSON file for what was found")
-    return parser.parse_args(arguments)
+    parser.add_argument("--out", type=result_file, help="JSON file for what was found")
+    options = parser.parse_args(arguments)
+    if options.make is not None and options.make < 1:
+        raise ConfigurationError(f"--make {options.make} is not allowed: it takes a whole number from 1 up.")
+    return options
 
 
 def make_or_measure(arguments: list[str]) -> None:
@@ -97,7 +104,12 @@ def make_or_measure(arguments: list[str]) -> None:
         raise ConfigurationError("Give the folder of a run on env=connect_four, or --make COUNT.")
     if not options.positions.is_file():
         raise ConfigurationError(f"There is no {options.positions}; --make 1000 writes it.")
-    positions = json.loads(options.positions.read_text())
+    try:
+        positions = json.loads(options.positions.read_text())
+    except ValueError as error:
+        raise ConfigurationError(f"{options.positions} cannot be read: {error}.") from error
+    if not isinstance(positions, list) or not positions:
+        raise ConfigurationError(f"{options.positions} holds no positions; --make 1000 writes some.")
     found: dict[str, Any] = {"positions": len(positions), "shares": {}}
     for count in options.num_simulations:
         player = CheckpointPlayer(options.run_folder, options.checkpoint, count, options.trust)

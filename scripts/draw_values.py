@@ -80,7 +80,7 @@ def draw(options: argparse.Namespace) -> None:
         ConfigurationError: the folder cannot be used, or there is nothing to draw.
     """
     cfg = load_config(options.run_folder, is_trusted=options.trust)
-    checkpoint, state_dict = load_checkpoint(options.run_folder, options.checkpoint)
+    checkpoint, state_dict = load_checkpoint(options.run_folder, options.checkpoint, cfg)
     with tempfile.TemporaryDirectory() as scratch:
         experiment = prepare(cfg, state_dict, Path(scratch), num_episodes=1)
     cells, errors = map_of(experiment), errors_of(options.run_folder)

@@ -12,7 +12,7 @@ from pathlib import Path
 from triptych.run.evaluation import play_evaluation
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
-from triptych.run.restore import find_in_run, load_config
+from triptych.run.restore import check_is_its_game, find_in_run, load_config
 from triptych.types import ConfigurationError
 
 
@@ -49,9 +49,11 @@ def evaluate(arguments: list[str]) -> None:
     """
     options = parse_arguments(arguments)
     cfg = load_config(options.run_folder, is_trusted=options.trust)
+    checkpoint = find_in_run(options.run_folder, options.checkpoint)
+    check_is_its_game(checkpoint, cfg)
     play_evaluation(
         cfg,
-        find_in_run(options.run_folder, options.checkpoint),
+        checkpoint,
         options.run_folder,
         num_episodes=options.episodes,
         num_envs=options.num_envs,

@@ -31,7 +31,7 @@ from triptych.collect.collector import episode_seed
 from triptych.collect.evaluation import play_episodes
 from triptych.data.starts import EVALUATE_STREAM, VALIDATION_STREAM, FewStartsPlan
 from triptych.files import write_text
-from triptych.provenance.code import git_commit, versions
+from triptych.provenance.code import git_commit, result_file, versions
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import load_checkpoint, load_config
@@ -119,7 +119,7 @@ def describe(returns: list[float]) -> dict[str, Any]:
 def study(options: argparse.Namespace) -> dict[str, Any]:
     """Train on, play everything, and return the figures."""
     cfg: DictConfig = load_config(options.run_folder, is_trusted=options.trust)
-    path, _ = load_checkpoint(options.run_folder, "last")
+    path, _ = load_checkpoint(options.run_folder, "last", cfg)
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
         shutil.copytree(options.run_folder, scratch, dirs_exist_ok=True)
         cfg.logger, cfg.callbacks.progress, cfg.callbacks.extra = {}, False, {}
@@ -177,7 +177,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_folder", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--out", type=result_file, required=True, help="JSON file to write")
     parser.add_argument("--games", type=int, default=30, help="of each network (default: 30, Atari's starts)")
     parser.add_argument("--snapshots", type=int, default=20, help="further networks (default: 20)")
     parser.add_argument("--period-updates", type=int, default=1, help="between two of them (default: each turn)")

@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 
-from triptych.provenance.code import write_measurement
+from triptych.provenance.code import result_file, write_measurement
 from triptych.types import ExitCode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -160,7 +160,7 @@ def main(arguments: list[str]) -> int:
     """Measure within the time, write, and return the exit code: 1 where a part failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the runs go")
-    parser.add_argument("--out", type=Path, help="JSON file for what was found")
+    parser.add_argument("--out", type=result_file, help="JSON file for what was found")
     parser.add_argument("--minutes", type=float, default=8.0, help="for all of it (default: 8)")
     parser.add_argument("--only", nargs="+", choices=ALGORITHMS, default=list(ALGORITHMS), metavar="NAME")
     options = parser.parse_args(arguments)

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from triptych.provenance.code import git_commit, write_measurement
+from triptych.provenance.code import git_commit, result_file, write_measurement
 from triptych.report.differences import count_differences
 from triptych.types import ExitCode
 
@@ -123,7 +123,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", nargs="+", choices=RUNS, default=list(RUNS), metavar="RUN", help="some of them")
     parser.add_argument("--kills", type=int, default=10, help="of each run (default: 10)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
-    parser.add_argument("--out", type=Path, help="JSON file for what was found")
+    parser.add_argument("--out", type=result_file, help="JSON file for what was found")
     options = parser.parse_args(arguments)
     found = found_before(options.out)
     for name in options.only:

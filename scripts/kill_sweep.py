@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.files import read_json
-from triptych.provenance.code import write_measurement
+from triptych.provenance.code import result_file, write_measurement
 from triptych.report.differences import count_differences
 from triptych.types import ExitCode
 
@@ -80,11 +80,17 @@ def compare(one: Path, other: Path) -> dict[str, int]:
 def main(arguments: list[str]) -> int:
     """Compare and return the exit code: 1 where a job differs or is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the sweeps go; what is there is deleted")
+    parser.add_argument("folder", type=Path, help="where the sweeps go; those of an earlier call are deleted")
     parser.add_argument("--kills", type=int, default=2, help="of the sweep (default: 2)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
-    parser.add_argument("--out", type=Path, help="JSON file for what was found")
+    parser.add_argument("--out", type=result_file, help="JSON file for what was found")
     options = parser.parse_args(arguments)
+    foreign = sorted({path.name for path in options.folder.glob("*")} - {"straight", "killed", *LAUNCHERS})
+    if foreign:
+        print(
+            f"error: {options.folder} holds {foreign[0]}, which is not from here; give a new folder.", file=sys.stderr
+        )
+        return ExitCode.BAD_INPUT
     shutil.rmtree(options.folder, ignore_errors=True)
     straight, killed = options.folder / "straight", options.folder / "killed"
     started = time.monotonic()

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from triptych.provenance.code import write_measurement
+from triptych.provenance.code import result_file, write_measurement
 from triptych.replay.buffer import ReplayBuffer
 from triptych.types import EnvSpec, Step
 
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
     """Measure, print and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--env-steps", type=int, default=1_000_000)
-    parser.add_argument("--out", type=Path, metavar="FILE")
+    parser.add_argument("--out", type=result_file, metavar="FILE")
     options = parser.parse_args(arguments)
 
     ReplayBuffer(SPEC, NUM_ENVS, capacity_env_steps=1000, n_step=1, discount=0.99, seed=1)  # loads what compiles

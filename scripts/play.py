@@ -14,8 +14,9 @@ from pathlib import Path
 from triptych.run.duel import Duel, Gtp, play_in_terminal
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
-from triptych.run.versus import CheckpointPlayer
+from triptych.run.versus import MOST_SIMULATIONS, CheckpointPlayer
 from triptych.types import ConfigurationError
+from triptych.types.bounds import MAX_SEED
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -39,8 +40,12 @@ def play(options: argparse.Namespace) -> None:
     Raises:
         ConfigurationError: the run cannot be played with, or not like this.
     """
-    if options.num_simulations is not None and options.num_simulations < 0:
-        raise ConfigurationError(f"--num-simulations {options.num_simulations} is not allowed: it takes 0 or more.")
+    for name, value, most in (
+        ("seed", options.seed, MAX_SEED),
+        ("num-simulations", options.num_simulations or 0, MOST_SIMULATIONS),
+    ):
+        if not 0 <= value <= most:
+            raise ConfigurationError(f"--{name} {value} is not allowed: it takes from 0 to {most:,}.")
     player = CheckpointPlayer(options.run_folder, options.checkpoint, options.num_simulations, options.trust)
     duel = Duel(player, options.seed)
     if not options.gtp:

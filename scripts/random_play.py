@@ -16,7 +16,7 @@ from triptych.build import make_game_factory
 from triptych.collect.evaluation import play_episodes
 from triptych.collect.random_play import RandomActor
 from triptych.command.compose import compose_config, register_options
-from triptych.provenance.code import write_measurement
+from triptych.provenance.code import result_file, write_measurement
 from triptych.types import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("envs", nargs="+", metavar="ENV", help="as in env=...")
     parser.add_argument("--episodes", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, metavar="FILE")
+    parser.add_argument("--out", type=result_file, metavar="FILE")
     options = parser.parse_args(arguments)
     if options.episodes < 1 or options.seed < 0:
         parser.error("--episodes takes a whole number from 1 up, --seed one from 0 up.")

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from triptych.provenance.code import write_measurement
+from triptych.provenance.code import result_file, write_measurement
 from triptych.report.differences import count_differences
 from triptych.types import ExitCode
 
@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> int:
     comparing = commands_.add_parser("compare")
     comparing.add_argument("before", type=Path)
     comparing.add_argument("after", type=Path)
-    comparing.add_argument("--out", type=Path, help="JSON file for what was found")
+    comparing.add_argument("--out", type=result_file, help="JSON file for what was found")
     options = parser.parse_args(arguments)
     if options.command == "record":
         if not (options.checkout / "train.py").is_file():

@@ -20,7 +20,7 @@ from triptych.command.fixed import as_override, experiment_text, parse_fixed
 from triptych.command.main import CONF, in_own_names
 from triptych.command.search_path import own_folders, split
 from triptych.files import write_text
-from triptych.provenance.code import write_measurement
+from triptych.provenance.code import result_file, write_measurement
 from triptych.search.plan import Plan, read_plan
 from triptych.types import ConfigurationError, ExitCode
 
@@ -94,7 +94,7 @@ def main(arguments: list[str]) -> int:
         "overrides", nargs="+", metavar="key=value", help="as train.py takes them, and search.key=value"
     )
     parser.add_argument("--config-dir", type=Path, help="a folder of your own, as train.py takes it")
-    parser.add_argument("--out", type=Path, help="JSON file for what was found")
+    parser.add_argument("--out", type=result_file, help="JSON file for what was found")
     options = parser.parse_args(arguments)
     try:
         import optuna  # noqa: F401

@@ -20,13 +20,20 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from triptych.provenance.code import write_measurement
+from triptych.provenance.code import result_file, write_measurement
 from triptych.report.elo import GameResult, rate
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.gtp_engine import GnuGo, play_engine
 from triptych.run.quiet import quiet_lightning
-from triptych.run.versus import CheckpointPlayer, check_two_players, play_each_other, play_opponent
+from triptych.run.versus import (
+    MOST_SIMULATIONS,
+    CheckpointPlayer,
+    check_two_players,
+    play_each_other,
+    play_opponent,
+)
 from triptych.types import ConfigurationError
+from triptych.types.bounds import MAX_SEED
 
 MAX_GAMES_AT_ONCE = 64
 
@@ -49,14 +56,18 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--num-simulations", type=int, help="of a planner's search (default: as in training)")
     parser.add_argument("--seed", type=int, default=0, help="of the games (default: 0)")
     parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
-    parser.add_argument("--out", type=Path, help="JSON file for what was found")
+    parser.add_argument("--out", type=result_file, help="JSON file for what was found")
     options = parser.parse_args(arguments)
+    if not 0 <= options.seed <= MAX_SEED:
+        raise ConfigurationError(f"--seed {options.seed} is not allowed: it takes from 0 to {MAX_SEED:,}.")
     if options.games < 2 or options.games % 2:
         raise ConfigurationError(f"--games {options.games} is not allowed: it takes an even number from 2 up.")
     if options.most is not None and (options.most < 1 or not options.each_other):
         raise ConfigurationError(f"--most {options.most} is not allowed: it takes 1 or more, with --each-other.")
-    if options.num_simulations is not None and options.num_simulations < 0:
-        raise ConfigurationError(f"--num-simulations {options.num_simulations} is not allowed: it takes 0 or more.")
+    if options.num_simulations is not None and not 0 <= options.num_simulations <= MOST_SIMULATIONS:
+        raise ConfigurationError(
+            f"--num-simulations {options.num_simulations} is not allowed: it takes from 0 to {MOST_SIMULATIONS:,}."
+        )
     if not options.against and not options.each_other:
         raise ConfigurationError("Say who is to play: --against random, or --each-other.")
     options.against = [read_opponent(text) for text in options.against]
@@ -75,6 +86,8 @@ def read_opponent(text: str) -> tuple[str, int]:
         raise ConfigurationError(
             f"--against {text} is not allowed: it takes random, perfect, search:<simulations> or gnugo:<level>."
         )
+    if takes_number and int(number) > MOST_SIMULATIONS:
+        raise ConfigurationError(f"--against {text} is not allowed: it takes a number up to {MOST_SIMULATIONS:,}.")
     if not takes_number and number:
         raise ConfigurationError(f"--against {text} is not allowed: {name} takes no number.")
     return name, int(number or 0)
@@ -84,8 +97,8 @@ def play_against(player: CheckpointPlayer, opponent: tuple[str, int], options: a
     """Play against one opponent, and return how it went from each seat."""
     name, number = opponent
     if name == "gnugo":
-        with GnuGo(number) as engine:
-            records = play_engine(player, engine, options.games, options.seed)
+        with GnuGo(number, options.seed) as engine:
+            records = play_engine(player, engine, options.games)
     else:
         game = player.experiment.data.make_game(min(options.games // 2, MAX_GAMES_AT_ONCE))
         game.face(name, number)  # type: ignore[attr-defined]
@@ -104,7 +117,8 @@ def rate_checkpoints(options: argparse.Namespace) -> list[dict[str, Any]]:
         ConfigurationError: there are fewer than two.
     """
     folder = options.run_folder / "checkpoints"
-    kept = sorted(folder.glob("kept-*.ckpt"), key=lambda path: int(path.stem.removeprefix("kept-")))
+    named = {path.stem.removeprefix("kept-"): path for path in folder.glob("kept-*.ckpt")}
+    kept = [named[frames] for frames in sorted(filter(str.isdecimal, named), key=int)]
     most = min(options.most or len(kept), len(kept))
     chosen = np.linspace(len(kept) - 1, 0, most).round().astype(int)[::-1]  # the latest where it is one
     paths = [*(str(kept[index]) for index in chosen), "last"]

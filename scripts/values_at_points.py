@@ -17,7 +17,7 @@ import numpy as np
 
 from triptych.callbacks.overestimation import values_of
 from triptych.collect.recording import record
-from triptych.provenance.code import write_measurement
+from triptych.provenance.code import result_file, write_measurement
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import checkpoint_name, load_checkpoint, load_config, prepare
@@ -39,7 +39,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--games", type=int, default=4, help="of an evaluation (default: 4)")
     parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
-    parser.add_argument("--out", type=Path, help="JSON file for what was found")
+    parser.add_argument("--out", type=result_file, help="JSON file for what was found")
     options = parser.parse_args(arguments)
     if options.games < 1:
         raise ConfigurationError(f"--games {options.games} is not allowed: it takes 1 or more.")
@@ -73,7 +73,7 @@ def measure(arguments: list[str]) -> None:
     options = parse_arguments(arguments)
     cfg = load_config(options.run_folder, is_trusted=options.trust)
     name = checkpoint_name(options.run_folder, options.checkpoint)
-    path, state = load_checkpoint(options.run_folder, name)
+    path, state = load_checkpoint(options.run_folder, name, cfg)
     values: dict[str, dict[int, list[float]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         experiment = prepare(cfg, state, Path(scratch), options.games, options.games, "cpu")

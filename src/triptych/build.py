@@ -134,10 +134,11 @@ def build(
     is_one = ranks.size() == 1  # with another number of threads one of several would learn other digits
     is_fixed = cfg.trainer.num_threads != "auto" or not is_one
     threads = Threads(int(hardware.num_threads), is_fixed, write_line, others_cores=others_cores)
-    acting = [checkpoint, finish, interrupt, threads, *([] if is_one else [Shares()])]
+    # Before those that save: what a checkpoint keeps of them is then of its turn.
+    extra = [make(node, f"callbacks.extra.{name}", pl.Callback) for name, node in cfg.callbacks.extra.items()]
+    acting = [*extra, checkpoint, finish, interrupt, threads, *([] if is_one else [Shares()])]
     watching = [metrics, progress], [Inspection(run_dir, write_line)]
     callbacks: list[Any] = acting if ranks.rank() else [*watching[0], *acting, *watching[1]]
-    callbacks += [make(node, f"callbacks.extra.{name}", pl.Callback) for name, node in cfg.callbacks.extra.items()]
     callbacks += watchers
     about = {"run_dir": str(run_dir), "save_dir": str(run_dir), "config": plain(cfg), "write_line": write_line}
     loggers = [make(node, f"logger.{name}", Logger, **about) for name, node in cfg.logger.items()]

@@ -176,6 +176,19 @@ def test_earlier_bests_go_when_no_start_would_return_to_them(trainer):
     assert bests(trainer) == {"best.ckpt": 260}
 
 
+def kept(trainer):
+    return {path.stem: frames_in(trainer, path.name) for path in trainer.checkpoint.directory.glob("kept-*.ckpt")}
+
+
+def test_kept_checkpoints_have_their_own_frames_for_a_name_and_go_with_their_future(trainer):
+    trainer.checkpoint.keep_period_frames = 250
+    play(trainer, dict.fromkeys(range(100, 701, 100), 0.0))
+    assert kept(trainer) == {"kept-100": 100, "kept-300": 300, "kept-500": 500}
+    trainer.frames = 450
+    trainer.checkpoint.on_train_start(trainer, None)
+    assert kept(trainer) == {"kept-100": 100, "kept-300": 300}
+
+
 def test_a_best_without_its_clock_is_kept(trainer):
     trainer.frames = 20
     evaluate(trainer, 5.0)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from triptych.callbacks.finish import Finish
+from triptych.types import RunInterrupted
 
 
 def end_epoch(finish, value=None, *, is_finished=False, should_stop=False):
@@ -105,6 +106,33 @@ def test_a_solved_run_goes_on_only_with_a_larger_budget():
     for total_frames, solved_return, stops in ((100, 1.0, True), (200, 1.0, False), (100, None, False)):
         again = Finish(total_frames, solved_return)
         again.load_state_dict(solved.state_dict())
+        trainer = SimpleNamespace(should_stop=False, datamodule=SimpleNamespace(clock=clock_at(5, 5)))
+        again.on_train_start(trainer, None)
+        assert trainer.should_stop == stops
+
+
+def test_a_confirmation_that_was_cut_off_is_played_again_with_its_evaluation():
+    def confirm():
+        raise RunInterrupted
+
+    finish = Finish(100, 1.0, confirm)
+    clock = SimpleNamespace(is_finished=False, evaluated_turns=5)
+    metrics = {"eval/return_mean": torch.tensor(1.2)}
+    trainer = SimpleNamespace(callback_metrics=metrics, datamodule=SimpleNamespace(clock=clock), should_stop=False)
+    with pytest.raises(RunInterrupted):
+        finish.on_train_epoch_end(trainer, Module())
+    assert clock.evaluated_turns != 5  # so the evaluation is owed
+    assert not finish.is_solved
+
+
+def test_a_run_that_another_callback_ended_stays_ended_until_its_budget_is_raised():
+    ended = Finish(total_frames=100, solved_return=None)
+    assert end_epoch(ended, 0.5, should_stop=True)
+    used_up = Finish(total_frames=100, solved_return=None)
+    assert end_epoch(used_up, 0.5, is_finished=True)
+    for earlier, total_frames, stops in ((ended, 100, True), (ended, 200, False), (used_up, 100, False)):
+        again = Finish(total_frames, None)
+        again.load_state_dict(earlier.state_dict())
         trainer = SimpleNamespace(should_stop=False, datamodule=SimpleNamespace(clock=clock_at(5, 5)))
         again.on_train_start(trainer, None)
         assert trainer.should_stop == stops

@@ -154,6 +154,20 @@ def test_a_run_that_goes_on_drops_what_came_after_its_checkpoint(tmp_path, metri
     assert rows_of(tmp_path)[-1]["collect/interval_return_mean"] == "1"
 
 
+def test_a_run_that_stops_within_a_turn_files_the_row_that_is_due_at_its_end(tmp_path, trainer):
+    metrics = Metrics(tmp_path, period_frames=50)
+    metrics.on_train_start(trainer, FakeModule())
+    for frames in range(16, 65, 16):
+        play_to(metrics, trainer, frames)
+    state = metrics.state_dict()
+    again, trainer = Metrics(tmp_path, period_frames=50), FakeTrainer(frames=108)  # of a turn that ends at 112
+    again.load_state_dict(state)
+    again.on_train_start(trainer, FakeModule())
+    for frames in range(112, 161, 16):
+        play_to(again, trainer, frames)
+    assert [row["frames"] for row in rows_of(tmp_path)] == ["64", "112", "160"]
+
+
 def test_an_evaluation_that_is_owed_is_filed_once(tmp_path, metrics, trainer):
     play_to(metrics, trainer, 100)
     evaluate(metrics, trainer, 4.0)

@@ -9,6 +9,7 @@ from tests.front_door import summary, train
 from triptych.collect.evaluation import play_episodes
 from triptych.collect.random_play import RandomActor
 from triptych.envs.gymnasium import Gymnasium
+from triptych.envs.masks import MaskedObservation
 from triptych.types import ConfigurationError
 
 
@@ -63,6 +64,13 @@ def test_observations_say_what_is_allowed(game):
     assert seen.shape[1:] == game.spec.seen.observation_shape
     assert seen.shape[1:] == ((3, 12, 12) if game.spec.seen.is_image else (5,))
     assert "which actions are allowed" in game.spec.reading
+
+
+@pytest.mark.parametrize("mask", [None, np.zeros(5, np.int8)])
+def test_where_nothing_is_said_or_allowed_everything_is(mask):
+    wrapped = MaskedObservation(Doors())
+    shown = wrapped._masked(np.zeros(5, np.float32), {} if mask is None else {"action_mask": mask})
+    assert shown[5:].tolist() == [1] * 5  # so that the value of the end of a truncated episode is one of its actions'
 
 
 def test_random_play_keeps_to_it(game):

@@ -101,3 +101,19 @@ def test_wrappers_may_change_what_the_model_says():
     assert wrapped.spec.model is None
     assert wrapped.spec.num_states == 54
     assert Gymnasium("CartPole-v1", 1).spec.num_states is None
+
+
+def test_a_model_may_be_lists_of_lists():
+    lake = gymnasium.make("FrozenLake-v1")
+    expected = table_model(lake)
+    lake.unwrapped.P = [[list(lake.unwrapped.P[state][action]) for action in range(4)] for state in range(16)]
+    found = table_model(lake)
+    assert np.array_equal(found.transition, expected.transition)
+    assert np.array_equal(found.is_reachable, expected.is_reachable)
+
+
+def test_what_is_only_called_P_is_no_model():
+    lake = gymnasium.make("FrozenLake-v1")
+    for something in (3.0, [None] * 16, {0: "left"}):
+        lake.unwrapped.P = something
+        assert table_model(lake) is None

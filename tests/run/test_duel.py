@@ -142,16 +142,17 @@ def test_a_tournament_against_opponents_and_between_checkpoints(run, tmp_path, c
             assert sum(row[seat].values()) == 5
     assert found["against"][1]["first"]["won"] == 0  # nobody beats perfect play
     names = [row["checkpoint"] for row in found["ratings"]]
-    assert names == ["kept-0", "kept-200", "kept-400", "last"]
+    assert names == ["kept-112", "kept-224", "kept-400", "last"]
     assert np.mean([row["elo"] for row in found["ratings"]]) == pytest.approx(0, abs=1e-6)
     assert "Elo with 95 % intervals" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("most", "names"), [(1, ["kept-400"]), (2, ["kept-0", "kept-400"]), (9, ["kept-0", "kept-200", "kept-400"])]
+    ("most", "names"), [(1, ["kept-400"]), (2, ["kept-112", "kept-400"]), (9, ["kept-112", "kept-224", "kept-400"])]
 )
 def test_some_of_many_checkpoints_are_rated(run, most, names, tmp_path):
     out = tmp_path / "found.json"
+    (run / "checkpoints" / "kept-mine.ckpt").touch()  # a file of somebody's own
     assert tournament.main([str(run), "--each-other", "--most", str(most), "--games", "2", "--out", str(out)]) == 0
     assert [row["checkpoint"] for row in json.loads(out.read_text())["ratings"]] == [*names, "last"]
 
@@ -160,6 +161,9 @@ def test_some_of_many_checkpoints_are_rated(run, most, names, tmp_path):
     ("arguments", "sentence"),
     [
         (["--each-other", "--most", "0"], "it takes 1 or more"),
+        (["--against", "random", "--seed", "-1"], "--seed -1 is not allowed"),
+        (["--against", "random", "--num-simulations", "10000000"], "it takes from 0 to 1,000,000"),
+        (["--against", "search:10000000"], "it takes a number up to 1,000,000"),
         (["--against", "random", "--most", "2"], "with --each-other"),
         (["--against", "nobody"], "it takes random, perfect, search:<simulations> or gnugo:<level>"),
         (["--against", "search"], "it takes random, perfect"),
@@ -171,7 +175,7 @@ def test_some_of_many_checkpoints_are_rated(run, most, names, tmp_path):
 )
 def test_what_a_tournament_cannot_do_is_told(run, arguments, sentence, capsys, monkeypatch):
     class Engine:
-        def __init__(self, level):
+        def __init__(self, level, seed):
             pass
 
         def __enter__(self):

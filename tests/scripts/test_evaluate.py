@@ -155,6 +155,24 @@ class Foreign:
         return exec, ("raise SystemExit('code ran')",)
 
 
+def test_a_checkpoint_of_another_game_is_refused_and_nothing_written(run_copy: Path) -> None:
+    path = run_copy / "checkpoints" / "last.ckpt"
+    state = torch.load(path, weights_only=True)
+    state["run"]["settings"]["env.id"] = "CartPole-v1"
+    foreign = run_copy.parent / "foreign.ckpt"
+    torch.save(state, foreign)
+    check_bad_input(evaluate(run_copy, "--checkpoint", foreign), "foreign.ckpt", "another game", "CartPole-v1")
+    assert not (run_copy / "evaluation.json").exists()
+
+
+@pytest.mark.parametrize("node", ["trainer", "callbacks"])
+def test_a_config_without_one_of_its_nodes_is_no_config(run_copy: Path, node: str) -> None:
+    config = OmegaConf.load(run_copy / "config.yaml")
+    config[node] = None
+    OmegaConf.save(config, run_copy / "config.yaml")
+    check_bad_input(evaluate(run_copy), "config.yaml is not the config of a run")
+
+
 def test_a_foreign_checkpoint_runs_no_code(run_copy: Path) -> None:
     torch.save({"state_dict": Foreign()}, run_copy / "checkpoints" / "best.ckpt")
     check_bad_input(evaluate(run_copy), "best.ckpt", "cannot be read")

@@ -25,3 +25,13 @@ def test_a_misspelt_env_gets_a_sentence():
     result = play("cach")
     assert result.returncode == 2
     assert result.stderr.startswith("error: env=cach is not an option; did you mean catch")
+
+
+def test_where_nothing_can_be_written_nothing_is_played(tmp_path):
+    (tmp_path / "file").touch()
+    for out in (tmp_path, tmp_path / "file" / "found.json"):
+        result = play("catch", "--episodes", "1", "--out", str(out))
+        assert result.returncode == 2
+        assert "--out" in result.stderr
+        assert "it takes a file in a folder" in result.stderr
+        assert not result.stdout

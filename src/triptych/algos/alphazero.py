@@ -41,7 +41,7 @@ from triptych.types import (
     Minibatch,
     Segment,
 )
-from triptych.types.bounds import Between, Coefficient, Count, CountOrZero, Fraction
+from triptych.types.bounds import Between, Coefficient, Count, CountOrZero, Decay, Fraction
 
 
 class AlphaZero(Planner):
@@ -69,7 +69,7 @@ class AlphaZero(Planner):
         num_blocks: CountOrZero,
         num_channels: Count,
         value_coef: Coefficient,
-        weight_average_decay: Fraction,
+        weight_average_decay: Decay,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)

@@ -28,7 +28,7 @@ from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.q_network import QNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, Transition
-from triptych.types.bounds import Between, Count, CountOrZero, Fraction
+from triptych.types.bounds import Between, Count, CountOrZero, Decay, Fraction
 
 LOSSES = {"huber": huber, "squared": half_squared}
 
@@ -63,7 +63,7 @@ class BootstrappedDQN(Algorithm):
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
-        weight_average_decay: Fraction,
+        weight_average_decay: Decay,
         network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:

@@ -31,7 +31,7 @@ from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.noisy import draw_noise
 from triptych.networks.q_network import QNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, Transition
-from triptych.types.bounds import AtLeast, Between, Count, CountOrZero, Fraction
+from triptych.types.bounds import AtLeast, Between, Count, CountOrZero, Decay, Fraction
 
 
 class C51(Algorithm):
@@ -68,7 +68,7 @@ class C51(Algorithm):
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
-        weight_average_decay: Fraction,
+        weight_average_decay: Decay,
         noisy: bool = False,
         augmentation: bool = False,
         network: Network | OwnNetwork | None = None,

@@ -49,7 +49,7 @@ from triptych.types import (
     Minibatch,
     Transition,
 )
-from triptych.types.bounds import Count, CountOrZero, Fraction, Positive
+from triptych.types.bounds import Count, CountOrZero, Decay, Fraction, Positive
 
 LOSSES = {"huber": huber, "squared": half_squared}
 
@@ -93,7 +93,7 @@ class DQN(Algorithm):
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
-        weight_average_decay: Fraction,
+        weight_average_decay: Decay,
         noisy: bool = False,
         augmentation: bool = False,
         munchausen: bool = False,

@@ -29,7 +29,7 @@ from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.noisy import draw_noise
 from triptych.networks.quantile_network import QuantileNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, Transition
-from triptych.types.bounds import Between, Coefficient, Count, CountOrZero, Fraction, Positive
+from triptych.types.bounds import Between, Coefficient, Count, CountOrZero, Decay, Fraction, Positive
 
 Draws = Annotated[int, Between(1, 10_000)]
 
@@ -68,7 +68,7 @@ class IQN(Algorithm):
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
-        weight_average_decay: Fraction,
+        weight_average_decay: Decay,
         noisy: bool = False,
         munchausen: bool = False,
         munchausen_scale: Fraction = 0.9,

@@ -40,7 +40,7 @@ from triptych.types import (
     LossOutput,
     Minibatch,
 )
-from triptych.types.bounds import Between, Count, CountOrZero, Fraction
+from triptych.types.bounds import Between, Count, CountOrZero, Decay, Fraction
 
 
 class NFSP(Algorithm):
@@ -68,7 +68,7 @@ class NFSP(Algorithm):
         epsilon_start: Fraction,
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
-        weight_average_decay: Fraction,
+        weight_average_decay: Decay,
         network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:

@@ -47,7 +47,7 @@ from triptych.types import (
     Rollout,
     RolloutSteps,
 )
-from triptych.types.bounds import Coefficient, CountOrZero, Fraction, Positive
+from triptych.types.bounds import Coefficient, CountOrZero, Decay, Fraction, Positive
 
 
 class PPO(Algorithm):
@@ -88,7 +88,7 @@ class PPO(Algorithm):
         eval_greedy: bool,
         entropy_coef_end: Coefficient | None = None,
         entropy_coef_decay_env_steps: CountOrZero = 0,
-        weight_average_decay: Fraction = 0.0,
+        weight_average_decay: Decay = 0.0,
         magnet_coef: Coefficient = 0.0,
         initial_std: Positive = 1.0,
         network: Network | OwnNetwork | None = None,

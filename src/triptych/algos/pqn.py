@@ -31,7 +31,7 @@ from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.q_network import QNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Rollout, RolloutSteps
-from triptych.types.bounds import CountOrZero, Fraction
+from triptych.types.bounds import CountOrZero, Decay, Fraction
 
 
 class PQN(Algorithm):
@@ -62,7 +62,7 @@ class PQN(Algorithm):
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
-        weight_average_decay: Fraction,
+        weight_average_decay: Decay,
         network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:

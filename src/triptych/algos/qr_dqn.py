@@ -28,7 +28,7 @@ from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.noisy import draw_noise
 from triptych.networks.q_network import QNetwork
 from triptych.types import EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, Transition
-from triptych.types.bounds import Between, Coefficient, Count, CountOrZero, Fraction
+from triptych.types.bounds import Between, Coefficient, Count, CountOrZero, Decay, Fraction
 
 
 class QRDQN(Algorithm):
@@ -64,7 +64,7 @@ class QRDQN(Algorithm):
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
-        weight_average_decay: Fraction,
+        weight_average_decay: Decay,
         noisy: bool = False,
         network: Network | OwnNetwork | None = None,
         **kwargs: Any,

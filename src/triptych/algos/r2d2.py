@@ -36,7 +36,7 @@ from triptych.networks.average import WeightAverage
 from triptych.networks.choice import Network, OwnNetwork
 from triptych.networks.recurrent_q_network import RecurrentQNetwork
 from triptych.types import EVALUATE, EXPLORE, ActorOutput, EnvSpec, Explanation, LossOutput, Minibatch, StoredSequence
-from triptych.types.bounds import Count, CountOrZero, Fraction
+from triptych.types.bounds import Count, CountOrZero, Decay, Fraction
 
 LOSSES = {"huber": huber, "squared": half_squared}
 
@@ -77,7 +77,7 @@ class R2D2(Algorithm):
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
-        weight_average_decay: Fraction,
+        weight_average_decay: Decay,
         network: Network | OwnNetwork | None = None,
         **kwargs: Any,
     ) -> None:

@@ -45,7 +45,7 @@ from triptych.types import (
     Minibatch,
     Segment,
 )
-from triptych.types.bounds import AtLeast, Between, Coefficient, Count, CountOrZero, Fraction
+from triptych.types.bounds import AtLeast, Between, Coefficient, Count, CountOrZero, Decay, Fraction
 
 
 class SPR(Algorithm):
@@ -86,7 +86,7 @@ class SPR(Algorithm):
         epsilon_end: Fraction,
         epsilon_decay_env_steps: CountOrZero,
         eval_epsilon: Fraction,
-        weight_average_decay: Fraction,
+        weight_average_decay: Decay,
         noisy: bool = False,
         network: Network | None = None,
         **kwargs: Any,

@@ -82,6 +82,10 @@ class RunCheckpoint(pl.Callback):
         clock = trainer.datamodule.clock
         self._next_frames = clock.frames + self.period_frames
         self.best_value, self.best_env_steps = ranks.from_first(lambda: self._find_best(clock.env_steps))
+        if ranks.rank() == 0:
+            for frames, kept in self._numbered("kept").items():
+                if frames > clock.frames:  # of a future that is played anew
+                    kept.unlink()
 
     def _find_best(self, env_steps: int) -> tuple[float, int]:
         """Make the newest best from up to ``env_steps`` the best, and return what `_best_in` does; drop later ones."""
@@ -89,7 +93,7 @@ class RunCheckpoint(pl.Callback):
         value, found_at = self._best_in(best)
         if found_at > env_steps:
             best.unlink()
-        kept = self._kept_bests()
+        kept = self._numbered("best")
         for at in [at for at in kept if at > env_steps]:
             kept.pop(at).unlink()
         if kept and (found_at > env_steps or value == -math.inf):
@@ -109,16 +113,16 @@ class RunCheckpoint(pl.Callback):
         except Exception:  # absent, damaged or foreign: the next evaluation writes another
             return -math.inf, 0
 
-    def _kept_bests(self) -> dict[int, Path]:
-        """Return the earlier bests, by the env steps at which they were found."""
-        paths = self.directory.glob("best-*.ckpt")
-        return {int(number): path for path in paths if (number := path.stem.removeprefix("best-")).isdecimal()}
+    def _numbered(self, name: str) -> dict[int, Path]:
+        """Return the earlier bests by the env steps at which they were found, or the kept ones by their frames."""
+        paths = self.directory.glob(f"{name}-*.ckpt")
+        return {int(number): path for path in paths if (number := path.stem.removeprefix(f"{name}-")).isdecimal()}
 
     def _prune_bests(self) -> None:
         """Delete the earlier bests to which going on from last or previous would not return."""
         if ranks.rank():
             return
-        kept = self._kept_bests()
+        kept = self._numbered("best")
         found = [*kept, self.best_env_steps]
         needed = {max((at for at in found if at <= start), default=None) for start in self._env_steps_of.values()}
         for at in kept.keys() - (needed - {self.best_env_steps}):
@@ -175,9 +179,9 @@ class RunCheckpoint(pl.Callback):
         self._write(trainer, "last.ckpt")
         self.saved_frames = clock.frames
         if self.keep_period_frames is not None and ranks.rank() == 0:
-            kept = self.directory / f"kept-{clock.frames // self.keep_period_frames * self.keep_period_frames}.ckpt"
-            if not kept.exists():
-                copy_file(last, kept)
+            period = clock.frames // self.keep_period_frames
+            if all(frames // self.keep_period_frames != period for frames in self._numbered("kept")):
+                copy_file(last, self.directory / f"kept-{clock.frames}.ckpt")
         data.prune_data(set(self._env_steps_of.values()))
         self._prune_bests()
         self.after_save()

@@ -9,6 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from triptych import ranks
+from triptych.types import RunInterrupted
 
 
 class Finish(pl.Callback):
@@ -47,14 +48,15 @@ class Finish(pl.Callback):
         self.confirm, self.write_line = confirm, write_line
         self.phase = phase
         self.total_minutes, self.wall_time_s = total_minutes, wall_time_s
-        self.is_solved = self.is_late = False
+        self.is_solved = self.is_late = self.is_called_off = False
         self.stop_reason = "total_frames"
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         clock = trainer.datamodule.clock
         is_evaluated = clock.turns > 0 and clock.evaluated_turns == clock.turns and not clock.vector_steps
         # A continued run that was stopped after it was over.
-        trainer.should_stop = trainer.should_stop or self.is_solved or (is_evaluated and self._look_at_the_clock())
+        is_over = self.is_solved or self.is_called_off or (is_evaluated and self._look_at_the_clock())
+        trainer.should_stop = trainer.should_stop or is_over
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
         trainer.should_stop = self._look_at_the_clock() or trainer.should_stop  # all processes ask
@@ -69,9 +71,14 @@ class Finish(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         value = trainer.callback_metrics.get(self.monitor)
         if self.solved_return is not None and value is not None:
-            self.is_solved = float(value) >= self.solved_return and self._is_confirmed(float(value), module)
+            try:
+                self.is_solved = float(value) >= self.solved_return and self._is_confirmed(float(value), module)
+            except RunInterrupted:  # a run that goes on plays the evaluation again, and what confirms it
+                trainer.datamodule.clock.evaluated_turns = -1
+                raise
         # The evaluation may have used up the minutes: another turn would ask for another one.
         is_over = self._look_at_the_clock() or self.is_solved or trainer.datamodule.clock.is_finished
+        self.is_called_off = trainer.should_stop and not is_over
         trainer.should_stop = trainer.should_stop or is_over
 
     def _is_confirmed(self, value: float, module: pl.LightningModule) -> bool:
@@ -97,8 +104,13 @@ class Finish(pl.Callback):
             self.stop_reason = "total_minutes" if self.is_late else "callback"
 
     def state_dict(self) -> dict[str, Any]:
-        return {"is_solved": self.is_solved, "total_frames": self.total_frames}
+        return {
+            "is_solved": self.is_solved,
+            "is_called_off": self.is_called_off,
+            "total_frames": self.total_frames,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         is_raised = self.total_frames > state_dict["total_frames"]
         self.is_solved = state_dict["is_solved"] and self.solved_return is not None and not is_raised
+        self.is_called_off = state_dict.get("is_called_off", False) and not is_raised

@@ -23,8 +23,9 @@ class Interrupt(pl.Callback):
     """Turns the first signal within its context into `RunInterrupted` at the next moment when the state is whole.
 
     While an evaluation plays and outside training, that moment is now; within a turn it comes with the next env step,
-    or with the next update, which ends the turn early. A second Ctrl-C or SIGTERM is the ordinary one; the others may
-    be repeated. What was ignored before, as under ``nohup``, stays ignored.
+    off policy also with the next update, which ends the turn early, and on policy after all updates of the rollout. A
+    second Ctrl-C or SIGTERM is the ordinary one; the others may be repeated. What was ignored before, as under
+    ``nohup``, stays ignored.
 
     Where a run has several processes, the first alone gets signals, and all of them end the turn first.
     """

@@ -97,7 +97,7 @@ class Metrics(pl.Callback):
         self._interval_start = self._started - self._interval_s
         if self.least_rows:
             self.period_frames = min(self.period_frames, max(clock.total_frames // self.least_rows, 1))
-        self._next_row = self._after(frames)
+        self._next_row = self._after(self._interval_frames)  # a turn that goes on is whole only later
 
     def _take_back(self, loggers: list[Logger], frames: int, owed: str | None) -> None:
         """Let loggers that can forget what is played anew, as the files here do."""

@@ -52,7 +52,7 @@ class Stopwatch(pl.Callback):
             if self.after_stretch is not None:
                 self.after_stretch()
             self._first = clock.env_steps, time.perf_counter()
-            trainer.should_stop = self.is_over
+            trainer.should_stop = trainer.should_stop or self.is_over
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         trainer.should_stop = trainer.should_stop or self.is_over

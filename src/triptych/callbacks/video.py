@@ -24,7 +24,8 @@ def write_video(path: Path, game: Game, episode: Episode, *, max_frames: int = 4
     shows another episode, is deleted first.
 
     Raises:
-        NoPicture: nothing can be drawn, or the environment played another game than that of the episode.
+        NoPicture: nothing can be drawn, or the environment played another game than that of the episode, as far as the
+            return of a game tells that was written to its end.
     """
     path.unlink(missing_ok=True)
     write_pictures(path, itertools.islice(_captioned(game, episode), max_frames), game.spec.render_fps)

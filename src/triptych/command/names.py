@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from triptych.envs import atari
+from triptych.types import ConfigurationError
 
 NAMED = ("algo", "env", "experiment", "logger", "protocol", "trainer", "callbacks", "debug")
 ATARI_ID = re.compile(r"(?:ALE/)?(\w+?)(?:NoFrameskip|Deterministic)?-v\d+(?:-ram)?", re.ASCII)
@@ -41,7 +42,10 @@ def _path(value: str) -> str:
     """Quote a path for Hydra, whose grammar has its own meaning for ``~``, blanks, ``=`` and accents."""
     if value == "null" or "${" in value or "," in value or value[0] in "'\"([{":
         return value
-    path = str(Path(value).expanduser())
+    try:
+        path = str(Path(value).expanduser())
+    except RuntimeError as error:
+        raise ConfigurationError(f"{value} is in a home that is not known here; write the whole path.") from error
     is_plain = re.fullmatch(r"[\w./:-]+", path, re.ASCII) is not None
     return path if is_plain else "'" + path.replace("'", "\\'") + "'"
 

@@ -29,7 +29,7 @@ def gives_mask(env: gymnasium.Env) -> bool:
 class MaskedObservation(gymnasium.Wrapper):
     """Shows observations as flat vectors of float32, with a 1 for each allowed action behind them and else a 0.
 
-    An environment that gives no mask for a while allows all actions.
+    An environment that gives no mask for a while, or one that allows nothing, as some do at an end, allows all actions.
     """
 
     def __init__(self, env: gymnasium.Env) -> None:
@@ -48,5 +48,7 @@ class MaskedObservation(gymnasium.Wrapper):
         return self._masked(observation, info), reward, terminated, truncated, info
 
     def _masked(self, observation: Any, info: dict[str, Any]) -> np.ndarray:
-        mask = np.asarray(info.pop(NAME, np.ones(self.num_actions)), np.float32)
-        return np.concatenate([np.ravel(observation).astype(np.float32), (mask > 0).astype(np.float32)])
+        allowed = np.asarray(info.pop(NAME, np.ones(self.num_actions)), np.float32) > 0
+        if not allowed.any():
+            allowed = np.ones(self.num_actions, bool)
+        return np.concatenate([np.ravel(observation).astype(np.float32), allowed.astype(np.float32)])

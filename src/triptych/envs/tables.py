@@ -36,7 +36,7 @@ def table_model(env: gymnasium.Env) -> TableModel | None:
         return None
     try:
         return _read(table, np.asarray(start, np.float64), shape, *_grid(world))
-    except (LookupError, TypeError, ValueError):  # something else that is called P
+    except (AttributeError, LookupError, TypeError, ValueError):  # something else that is called P
         return None
 
 
@@ -46,19 +46,20 @@ def _read(table: Any, start: np.ndarray, shape: tuple[int, int], *grid: Any) -> 
         for probability, next_state, gain, _ in table[state][action]:
             transition[state, action, next_state] += probability
             reward[state, action] += probability * gain
-    is_reachable, is_terminal, goes_on = _walk(table, start)
+    is_reachable, is_terminal, goes_on = _walk(table, start, shape[1])
     if (is_terminal & goes_on).any():
         return None
     return TableModel(transition, reward, is_terminal, is_reachable, *grid)
 
 
-def _walk(table: Any, start: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _walk(table: Any, start: np.ndarray, num_actions: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return to which states ``[S]`` an episode can come, in which it then ends, and in which it does not."""
     goes_on, ends = start > 0, np.zeros(len(start), bool)
     waiting = np.flatnonzero(goes_on).tolist()
     while waiting:
-        for outcomes in table[waiting.pop()].values():
-            for probability, next_state, _, is_end in outcomes:
+        actions = table[waiting.pop()]
+        for action in range(num_actions):
+            for probability, next_state, _, is_end in actions[action]:
                 if probability > 0 and is_end:
                     ends[next_state] = True
                 elif probability > 0 and not goes_on[next_state]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from triptych.types.bounds import Fraction
+from triptych.types.bounds import Decay
 
 
 class WeightAverage(nn.Module):
@@ -24,7 +24,7 @@ class WeightAverage(nn.Module):
         decay: per update; 0 keeps the weights of the latest turn.
     """
 
-    def __init__(self, network: nn.Module, decay: Fraction) -> None:
+    def __init__(self, network: nn.Module, decay: Decay) -> None:
         super().__init__()
         self.network, self.decay = copy.deepcopy(network).requires_grad_(False), decay
         self.updates = 0  # counted in so far

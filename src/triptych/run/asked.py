@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from omegaconf import DictConfig
-
-from triptych.build import plain
 from triptych.callbacks.actions_file import NAME as ACTIONS
 from triptych.callbacks.actions_file import read_actions
 from triptych.callbacks.csv_file import read_rows
-from triptych.provenance.identity import deciding_settings
-from triptych.run.origin import changed_settings, origin_of
 from triptych.types import ConfigurationError, Episode
-
-GAME = ("env._target_", "env.game", "env.id")  # settings that say which game a run is of
 
 
 class EpisodeName(NamedTuple):
@@ -36,25 +29,6 @@ class Asked(NamedTuple):
     checkpoint: str = "best"  # or last, or a path
     max_steps: int = 2000
     is_trusted: bool = False
-
-
-def check_is_its_game(checkpoint: Path, cfg: DictConfig) -> None:
-    """Check that a checkpoint was learned on the game of a run, where it says on which.
-
-    Raises:
-        ConfigurationError: it was another.
-    """
-
-    def game_of(settings: dict[str, Any]) -> dict[str, Any]:
-        return {key: settings[key] for key in GAME if key in settings}
-
-    then, now = origin_of(checkpoint).get("settings") or {}, deciding_settings(plain(cfg))
-    found = changed_settings(game_of(then), game_of(now))
-    if found:
-        raise ConfigurationError(
-            f"--checkpoint {checkpoint} is of a run on another game ({found}); give a checkpoint of this run, or the "
-            "folder of that one."
-        )
 
 
 def training_episode(asked: Asked) -> Episode:

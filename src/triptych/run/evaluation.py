@@ -138,7 +138,8 @@ def evaluate_job(cfg: DictConfig, path: Path, identity: str) -> ExitCode:
 
     def evaluate() -> None:
         checkpoint, folder = _named(cfg, path, identity)
-        link = find_link(folder)
+        is_in_run = checkpoint.parent.name == "checkpoints"
+        link = find_link(folder) if is_in_run else None
         if link is not None:  # writing through it would change what is not the run's
             raise ConfigurationError(f"{folder} holds a link, {link}; replace it by what it stands for.")
         plan = {"num_episodes": cfg.eval.final_episodes, "num_envs": cfg.eval.num_envs}

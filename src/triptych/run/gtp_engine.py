@@ -14,7 +14,7 @@ from triptych.run.versus import CheckpointPlayer, Record
 from triptych.types import ConfigurationError
 
 COLOURS = "black", "white"
-MOST_MOVES = 2  # times the points of the board, after which a game is counted as it stands
+MOST_MOVES = 2  # times the points of the board, after which a game counts as drawn
 
 
 class GnuGo:
@@ -22,16 +22,17 @@ class GnuGo:
 
     Args:
         level: from 0 up, its strength.
+        seed: of its own choices.
 
     Raises:
         ConfigurationError: it is not installed.
     """
 
-    def __init__(self, level: int) -> None:
+    def __init__(self, level: int, seed: int = 0) -> None:
         path = shutil.which("gnugo") or shutil.which("gnugo", path="/usr/games")
         if path is None:
             raise ConfigurationError("--against gnugo needs GNU Go, which is not installed: apt-get install gnugo")
-        command = [path, "--mode", "gtp", "--level", str(level), "--chinese-rules"]
+        command = [path, "--mode", "gtp", "--level", str(level), "--seed", str(seed), "--chinese-rules"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> GnuGo:
@@ -62,7 +63,7 @@ class GnuGo:
         return answer[1:].strip()
 
 
-def play_engine(player: CheckpointPlayer, engine: GnuGo, num_games: int, seed: int = 0) -> tuple[Record, Record]:
+def play_engine(player: CheckpointPlayer, engine: GnuGo, num_games: int) -> tuple[Record, Record]:
     """Play games of Go one after the other, half of them from each seat; return how it went from each.
 
     Raises:
@@ -81,7 +82,7 @@ def play_engine(player: CheckpointPlayer, engine: GnuGo, num_games: int, seed: i
 
 
 def _play(player: CheckpointPlayer, engine: GnuGo, game: Any, seat: int, size: int, komi: float) -> int:
-    """Play one game; return 1 where the checkpoint has won, -1 where it has lost, 0 where the game did not end."""
+    """Play one game; return 1 where the checkpoint has won, -1 where it has lost, else 0."""
     for command in (f"boardsize {size}", f"komi {komi}", "clear_board"):
         engine.ask(command)
     games, names = TwoSidedGames(game), [name.lower() for name in game.spec.action_names]

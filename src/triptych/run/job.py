@@ -270,7 +270,10 @@ class Job:
         except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
             self.others.end()
             is_saved = progress is not None or experiment.checkpoint.saved_frames == experiment.data.clock.frames
-            folder.update_summary(status="interrupted", **((progress or _progress(experiment)) if is_saved else {}))
+            what = self._results_kept(experiment)
+            folder.update_summary(
+                status="interrupted", **what, **((progress or _progress(experiment)) if is_saved else {})
+            )
             tell_interrupted(folder, experiment.checkpoint.best_value, self.command, is_saved=is_saved)
             exit_code = ExitCode.INTERRUPTED
         except Exception as error:
@@ -279,7 +282,7 @@ class Job:
             self.others.end(0.0)
             self._tell("Failed", error)
             what = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
-            folder.update_summary(**what, **(progress or _progress(experiment)))
+            folder.update_summary(**what, **self._results_kept(experiment), **(progress or _progress(experiment)))
         finally:
             experiment.data.teardown("fit")  # Lightning leaves the emulators open after an error
             ending = folder.summary()
@@ -308,6 +311,11 @@ class Job:
     def _no_results(self) -> dict[str, None]:
         of_other_modes = [name for name in self.earlier if name.startswith("eval_return_")]
         return dict.fromkeys([*RESULTS, *of_other_modes])
+
+    def _results_kept(self, experiment: Experiment) -> dict[str, Any]:
+        """Return the results of an earlier run that has not gone on as far as a checkpoint."""
+        has_gone_on = experiment.checkpoint.saved_frames is not None or not self.earlier
+        return {} if has_gone_on else {name: self.earlier[name] for name in self._no_results() if name in self.earlier}
 
 
 def _progress(experiment: Experiment) -> dict[str, Any]:

@@ -8,13 +8,17 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from triptych.build import Experiment, build
+from triptych.build import Experiment, build, plain
 from triptych.command.check import check_job
 from triptych.data.starts import EVALUATE_STREAM
 from triptych.files import find_link, read_yaml
+from triptych.provenance.identity import deciding_settings
+from triptych.run.origin import changed_settings, origin_of
 from triptych.run.trust import check_names
 from triptych.run.weights import differences, read_state
 from triptych.types import ConfigurationError
+
+GAME = ("env._target_", "env.game", "env.id")  # settings that say which game a run is of
 
 
 def load_config(run_folder: Path, *, is_trusted: bool = False) -> DictConfig:
@@ -39,7 +43,9 @@ def load_config(run_folder: Path, *, is_trusted: bool = False) -> DictConfig:
         config = read_yaml(path)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}.") from error
-    has_nodes = all(isinstance(config.get(name), dict) for name in ("algo", "env", "protocol", "eval"))
+    has_nodes = all(
+        isinstance(config.get(name), dict) for name in ("algo", "env", "protocol", "eval", "trainer", "callbacks")
+    )
     if not has_nodes or "seed" not in config:
         raise ConfigurationError(f"{path} is not the config of a run.")
     if isinstance(config["algo"].get("module"), dict):
@@ -69,13 +75,38 @@ def find_in_run(run_folder: Path, name: str | None) -> Path:
     return path
 
 
-def load_checkpoint(run_folder: Path, name: str) -> tuple[Path, dict[str, Any]]:
-    """Find a checkpoint and read it; only tensors and plain data are accepted.
+def check_is_its_game(checkpoint: Path, cfg: DictConfig) -> None:
+    """Check that a checkpoint was learned on the game of a run, where it says on which.
 
     Raises:
-        ConfigurationError: there is none of this name, or it cannot be read.
+        ConfigurationError: it was another.
+    """
+
+    def game_of(settings: dict[str, Any]) -> dict[str, Any]:
+        return {key: settings[key] for key in GAME if key in settings}
+
+    then, now = origin_of(checkpoint).get("settings") or {}, deciding_settings(plain(cfg))
+    found = changed_settings(game_of(then), game_of(now))
+    if found:
+        raise ConfigurationError(
+            f"{checkpoint} is of a run on another game ({found}); give a checkpoint of this run, or the "
+            "folder of that one."
+        )
+
+
+def load_checkpoint(run_folder: Path, name: str | None, cfg: DictConfig) -> tuple[Path, dict[str, Any]]:
+    """Find a checkpoint for a run and read it; only tensors and plain data are accepted.
+
+    Args:
+        run_folder: of the run.
+        name: ``best``, ``last`` or the path of a file; see `find_in_run`.
+        cfg: of the run.
+
+    Raises:
+        ConfigurationError: there is none of this name, it cannot be read, or it is of another game.
     """
     path = find_in_run(run_folder, name)
+    check_is_its_game(path, cfg)
     return path, read_state(path)
 
 

@@ -14,12 +14,12 @@ from triptych.build import Experiment
 from triptych.collect.evaluation import play_episodes
 from triptych.collect.two_sided import TwoSidedGames
 from triptych.report.elo import GameResult
-from triptych.run.restore import checkpoint_name, find_in_run, load_config, prepare
-from triptych.run.weights import read_state
+from triptych.run.restore import checkpoint_name, load_checkpoint, load_config, prepare
 from triptych.types import EVALUATE, ConfigurationError, EnvSpec, Explanation
 
 RANDOM_MOVES = 2  # with which games between checkpoints begin, so that they differ
 MOST_MOVES = 10_000  # after which such a game is drawn
+MOST_SIMULATIONS = 1_000_000  # of a search for one move, which then takes minutes
 
 
 class CheckpointPlayer:
@@ -46,7 +46,7 @@ class CheckpointPlayer:
         checkpoint = checkpoint_name(run_folder, checkpoint)
         self.name = checkpoint if checkpoint in ("best", "last") else Path(checkpoint).stem
         with tempfile.TemporaryDirectory() as scratch:
-            state = read_state(find_in_run(run_folder, checkpoint))
+            _, state = load_checkpoint(run_folder, checkpoint, cfg)
             self.experiment: Experiment = prepare(cfg, state, Path(scratch), 1, 1, "cpu")
         self.spec, self.module = self.experiment.spec, self.experiment.module
         self.module.eval()

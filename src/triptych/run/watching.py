@@ -19,9 +19,9 @@ from triptych.collect.recording import Recording, play, record
 from triptych.data.starts import EVALUATE_STREAM
 from triptych.files import read_json, write_text
 from triptych.report.trees import TreePicture, draw_tree
-from triptych.run.asked import Asked, check_is_its_game, training_episode
+from triptych.run.asked import Asked, training_episode
 from triptych.run.lock import is_running
-from triptych.run.restore import find_in_run, load_config, prepare
+from triptych.run.restore import load_checkpoint, load_config, prepare
 from triptych.run.weights import read_state
 from triptych.types import EVALUATE, ConfigurationError
 from triptych.types import Game as Environment
@@ -48,11 +48,8 @@ class Watch:
         self.asked = asked
         cfg = load_config(asked.folder, is_trusted=asked.is_trusted)
         self.trained = training_episode(asked) if asked.name.env_index is not None else None
-        self.checkpoint = find_in_run(asked.folder, asked.checkpoint)
-        check_is_its_game(self.checkpoint, cfg)
-        self.experiment: Experiment = prepare(
-            cfg, read_state(self.checkpoint), scratch, num_episodes=1, num_envs=1, accelerator="cpu"
-        )
+        self.checkpoint, state = load_checkpoint(asked.folder, asked.checkpoint, cfg)
+        self.experiment: Experiment = prepare(cfg, state, scratch, num_episodes=1, num_envs=1, accelerator="cpu")
         self.module, self.spec = self.experiment.module.cpu().eval(), self.experiment.spec
         summary = {}
         with contextlib.suppress(OSError, ValueError):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from triptych.files import read_yaml
 from triptych.types import ConfigurationError
+from triptych.types.bounds import MAX_SEED
 
 
 class Dimension(NamedTuple):
@@ -93,8 +94,10 @@ def read_plan(path: Path, changes: Mapping[str, Any]) -> Plan:
         if not _is_whole(value) or value < least:
             raise ConfigurationError(f"search.{name}={value} is not allowed: it takes a whole number from {least}.")
     seeds, space = found["seeds"], found["space"]
-    if not isinstance(seeds, list) or not seeds or not all(_is_whole(seed) and seed >= 0 for seed in seeds):
-        raise ConfigurationError(f"search.seeds={seeds} is not allowed: it takes a list of whole numbers, [1,2].")
+    if not isinstance(seeds, list) or not seeds or not all(_is_whole(seed) and 0 <= seed <= MAX_SEED for seed in seeds):
+        raise ConfigurationError(
+            f"search.seeds={seeds} is not allowed: it takes a list of whole numbers from 0 to {MAX_SEED:,}, as [1,2]."
+        )
     if len(set(seeds)) < len(seeds):
         raise ConfigurationError(f"search.seeds={seeds} names a seed twice.")
     if not isinstance(space, dict) or not space:

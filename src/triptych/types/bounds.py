@@ -27,6 +27,19 @@ class Between(NamedTuple):
         return f"from {self.low:g} to {high}"
 
 
+class Below(NamedTuple):
+    """From ``low`` to ``high``, which itself is not allowed."""
+
+    low: float
+    high: float
+
+    def holds(self, value: float) -> bool:
+        return self.low <= value < self.high
+
+    def describe(self) -> str:
+        return f"from {self.low:g} to less than {self.high:g}"
+
+
 class AtLeast(NamedTuple):
     """From ``low`` up, short of infinity."""
 
@@ -61,5 +74,6 @@ Seed = Annotated[int, Between(0, MAX_SEED)]
 Count = Annotated[int, Between(1, MAX_COUNT)]
 CountOrZero = Annotated[int, Between(0, MAX_COUNT)]
 Fraction = Annotated[float, Between(0, 1)]
+Decay = Annotated[float, Below(0, 1)]  # of an average, which with 1 would stay what it was
 Coefficient = Annotated[float, AtLeast(0)]
 Positive = Annotated[float, Between(1e-12, 1e30)]  # within single precision

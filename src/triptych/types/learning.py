@@ -1,7 +1,8 @@
 """What an algorithm learns from, and what it makes of it.
 
 ``discount``, wherever a row has one, is what its future is multiplied with: γ to the number of its steps, and 0 where
-the episode has terminated. There is no other mark of termination.
+the episode has terminated. There is no other mark of termination. Of two players it is negative where the turn passes:
+what is good for the one is bad for the other.
 """
 
 from __future__ import annotations
