@@ -44,6 +44,11 @@ CASES = {
     "no learning": (["algo.learning_rate=0"], ["algo.learning_rate=0", "a number from"]),
     "misspelt node of one's own callbacks": (["+callbacks.extras.a=1"], ["callbacks.extras is not a key"]),
     "no folder": (["run_dir="], ["run_dir", "a text"]),
+    "a home of nobody": (["run_dir=~nobody-here/run"], ["~nobody-here/run", "home"]),
+    "an average that never moves": (
+        ["algo.weight_average_decay=1"],
+        ["algo.weight_average_decay=1", "from 0 to less than 1"],
+    ),
     "a list for a group": (["env=[pong]"], ["env=[pong]", "one name"]),
     "a group of patches": (["env=cartpole", "tuned=nonsense"], ["tuned=nonsense", "override single keys"]),
     "a sweep over nothing": (["-m", "seed=range(0)"], ["seed=range(0)", "no value"]),
@@ -169,6 +174,10 @@ BUILD_CASES = {
     "a torso for images of a vector": (
         ["env=cartpole", "algo.network.torso=nature"],
         ["algo.network.torso=nature", "vectors", "algo.network.torso=mlp"],
+    ),
+    "a magnet without an average": (
+        ["algo=ppo", "env=catch", "algo.magnet_coef=0.1"],
+        ["algo.magnet_coef=0.1", "algo.weight_average_decay"],
     ),
     "a network that is no torso": (
         [

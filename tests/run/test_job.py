@@ -98,6 +98,19 @@ def copy_of(folder, tmp_path):
     return Path(shutil.copytree(folder, tmp_path / "copy"))
 
 
+def test_a_run_that_fails_before_its_first_checkpoint_keeps_what_it_had_reached(finished, tmp_path):
+    folder = copy_of(finished, tmp_path)
+    (folder / "metrics.csv").unlink()
+    (folder / "metrics.csv").mkdir()  # found when training starts
+    result = train(*TINY, "total_frames=6000", f"run_dir={folder}")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    before, after = summary(finished), summary(folder)
+    assert after["status"] == "failed"
+    for name in ("eval_return_mean", "eval_returns", "frames", "updates"):
+        assert after[name] == before[name]
+
+
 def test_a_finished_run_keeps_the_contract_of_its_folder(finished):
     for name in CONTRACT:
         assert (finished / name).exists(), name
