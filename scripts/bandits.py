@@ -16,7 +16,6 @@ item alone; so does the oracle show them, and chance any items.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +26,9 @@ import numpy as np
 
 from triptych.envs.extras import require_extra
 from triptych.envs.recommender import NUM_ITEMS  # which registers it, too
-from triptych.provenance.code import result_file, write_measurement
+from triptych.files import read_json
+from triptych.provenance.code import write_measurement
+from triptych.run.arguments import result_file
 from triptych.types import ConfigurationError, ExitCode
 
 ID = "Recommender-v0"
@@ -167,7 +168,10 @@ def read_runs(folders: list[Path]) -> dict[str, list[float]]:
     """Return the mean return of the final evaluation of each run below these folders, by algorithm."""
     found: dict[str, list[float]] = {}
     for path in sorted(path for folder in folders for path in folder.rglob("summary.json")):
-        summary = json.loads(path.read_text())
+        try:
+            summary = read_json(path)
+        except ValueError as error:
+            sys.exit(f"error: {path} cannot be read: {error}.")
         if summary.get("eval_returns"):
             found.setdefault(f"algo={summary['algo']}", []).append(float(np.mean(summary["eval_returns"])))
     return found

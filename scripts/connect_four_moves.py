@@ -21,7 +21,8 @@ from triptych.collect.two_sided import TwoSidedGames
 from triptych.envs.connect_four import ConnectFourSolver
 from triptych.envs.openspiel import OpenSpiel
 from triptych.files import write_text
-from triptych.provenance.code import result_file, write_measurement
+from triptych.provenance.code import write_measurement
+from triptych.run.arguments import result_file
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.versus import CheckpointPlayer

@@ -31,7 +31,8 @@ from triptych.collect.collector import episode_seed
 from triptych.collect.evaluation import play_episodes
 from triptych.data.starts import EVALUATE_STREAM, VALIDATION_STREAM, FewStartsPlan
 from triptych.files import write_text
-from triptych.provenance.code import git_commit, result_file, versions
+from triptych.provenance.code import git_commit, versions
+from triptych.run.arguments import number, result_file, whole_number
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import load_checkpoint, load_config
@@ -178,11 +179,15 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_folder", type=Path)
     parser.add_argument("--out", type=result_file, required=True, help="JSON file to write")
-    parser.add_argument("--games", type=int, default=30, help="of each network (default: 30, Atari's starts)")
-    parser.add_argument("--snapshots", type=int, default=20, help="further networks (default: 20)")
-    parser.add_argument("--period-updates", type=int, default=1, help="between two of them (default: each turn)")
-    parser.add_argument("--epsilons", type=float, nargs="+", default=[0.0, 0.001, 0.01, 0.05])
-    parser.add_argument("--network-epsilons", type=float, nargs="+", default=[0.001, 0.01])
+    parser.add_argument(
+        "--games", type=whole_number(1), default=30, help="of each network (default: 30, Atari's starts)"
+    )
+    parser.add_argument("--snapshots", type=whole_number(1), default=20, help="further networks (default: 20)")
+    parser.add_argument(
+        "--period-updates", type=whole_number(1), default=1, help="between two of them (default: each turn)"
+    )
+    parser.add_argument("--epsilons", type=number(0, 1), nargs="+", default=[0.0, 0.001, 0.01, 0.05])
+    parser.add_argument("--network-epsilons", type=number(0, 1), nargs="+", default=[0.001, 0.01])
     parser.add_argument("--scratch", type=Path, help="folder for the copy (default: the system's)")
     parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
     return parser.parse_args(arguments)

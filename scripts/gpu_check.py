@@ -25,7 +25,8 @@ from typing import Any
 
 import torch
 
-from triptych.provenance.code import result_file, write_measurement
+from triptych.provenance.code import write_measurement
+from triptych.run.arguments import result_file
 from triptych.types import ExitCode
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -19,8 +19,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from triptych.provenance.code import git_commit, result_file, write_measurement
+from triptych.provenance.code import git_commit, write_measurement
 from triptych.report.differences import count_differences
+from triptych.run.arguments import result_file
 from triptych.types import ExitCode
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from triptych.files import read_json
-from triptych.provenance.code import result_file, write_measurement
+from triptych.provenance.code import write_measurement
 from triptych.report.differences import count_differences
+from triptych.run.arguments import result_file
 from triptych.types import ExitCode
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from triptych.provenance.code import result_file, write_measurement
+from triptych.provenance.code import write_measurement
 from triptych.replay.buffer import ReplayBuffer
+from triptych.run.arguments import result_file, whole_number
 from triptych.types import EnvSpec, Step
 
 NUM_ENVS = 16
@@ -62,7 +63,7 @@ def peak_while_saving(replay: ReplayBuffer, directory: Path) -> int:
 def main(arguments: list[str]) -> int:
     """Measure, print and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--env-steps", type=int, default=1_000_000)
+    parser.add_argument("--env-steps", type=whole_number(1_000), default=1_000_000)
     parser.add_argument("--out", type=result_file, metavar="FILE")
     options = parser.parse_args(arguments)
 

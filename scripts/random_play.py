@@ -16,7 +16,8 @@ from triptych.build import make_game_factory
 from triptych.collect.evaluation import play_episodes
 from triptych.collect.random_play import RandomActor
 from triptych.command.compose import compose_config, register_options
-from triptych.provenance.code import result_file, write_measurement
+from triptych.provenance.code import write_measurement
+from triptych.run.arguments import result_file
 from triptych.types import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,8 +17,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from triptych.provenance.code import result_file, write_measurement
+from triptych.provenance.code import write_measurement
 from triptych.report.differences import count_differences
+from triptych.run.arguments import result_file
 from triptych.types import ExitCode
 
 COMMON = ["logger=csv", "trainer.num_threads=1", "stop_when_solved=false", "callbacks.video=false", "eval.episodes=2"]

@@ -20,7 +20,8 @@ from triptych.command.fixed import as_override, experiment_text, parse_fixed
 from triptych.command.main import CONF, in_own_names
 from triptych.command.search_path import own_folders, split
 from triptych.files import write_text
-from triptych.provenance.code import result_file, write_measurement
+from triptych.provenance.code import write_measurement
+from triptych.run.arguments import result_file
 from triptych.search.plan import Plan, read_plan
 from triptych.types import ConfigurationError, ExitCode
 

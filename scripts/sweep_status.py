@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from triptych.report.progress import Progress, find_folders, read_progress, read_sweep
+from triptych.run.arguments import number
 from triptych.types import ExitCode
 
 SWEEPS = Path("outputs", ".sweeps")
@@ -109,7 +110,9 @@ def main(arguments: list[str]) -> int:
     """Show the runs and return the exit code: 2 where there are none."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("places", type=Path, nargs="*", help="folders of runs, or the record of a sweep")
-    parser.add_argument("--watch", type=float, metavar="SECONDS", help="show them again and again, until Ctrl-C")
+    parser.add_argument(
+        "--watch", type=number(0.1, 86_400), metavar="SECONDS", help="show them again and again, until Ctrl-C"
+    )
     options = parser.parse_args(arguments)
     # Where nobody looks at a terminal, a run is one line however long.
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=400)
@@ -120,7 +123,7 @@ def main(arguments: list[str]) -> int:
             show(options.places, console)
             if options.watch is None:
                 return ExitCode.DONE
-            time.sleep(max(options.watch, 0.1))
+            time.sleep(options.watch)
     except (ValueError, OSError) as error:
         print(f"error: {error}.", file=sys.stderr)
         return ExitCode.BAD_INPUT

@@ -20,8 +20,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from triptych.provenance.code import result_file, write_measurement
+from triptych.provenance.code import write_measurement
 from triptych.report.elo import GameResult, rate
+from triptych.run.arguments import result_file
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.gtp_engine import GnuGo, play_engine
 from triptych.run.quiet import quiet_lightning

@@ -17,7 +17,8 @@ import numpy as np
 
 from triptych.callbacks.overestimation import values_of
 from triptych.collect.recording import record
-from triptych.provenance.code import result_file, write_measurement
+from triptych.provenance.code import write_measurement
+from triptych.run.arguments import result_file
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import checkpoint_name, load_checkpoint, load_config, prepare

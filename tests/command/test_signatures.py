@@ -137,7 +137,7 @@ class TestSignature:
         assert found["learning_rate_decay_env_steps"] == Keyword(Count | None, False)
 
     def test_an_annotation_that_nobody_imports_may_be_anything(self):
-        def function(thing: "NotImportedHere"):
+        def function(thing: "NotImportedHere"):  # noqa: F821
             return thing
 
         assert signature_of(function).keywords == {"thing": Keyword(Any, True)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import hashlib
 import importlib.metadata
@@ -54,19 +53,6 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found
-
-
-def result_file(text: str) -> Path:
-    """Read the ``--out`` of a script: a file that can be written when the work is done.
-
-    Raises:
-        argparse.ArgumentTypeError: it is a folder, or lies below a file.
-    """
-    path = Path(text)
-    above = next((folder for folder in path.absolute().parents if folder.exists()), None)
-    if path.is_dir() or above is None or not above.is_dir():
-        raise argparse.ArgumentTypeError(f"{text} is not allowed: it takes a file in a folder.")
-    return path
 
 
 def write_measurement(path: Path | None, script: str, arguments: list[str], found: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ from triptych.files import read_json, write_text
 from triptych.report.trees import TreePicture, draw_tree
 from triptych.run.asked import Asked, training_episode
 from triptych.run.lock import is_running
-from triptych.run.restore import load_checkpoint, load_config, prepare
+from triptych.run.restore import find_in_run, load_checkpoint, load_config, prepare
 from triptych.run.weights import read_state
 from triptych.types import EVALUATE, ConfigurationError
 from triptych.types import Game as Environment

@@ -100,6 +100,8 @@ def read_plan(path: Path, changes: Mapping[str, Any]) -> Plan:
         )
     if len(set(seeds)) < len(seeds):
         raise ConfigurationError(f"search.seeds={seeds} names a seed twice.")
+    if found["folder"] is not None and not isinstance(found["folder"], str):
+        raise ConfigurationError(f"search.folder={found['folder']} is not allowed: it takes a path, or null.")
     if not isinstance(space, dict) or not space:
         raise ConfigurationError(f"{path}: space={space} is not allowed: it takes a key for each setting.")
     if not isinstance(found["overrides"], list) or not all(isinstance(one, str) for one in found["overrides"]):

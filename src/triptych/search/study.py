@@ -157,12 +157,24 @@ class Search:
         write_text(path, json.dumps(now, indent=2) + "\n")
 
     def _mend_journal(self) -> None:
-        """Cut off a line that a kill left half written, and take away the journal's own lock of a process gone."""
+        """Cut off a line that a kill left half written, and take away the journal's own lock of a process gone.
+
+        Raises:
+            ConfigurationError: another line is damaged.
+        """
         path = self.folder / JOURNAL
         (self.folder / f"{JOURNAL}.lock").unlink(missing_ok=True)
         if path.is_file() and not path.is_symlink():
             whole = path.read_bytes()
             os.truncate(path, whole.rfind(b"\n") + 1)
+            for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
+                try:
+                    json.loads(line)
+                except ValueError as error:
+                    raise ConfigurationError(
+                        f"search.folder={self.folder} cannot go on: line {number} of its {JOURNAL} is damaged; choose "
+                        "another folder."
+                    ) from error
 
     def _mend_trials(self) -> None:
         """Put the settings of trials that a kill cut off first in line again; their runs go on where they were."""
