@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,18 @@ def test_only_to_evaluate_plays_the_run_that_is_named_and_leaves_it_alone(copy):
     assert (found["checkpoint"], found["num_episodes"]) == ("best.ckpt", 3)
     del after["evaluation.json"]
     assert after == before
+
+
+def test_a_checkpoint_outside_a_run_may_lie_beside_links(copy, tmp_path):
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    shutil.copy(copy / "checkpoints" / "last.ckpt", loose / "mine.ckpt")
+    (loose / "python").symlink_to(sys.executable)
+    (tmp_path / "foreign.json").write_text("not to be written to")
+    (loose / "evaluation.json").symlink_to(tmp_path / "foreign.json")
+    run(tmp_path / "none", "train=false", f"ckpt_path={loose / 'mine.ckpt'}")
+    assert json.loads((loose / "evaluation.json").read_text())["checkpoint"] == "mine.ckpt"
+    assert (tmp_path / "foreign.json").read_text() == "not to be written to"
 
 
 def test_only_to_evaluate_plays_a_checkpoint(copy, tmp_path):

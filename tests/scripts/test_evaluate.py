@@ -52,6 +52,7 @@ def test_evaluates_the_best_checkpoint_on_new_episodes_and_leaves_the_run_alone(
 
     found = json.loads((run_copy / "evaluation.json").read_text())
     assert found["checkpoint"] == "best.ckpt"
+    assert found["identity"] == json.loads((run_copy / "summary.json").read_text())["identity"]
     assert found["protocol"] == "none"
     assert 0 < found["frames"] <= 2000
     assert len(found["returns"]) == len(found["lengths"]) == len(found["seeds"]) == 5

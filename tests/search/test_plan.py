@@ -43,6 +43,8 @@ def test_a_plan_has_ranges_and_choices(tmp_path):
         ({}, {"num_trials": 1.5}, "search.num_trials=1.5"),
         ({"seeds": []}, {}, "search.seeds=[]"),
         ({"seeds": [1, 1]}, {}, "a seed twice"),
+        ({}, {"seeds": [1, 99999999999]}, "whole numbers from 0 to 2,147,483,647"),
+        ({}, {"folder": 7}, "search.folder=7"),
         ({}, {"num_trial": 3}, "search.num_trial is not a key"),
         ({}, {"space": 3}, "search.space"),
         ({"space": {}}, {}, "space={}"),

@@ -167,3 +167,14 @@ def test_a_folder_of_another_search_or_of_one_that_goes_on_is_refused(tmp_path):
         Search(tmp_path, plan_of(), ["env=pong"])
     with pytest.raises(ConfigurationError, match=r"another search \(space differ\)"):
         Search(tmp_path, plan_of(space={"x": SPACE["x"]}), ["env=catch"])
+
+
+def test_a_journal_with_a_damaged_line_is_told_and_one_that_is_cut_short_is_mended(tmp_path):
+    first = tried(search(tmp_path, plan=plan_of(3)))
+    journal = tmp_path / "journal.log"
+    journal.write_bytes(journal.read_bytes() + b'{"op_code": 4, "wor')
+    assert tried(search(tmp_path, plan=plan_of(3))) == first
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join([lines[0], "garbage\n", *lines[2:]]))
+    with pytest.raises(ConfigurationError, match=r"line 2 of its journal\.log is damaged; choose another folder"):
+        search(tmp_path, plan=plan_of(3))

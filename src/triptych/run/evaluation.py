@@ -39,6 +39,7 @@ def summarize(experiment: Experiment, checkpoint: Path) -> dict[str, Any]:
         "env": spec.name,
         "protocol": spec.protocol,
         "checkpoint": checkpoint.name,
+        "identity": origin_of(checkpoint).get("identity"),  # of the checkpoint's run, which may be another one
         "frames": experiment.data.clock.frames,
         "num_episodes": len(episodes),
         "mean": mean,
