@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from triptych.files import check_seal, copy_file, read_csv, replacing, seal, write_text
+from triptych.files import check_seal, copy_file, replacing, seal, write_text
 
 
 def names_in(folder):
@@ -139,13 +139,3 @@ def test_a_file_that_was_never_sealed_is_checked_by_its_parts(tmp_path):
     path.write_bytes(bytes([*whole[:position], whole[position] ^ 1, *whole[position + 1 :]]))
     with pytest.raises(OSError, match="damaged"):
         check_seal(path)
-
-
-def test_a_last_row_whose_number_is_cut_is_no_row(tmp_path):
-    path = tmp_path / "found.csv"
-    path.write_text("frames,return\n100,-20\n200,-2")  # of -21
-    assert read_csv(path)[1] == [{"frames": "100", "return": "-20"}]
-    path.write_text("frames,return\n100,-20\n200,-21\n")
-    assert len(read_csv(path)[1]) == 2
-    path.write_text("frames,return")
-    assert read_csv(path) == (["frames", "return"], [])

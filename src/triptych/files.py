@@ -187,12 +187,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return found
 
 
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) in b"\r\n"
-
-
 def read_csv(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Read columns and rows; a line that is cut short is dropped.
 
@@ -206,7 +200,6 @@ def read_csv(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         with path.open(newline="", encoding="utf-8", errors="replace") as file:
             reader = csv.DictReader(file)
             rows = [row for row in reader if None not in row and None not in row.values()]
-            is_cut = bool(rows) and not _ends_with_newline(path)  # in its last field, where nobody sees it
-            return list(reader.fieldnames or []), rows[:-1] if is_cut else rows
+            return list(reader.fieldnames or []), rows
     except csv.Error as error:
         raise ValueError(f"it is no CSV file ({error})") from error

@@ -30,16 +30,6 @@ def test_the_end_of_an_episode_by_hand(end, is_terminal):
     assert [label(step.next_observation[0])[1:] for step in steps] == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2)]
 
 
-@pytest.mark.parametrize(("end", "is_truncated"), [("terminated", False), ("truncated", True), ("both", False)])
-def test_an_episode_that_ends_by_itself_is_not_truncated(end, is_truncated):
-    collector = Collector(ScriptedGame(scripts_in_order([Script([1.0, 2.0], end)])), RandomAct(), seed=0)
-    ended = []
-    for _ in range(2):
-        collector.send()
-        ended += collector.receive()[1]
-    assert [episode.is_truncated for episode in ended] == [is_truncated]
-
-
 def test_a_lost_life_closes_the_window_but_the_game_goes_on():
     script = Script([1.0, 2.0, 3.0, 4.0], "truncated", lives=(3, 2, 2, 1), first_lives=3)
     steps = play([script], 5, life_loss_is_terminal=True)

@@ -109,7 +109,7 @@ class Collector:
         self._check("observation", received.observation)
         self._observation, self._lives, self._is_first = received.observation, received.lives, is_over
         self._sides.begin(is_over)
-        return step, self._restart(is_over, received.truncated & ~received.terminated) if is_over.any() else []
+        return step, self._restart(is_over, received.truncated) if is_over.any() else []
 
     def _start(self) -> None:
         num_envs = self.game.num_envs

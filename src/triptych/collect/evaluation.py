@@ -83,8 +83,7 @@ def play_episodes(
                 episode_index, episode = entry
                 episode.length = len(episode.actions)
                 episode.is_cut = bool(is_cut[env_index])
-                is_truncated = received.truncated[env_index] and not received.terminated[env_index]
-                episode.is_truncated = episode.is_cut or bool(is_truncated)
+                episode.is_truncated = episode.is_cut or bool(received.truncated[env_index])
                 finished[episode_index] = episode
         observation = start(is_over) if is_over.any() else received.observation
     return [finished[episode_index] for episode_index in range(len(seeds))]

@@ -94,19 +94,20 @@ def check_is_its_game(checkpoint: Path, cfg: DictConfig) -> None:
         )
 
 
-def load_checkpoint(run_folder: Path, name: str | None, cfg: DictConfig) -> tuple[Path, dict[str, Any]]:
+def load_checkpoint(run_folder: Path, name: str | None, cfg: DictConfig | None = None) -> tuple[Path, dict[str, Any]]:
     """Find a checkpoint for a run and read it; only tensors and plain data are accepted.
 
     Args:
         run_folder: of the run.
         name: ``best``, ``last`` or the path of a file; see `find_in_run`.
-        cfg: of the run.
+        cfg: of the run, whose game is then compared with the checkpoint's.
 
     Raises:
         ConfigurationError: there is none of this name, it cannot be read, or it is of another game.
     """
     path = find_in_run(run_folder, name)
-    check_is_its_game(path, cfg)
+    if cfg is not None:
+        check_is_its_game(path, cfg)
     return path, read_state(path)
 
 
