@@ -1,7 +1,8 @@
 """Proximal policy optimization: Schulman et al. 2017, arXiv 1707.06347, with the clipped surrogate objective.
 
 Options: `value_clip_range` keeps the critic near the one that acted, as the authors' code does. `magnet_coef` draws
-the policy to its own slow average: magnetic mirror descent of Sokota et al. 2023, arXiv 2206.05825, whose magnet moves.
+the policy to its own slow average: magnetic mirror descent of Sokota et al. 2023, arXiv 2206.05825, whose magnet moves,
+with the clipped objective in place of their KL to the last policy.
 
 Differences from the paper:
  1. Advantages are brought to mean 0 and variance 1 in each minibatch, as in the authors' code.
