@@ -15,7 +15,6 @@ item alone; so does the oracle show them, and chance any items.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,8 +27,10 @@ from triptych.envs.extras import require_extra
 from triptych.envs.recommender import NUM_ITEMS  # which registers it, too
 from triptych.files import read_json
 from triptych.provenance.code import write_measurement
-from triptych.run.arguments import result_file
-from triptych.types import ConfigurationError, ExitCode
+from triptych.run.arguments import ScriptParser, whole_number
+from triptych.run.exit_codes import exit_code_of
+from triptych.types import ConfigurationError
+from triptych.types.bounds import MAX_SEED
 
 ID = "Recommender-v0"
 Learn = Callable[[np.ndarray], None]  # from the clicks [K] on a slate
@@ -165,36 +166,39 @@ def measure(boredom: bool, users: int, seed: int, slate_size: int = 1) -> dict[s
 
 
 def read_runs(folders: list[Path]) -> dict[str, list[float]]:
-    """Return the mean return of the final evaluation of each run below these folders, by algorithm."""
+    """Return the mean return of the final evaluation of each run below these folders, by algorithm.
+
+    Raises:
+        ConfigurationError: a summary cannot be read.
+    """
     found: dict[str, list[float]] = {}
     for path in sorted(path for folder in folders for path in folder.rglob("summary.json")):
         try:
             summary = read_json(path)
         except ValueError as error:
-            sys.exit(f"error: {path} cannot be read: {error}.")
+            raise ConfigurationError(f"{path} cannot be read: {error}.") from error
         if summary.get("eval_returns"):
             found.setdefault(f"algo={summary['algo']}", []).append(float(np.mean(summary["eval_returns"])))
     return found
 
 
-def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def compare(arguments: list[str]) -> None:
+    """Play, print the table and write it.
+
+    Raises:
+        ConfigurationError: an argument cannot be used, or the simulator is not installed.
+    """
+    parser = ScriptParser(__doc__)
     parser.add_argument("--static", action="store_true", help="users who are never bored")
-    parser.add_argument("--slate-size", type=int, default=1, help="items that are shown at once")
-    parser.add_argument("--users", type=int, default=100, help="that each bandit meets, one after the other")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--slate-size", type=whole_number(1, NUM_ITEMS), default=1, help="items that are shown at once")
+    parser.add_argument(
+        "--users", type=whole_number(2), default=100, help="that each bandit meets, one after the other"
+    )
+    parser.add_argument("--seeds", type=whole_number(0, MAX_SEED), nargs="+", default=[1])
     parser.add_argument("--runs", type=Path, nargs="+", default=[], help="folders of runs to put into the table")
-    parser.add_argument("--out", type=result_file, help="write the figures as JSON")
+    parser.add_out()
     options = parser.parse_args(arguments)
-    if options.users < 2 or min(options.seeds) < 0 or not 1 <= options.slate_size <= NUM_ITEMS:
-        sentence = f"error: --users takes 2 or more, --seeds 0 or more, --slate-size 1 to {NUM_ITEMS:,}."
-        print(sentence, file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    try:
-        require_extra(ID)
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.BAD_INPUT
+    require_extra(ID)
     rows: dict[str, list[float]] = {}
     for seed in options.seeds:
         for name, value in measure(not options.static, options.users, seed, options.slate_size).items():
@@ -207,7 +211,11 @@ def main(arguments: list[str]) -> int:
         played = {"boredom": not options.static, "slate_size": options.slate_size, "users": options.users}
         found = played | {"returns": rows}
         write_measurement(options.out, Path(__file__).name, arguments, found)
-    return ExitCode.DONE
+
+
+def main(arguments: list[str]) -> int:
+    """Compare and return the exit code."""
+    return exit_code_of(lambda: compare(arguments))
 
 
 if __name__ == "__main__":

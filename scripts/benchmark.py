@@ -34,9 +34,11 @@ from rich.table import Table
 from triptych.files import read_json, write_text
 from triptych.provenance.code import git_commit, versions
 from triptych.provenance.hardware import processor_name
+from triptych.run.arguments import ScriptParser, whole_number
+from triptych.run.exit_codes import exit_code_of
+from triptych.types import ExitCode
 
 ROOT = Path(__file__).resolve().parents[1]
-DONE, FAILED = 0, 1  # exit codes
 LEAST_SHARE = 0.75  # of an earlier ratio, with --not-below
 VARIANTS = {"training": tuple(TRAININGS), "policies": tuple(POLICIES), "continuous": tuple(CONTINUOUS)}
 # What is measured beside them, with arguments of benchmark_sb3.py.
@@ -201,12 +203,13 @@ def print_part(part: str, rates: Rates, compared: dict[str, float]) -> None:
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Read the command line; argparse ends the process with exit code 2 where it is wrong."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(__doc__)
     parser.add_argument("--only", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--env-steps", type=int, default=8000, help="of one measurement, warm-up excluded")
-    parser.add_argument("--warm-up-env-steps", type=int, default=2000, help="of learning, before the clock starts")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write everything as JSON")
+    count = whole_number(1)
+    parser.add_argument("--repeats", type=count, default=3)
+    parser.add_argument("--env-steps", type=count, default=8000, help="of one measurement, warm-up excluded")
+    parser.add_argument("--warm-up-env-steps", type=count, default=2000, help="of learning, before the clock starts")
+    parser.add_out()
     parser.add_argument("--not-below", type=Path, metavar="FILE", help="fail where a ratio has fallen by a quarter")
     parser.add_argument("--sb3-python", metavar="PATH", help="an interpreter that has Stable-Baselines3")
     parser.add_argument("--make-sb3-venv", type=Path, metavar="DIR", help="make such an environment; use it")
@@ -215,16 +218,17 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     for part in options.parts:
         if part not in PARTS:
             parser.error(f"--only {part} is not allowed: it takes some of {','.join(PARTS)}.")
-    for name in ("repeats", "env_steps", "warm_up_env_steps"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name.replace('_', '-')} takes a whole number from 1 up.")
     if options.sb3_python is not None and not os.access(options.sb3_python, os.X_OK):
         parser.error(f"--sb3-python {options.sb3_python} is not an interpreter; --make-sb3-venv DIR makes one.")
     return options
 
 
-def main(arguments: list[str]) -> int:
-    """Measure what was asked for and return the exit code."""
+def measure(arguments: list[str]) -> ExitCode:
+    """Measure what was asked for, print and write it; `ExitCode.FAILED` where a ratio has fallen.
+
+    Raises:
+        ConfigurationError: an argument cannot be used.
+    """
     options = parse_arguments(arguments)
     found: dict[str, Any] = describe_machine() | {"env_steps": options.env_steps, "repeats": options.repeats}
     failures: list[str] = []
@@ -248,12 +252,17 @@ def main(arguments: list[str]) -> int:
                 write_text(options.out, json.dumps(found, indent=2) + "\n")
     except (RuntimeError, subprocess.CalledProcessError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return FAILED
+        return ExitCode.FAILED
     if options.out is not None:
         print(f"Written to {options.out}.")
     for failure in failures:
         print(f"error: {failure}; if that is meant, write {options.not_below} anew.", file=sys.stderr)
-    return FAILED if failures else DONE
+    return ExitCode.FAILED if failures else ExitCode.DONE
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and return the exit code."""
+    return exit_code_of(lambda: measure(arguments))
 
 
 if __name__ == "__main__":

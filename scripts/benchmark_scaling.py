@@ -8,7 +8,6 @@ is compared is measured in turns, and medians are taken.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import os
@@ -36,9 +35,10 @@ from triptych.functional.gradients import clip_gradients
 from triptych.networks.torsos import PixelConvolution
 from triptych.planning import RecurrentOutput, RootOutput, gumbel_muzero_policy
 from triptych.replay.buffer import ReplayBuffer
+from triptych.run.arguments import ScriptParser, whole_number
+from triptych.run.exit_codes import exit_code_of
 from triptych.types import Step
 
-DONE, FAILED = 0, 1  # exit codes
 BATCH_SIZES = (32, 64, 128, 256, 512)
 ENVIRONMENTS = (1, 4, 16, 64)
 REPLAY_SIZES = (10_000, 100_000, 300_000)  # env steps
@@ -245,14 +245,16 @@ def print_table(name: str, rows: dict[str, float]) -> None:
     Console().print(table)
 
 
-def main(arguments: list[str]) -> int:
-    """Measure, print and write; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write everything as JSON")
+def measure_and_tell(arguments: list[str]) -> None:
+    """Measure, print and write.
+
+    Raises:
+        ConfigurationError: an argument cannot be used.
+    """
+    parser = ScriptParser(__doc__)
+    parser.add_argument("--repeats", type=whole_number(1), default=9)
+    parser.add_out()
     options = parser.parse_args(arguments)
-    if options.repeats < 1:
-        parser.error(f"--repeats {options.repeats} is not allowed: it takes a whole number from 1 up.")
     warnings.simplefilter("ignore")
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as run_dir:
@@ -261,12 +263,12 @@ def main(arguments: list[str]) -> int:
         print_table(name, rows)
     if options.out is not None:
         found = describe_machine() | {"repeats": options.repeats, "unit": "ms of processor time", "tables": tables}
-        try:
-            write_text(options.out, json.dumps(found, indent=2) + "\n")
-        except OSError as error:
-            print(f"error: --out {options.out} cannot be written: {error}", file=sys.stderr)
-            return FAILED
-    return DONE
+        write_text(options.out, json.dumps(found, indent=2) + "\n")
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and return the exit code."""
+    return exit_code_of(lambda: measure_and_tell(arguments))
 
 
 if __name__ == "__main__":

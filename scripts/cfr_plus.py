@@ -15,8 +15,8 @@ from pathlib import Path
 
 from triptych.envs.cfr_plus import SOLVED_GAMES, solve_by_cfr_plus
 from triptych.provenance.code import write_measurement
+from triptych.run.arguments import ScriptParser, whole_number
 from triptych.run.exit_codes import exit_code_of
-from triptych.types import ConfigurationError
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -25,18 +25,14 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     Raises:
         ConfigurationError: a game or the number of iterations cannot be used.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(__doc__)
     parser.add_argument("games", nargs="+", metavar="GAME", help=" or ".join(SOLVED_GAMES))
-    parser.add_argument("--iterations", type=int, default=1000, help="of CFR+ (default: 1000)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON file for what was found")
+    parser.add_argument("--iterations", type=whole_number(1), default=1000, help="of CFR+ (default: 1000)")
+    parser.add_out()
     options = parser.parse_args(arguments)
     for game in options.games:
         if game not in SOLVED_GAMES:
-            raise ConfigurationError(f"{game} is not solved here; CFR+ runs on {' and '.join(SOLVED_GAMES)}.")
-    if options.iterations < 1:
-        raise ConfigurationError(f"--iterations {options.iterations} is not allowed: it takes 1 or more.")
-    if options.out is not None and (options.out.is_dir() or not options.out.resolve().parent.is_dir()):
-        raise ConfigurationError(f"--out {options.out} is not allowed: it takes a file in a folder that exists.")
+            parser.error(f"{game} is not solved here; CFR+ runs on {' and '.join(SOLVED_GAMES)}.")
     return options
 
 

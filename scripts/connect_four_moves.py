@@ -22,7 +22,7 @@ from triptych.envs.connect_four import ConnectFourSolver
 from triptych.envs.openspiel import OpenSpiel
 from triptych.files import write_text
 from triptych.provenance.code import write_measurement
-from triptych.run.arguments import result_file
+from triptych.run.arguments import ScriptParser, simulations, whole_number
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.versus import CheckpointPlayer
@@ -73,20 +73,13 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     Raises:
         ConfigurationError: a number is out of range.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run_folder", type=Path, nargs="?")
-    parser.add_argument("--make", type=int, metavar="COUNT", help="write so many positions anew")
-    parser.add_argument(
-        "--checkpoint", help="best (default), last (default where there is no best yet) or the path of a .ckpt file"
-    )
-    parser.add_argument("--num-simulations", type=int, nargs="+", default=[0, 32, 200], help="of the search")
+    parser = ScriptParser(__doc__)
+    parser.add_run_folder(nargs="?")
+    parser.add_argument("--make", type=whole_number(1), metavar="COUNT", help="write so many positions anew")
+    parser.add_argument("--num-simulations", type=simulations, nargs="+", default=[0, 32, 200], help="of the search")
     parser.add_argument("--positions", type=Path, default=POSITIONS, help="file of the positions")
-    parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
-    parser.add_argument("--out", type=result_file, help="JSON file for what was found")
-    options = parser.parse_args(arguments)
-    if options.make is not None and options.make < 1:
-        raise ConfigurationError(f"--make {options.make} is not allowed: it takes a whole number from 1 up.")
-    return options
+    parser.add_out()
+    return parser.parse_args(arguments)
 
 
 def make_or_measure(arguments: list[str]) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from triptych.report.comparison import make_entries
 from triptych.report.runs import find_runs
 from triptych.report.self_play import NASH_CONV, draw_elo, draw_nash_conv, read_ratings, read_references
+from triptych.run.arguments import ScriptParser, folder_to_fill
 from triptych.run.exit_codes import exit_code_of
 from triptych.types import ConfigurationError
 
@@ -27,21 +28,21 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     Raises:
         ConfigurationError: there is nothing to draw.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(__doc__)
     parser.add_argument("folders", type=Path, nargs="*", help="runs are looked for at any depth")
     parser.add_argument("--cfr-plus", type=Path, metavar="FILE", help="what scripts/cfr_plus.py wrote")
     parser.add_argument("--elo", type=Path, nargs="+", default=[], metavar="FILE", help="of scripts/tournament.py")
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where pictures go (default: here)")
+    parser.add_argument(
+        "--out", type=folder_to_fill, default=Path(), metavar="DIR", help="where pictures go (default: here)"
+    )
     options = parser.parse_args(arguments)
     if not options.folders and not options.elo:
-        raise ConfigurationError("There is nothing to draw; give folders of runs, or --elo with a tournament's file.")
+        parser.error("There is nothing to draw; give folders of runs, or --elo with a tournament's file.")
     if options.cfr_plus is not None and not options.folders:
-        raise ConfigurationError("--cfr-plus is drawn beside runs; give their folders before it.")
+        parser.error("--cfr-plus is drawn beside runs; give their folders before it.")
     for folder in options.folders:
         if not folder.is_dir():
-            raise ConfigurationError(f"{folder} is not a folder; give one in which runs lie.")
-    if options.out.exists() and not options.out.is_dir():
-        raise ConfigurationError(f"--out {options.out} is not allowed: it takes a folder.")
+            parser.error(f"{folder} is not a folder; give one in which runs lie.")
     return options
 
 

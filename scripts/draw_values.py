@@ -13,12 +13,12 @@ from pathlib import Path
 from triptych.build import Experiment
 from triptych.report.runs import read_metrics
 from triptych.report.values import ValueMap, draw_values, value_map
+from triptych.run.arguments import ScriptParser, picture_file
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import load_checkpoint, load_config, prepare
 from triptych.types import ConfigurationError
 
-PICTURES = (".png", ".pdf", ".svg")
 ERROR = "train/max_abs_error"
 GOAL = 0.01  # the error at which a line is drawn
 
@@ -29,17 +29,12 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     Raises:
         ConfigurationError: the picture has no name of one.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(__doc__)
     parser.add_argument("run_folder", type=Path)
     parser.add_argument("--checkpoint", default="last", help="last (default), best or the path of a .ckpt file")
-    parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
-    parser.add_argument("--out", type=Path, help="picture to write (default: values.png in the run's folder)")
-    options = parser.parse_args(arguments)
-    if options.out is not None and (options.out.suffix not in PICTURES or options.out.is_dir()):
-        raise ConfigurationError(
-            f"--out {options.out} is not allowed: it takes a file that ends in {', '.join(PICTURES)}."
-        )
-    return options
+    parser.add_trust()
+    parser.add_argument("--out", type=picture_file, help="picture to write (default: values.png in the run's folder)")
+    return parser.parse_args(arguments)
 
 
 def map_of(experiment: Experiment) -> ValueMap | None:

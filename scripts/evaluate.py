@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
+from triptych.run.arguments import ScriptParser, whole_number
 from triptych.run.evaluation import play_evaluation
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import check_is_its_game, find_in_run, load_config
-from triptych.types import ConfigurationError
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -22,23 +21,14 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     Raises:
         ConfigurationError: a number is out of range.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run_folder", type=Path)
-    parser.add_argument("--episodes", type=int, default=30, help="whole games (default: 30)")
-    parser.add_argument(
-        "--checkpoint", help="best (default), last (default where there is no best yet) or the path of a .ckpt file"
-    )
+    parser = ScriptParser(__doc__)
+    parser.add_run_folder()
+    parser.add_argument("--episodes", type=whole_number(1), default=30, help="whole games (default: 30)")
     parser.add_argument("--video", action="store_true", help="write the median episode to videos/evaluate-<name>.mp4")
-    parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
-    parser.add_argument("--num-envs", type=int, default=8, help="environments that share the episodes (default: 8)")
-    options = parser.parse_args(arguments)
-    for name in ("episodes", "num_envs"):
-        if getattr(options, name) < 1:
-            raise ConfigurationError(
-                f"--{name.replace('_', '-')} {getattr(options, name)} is not allowed: "
-                "it takes a whole number from 1 up."
-            )
-    return options
+    parser.add_argument(
+        "--num-envs", type=whole_number(1), default=8, help="environments that share the episodes (default: 8)"
+    )
+    return parser.parse_args(arguments)
 
 
 def evaluate(arguments: list[str]) -> None:

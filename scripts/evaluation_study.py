@@ -32,7 +32,7 @@ from triptych.collect.evaluation import play_episodes
 from triptych.data.starts import EVALUATE_STREAM, VALIDATION_STREAM, FewStartsPlan
 from triptych.files import write_text
 from triptych.provenance.code import git_commit, versions
-from triptych.run.arguments import number, result_file, whole_number
+from triptych.run.arguments import ScriptParser, number, result_file, whole_number
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import load_checkpoint, load_config
@@ -176,7 +176,7 @@ def sticky_figures(
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(__doc__)
     parser.add_argument("run_folder", type=Path)
     parser.add_argument("--out", type=result_file, required=True, help="JSON file to write")
     parser.add_argument(
@@ -189,7 +189,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--epsilons", type=number(0, 1), nargs="+", default=[0.0, 0.001, 0.01, 0.05])
     parser.add_argument("--network-epsilons", type=number(0, 1), nargs="+", default=[0.001, 0.01])
     parser.add_argument("--scratch", type=Path, help="folder for the copy (default: the system's)")
-    parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
+    parser.add_trust()
     return parser.parse_args(arguments)
 
 

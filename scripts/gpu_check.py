@@ -12,7 +12,6 @@ runs on the CPU, as a rehearsal, and the JSON says so.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import importlib.util
 import json
@@ -26,7 +25,8 @@ from typing import Any
 import torch
 
 from triptych.provenance.code import write_measurement
-from triptych.run.arguments import result_file
+from triptych.run.arguments import ScriptParser, folder_to_fill, number
+from triptych.run.exit_codes import exit_code_of
 from triptych.types import ExitCode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -157,12 +157,16 @@ def kernels() -> dict[str, Any]:
     return {"exit_code": result.returncode, "output": result.stdout[-300:]}
 
 
-def main(arguments: list[str]) -> int:
-    """Measure within the time, write, and return the exit code: 1 where a part failed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the runs go")
-    parser.add_argument("--out", type=result_file, help="JSON file for what was found")
-    parser.add_argument("--minutes", type=float, default=8.0, help="for all of it (default: 8)")
+def check(arguments: list[str]) -> ExitCode:
+    """Measure within the time and write what was found; `ExitCode.FAILED` where a part failed.
+
+    Raises:
+        ConfigurationError: an argument cannot be used.
+    """
+    parser = ScriptParser(__doc__)
+    parser.add_argument("folder", type=folder_to_fill, help="where the runs go")
+    parser.add_out()
+    parser.add_argument("--minutes", type=number(0.1, 1440), default=8.0, help="for all of it (default: 8)")
     parser.add_argument("--only", nargs="+", choices=ALGORITHMS, default=list(ALGORITHMS), metavar="NAME")
     options = parser.parse_args(arguments)
     # Three shares for Pong by the quick mix; the rest for what follows and for starting up.
@@ -195,6 +199,11 @@ def main(arguments: list[str]) -> int:
     ended = [*found["algorithms"].values(), *(found[name] for name in (*parts, "kernels"))]
     is_well = all(part["exit_code"] in (ExitCode.DONE, ExitCode.INTERRUPTED) for part in ended)
     return ExitCode.DONE if is_well else ExitCode.FAILED
+
+
+def main(arguments: list[str]) -> int:
+    """Check and return the exit code."""
+    return exit_code_of(lambda: check(arguments))
 
 
 if __name__ == "__main__":

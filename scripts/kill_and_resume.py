@@ -9,8 +9,6 @@ holds already, of the same commit, is not played again: the command may be stopp
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 import shutil
 import subprocess
@@ -19,10 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from triptych.files import read_json
 from triptych.provenance.code import git_commit, write_measurement
 from triptych.report.differences import count_differences
-from triptych.run.arguments import result_file
-from triptych.types import ExitCode
+from triptych.run.arguments import ScriptParser, folder_to_fill, whole_number
+from triptych.run.exit_codes import exit_code_of
+from triptych.types import ConfigurationError, ExitCode
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"
 COMMON = ["logger=csv", "trainer.num_threads=1", "stop_when_solved=false", "callbacks.video=false", "eval.episodes=2"]
@@ -110,21 +110,32 @@ def sums(found: dict[str, Any]) -> dict[str, int]:
 
 
 def found_before(path: Path | None) -> dict[str, Any]:
-    """Return what an earlier call of the same code wrote there, by the name of the run."""
+    """Return what an earlier call of the same code wrote there, by the name of the run.
+
+    Raises:
+        ConfigurationError: the file is something else.
+    """
     if path is None or not path.is_file():
         return {}
-    written = json.loads(path.read_text(encoding="utf-8"))
-    return dict(written["runs"]) if written["git_commit"] == git_commit() else {}
+    try:
+        written = read_json(path)
+        return dict(written["runs"]) if written["git_commit"] == git_commit() else {}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"--out {path} is not what this script wrote; give a new file.") from error
 
 
-def main(arguments: list[str]) -> int:
-    """Compare every run and return the exit code: 1 where one differs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the runs go")
+def compare_all(arguments: list[str]) -> ExitCode:
+    """Compare every run, print and write; `ExitCode.FAILED` where one differs.
+
+    Raises:
+        ConfigurationError: an argument cannot be used.
+    """
+    parser = ScriptParser(__doc__)
+    parser.add_argument("folder", type=folder_to_fill, help="where the runs go")
     parser.add_argument("--only", nargs="+", choices=RUNS, default=list(RUNS), metavar="RUN", help="some of them")
-    parser.add_argument("--kills", type=int, default=10, help="of each run (default: 10)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
-    parser.add_argument("--out", type=result_file, help="JSON file for what was found")
+    parser.add_argument("--kills", type=whole_number(1), default=10, help="of each run (default: 10)")
+    parser.add_seed(0, "the moments")
+    parser.add_out()
     options = parser.parse_args(arguments)
     found = found_before(options.out)
     for name in options.only:
@@ -133,9 +144,14 @@ def main(arguments: list[str]) -> int:
         found[name] = compare(name, options.folder, options.kills, random.Random(f"{options.seed} {name}"))
         print(f"{name:26}" + "".join(f"  {key} {value}" for key, value in found[name].items() if key != "arguments"))
         result = {**sums(found), "runs": found}  # after each: all of them take hours
-        write_measurement(options.out, Path(__file__).name, sys.argv[1:], result)
+        write_measurement(options.out, Path(__file__).name, arguments, result)
     print(f"{len(found)} runs" + "".join(f", {total} {what}" for what, total in sums(found).items()))
     return ExitCode.FAILED if sums(found)["differences"] else ExitCode.DONE
+
+
+def main(arguments: list[str]) -> int:
+    """Compare and return the exit code."""
+    return exit_code_of(lambda: compare_all(arguments))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ run again by other launchers.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import shutil
@@ -23,7 +22,8 @@ from typing import Any
 from triptych.files import read_json
 from triptych.provenance.code import write_measurement
 from triptych.report.differences import count_differences
-from triptych.run.arguments import result_file
+from triptych.run.arguments import ScriptParser, folder_to_fill, whole_number
+from triptych.run.exit_codes import exit_code_of
 from triptych.types import ExitCode
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"
@@ -78,20 +78,21 @@ def compare(one: Path, other: Path) -> dict[str, int]:
     return counts | differences
 
 
-def main(arguments: list[str]) -> int:
-    """Compare and return the exit code: 1 where a job differs or is missing."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the sweeps go; those of an earlier call are deleted")
-    parser.add_argument("--kills", type=int, default=2, help="of the sweep (default: 2)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
-    parser.add_argument("--out", type=result_file, help="JSON file for what was found")
+def compare_all(arguments: list[str]) -> ExitCode:
+    """Compare, print and write; `ExitCode.FAILED` where a job differs or is missing.
+
+    Raises:
+        ConfigurationError: an argument cannot be used.
+    """
+    parser = ScriptParser(__doc__)
+    parser.add_argument("folder", type=folder_to_fill, help="where the sweeps go; those of an earlier call are deleted")
+    parser.add_argument("--kills", type=whole_number(1), default=2, help="of the sweep (default: 2)")
+    parser.add_seed(0, "the moments")
+    parser.add_out()
     options = parser.parse_args(arguments)
     foreign = sorted({path.name for path in options.folder.glob("*")} - {"straight", "killed", *LAUNCHERS})
     if foreign:
-        print(
-            f"error: {options.folder} holds {foreign[0]}, which is not from here; give a new folder.", file=sys.stderr
-        )
-        return ExitCode.BAD_INPUT
+        parser.error(f"{options.folder} holds {foreign[0]}, which is not from here; give a new folder.")
     shutil.rmtree(options.folder, ignore_errors=True)
     straight, killed = options.folder / "straight", options.folder / "killed"
     started = time.monotonic()
@@ -114,7 +115,7 @@ def main(arguments: list[str]) -> int:
         folder = options.folder / name
         sweep([*FOUR, *settings], folder)
         found[f"four_jobs_by_{name}"] = compare(straight, folder)
-    print(write_measurement(options.out, Path(__file__).name, sys.argv[1:], found), end="")
+    print(write_measurement(options.out, Path(__file__).name, arguments, found), end="")
     whole = [(found["twelve_jobs_killed"], 12), *((found[f"four_jobs_by_{name}"], 4) for name in LAUNCHERS)]
     is_equal = all(
         row["jobs"] == row["finished"] == jobs
@@ -122,6 +123,11 @@ def main(arguments: list[str]) -> int:
         for row, jobs in whole
     )
     return ExitCode.DONE if is_equal else ExitCode.FAILED
+
+
+def main(arguments: list[str]) -> int:
+    """Compare and return the exit code."""
+    return exit_code_of(lambda: compare_all(arguments))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ python scripts/measure_replay.py --env-steps 1000000 --out docs/results/replay_m
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import threading
@@ -19,7 +18,8 @@ import psutil
 
 from triptych.provenance.code import write_measurement
 from triptych.replay.buffer import ReplayBuffer
-from triptych.run.arguments import result_file, whole_number
+from triptych.run.arguments import ScriptParser, whole_number
+from triptych.run.exit_codes import exit_code_of
 from triptych.types import EnvSpec, Step
 
 NUM_ENVS = 16
@@ -60,11 +60,15 @@ def peak_while_saving(replay: ReplayBuffer, directory: Path) -> int:
     return peak
 
 
-def main(arguments: list[str]) -> int:
-    """Measure, print and write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def measure(arguments: list[str]) -> None:
+    """Measure, print and write JSON.
+
+    Raises:
+        ConfigurationError: an argument cannot be used.
+    """
+    parser = ScriptParser(__doc__)
     parser.add_argument("--env-steps", type=whole_number(1_000), default=1_000_000)
-    parser.add_argument("--out", type=result_file, metavar="FILE")
+    parser.add_out()
     options = parser.parse_args(arguments)
 
     ReplayBuffer(SPEC, NUM_ENVS, capacity_env_steps=1000, n_step=1, discount=0.99, seed=1)  # loads what compiles
@@ -89,7 +93,11 @@ def main(arguments: list[str]) -> int:
         "least_period_seconds_for_two_percent": seconds / 0.02,
     }
     print(write_measurement(options.out, "measure_replay.py", arguments, found), end="")
-    return 0
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and return the exit code."""
+    return exit_code_of(lambda: measure(arguments))
 
 
 if __name__ == "__main__":

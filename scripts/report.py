@@ -9,7 +9,6 @@ python scripts/report.py outputs/ --collect docs/results           copy what can
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import itertools
 import re
@@ -20,7 +19,9 @@ from triptych.report.curves import draw_curves
 from triptych.report.runs import Run, collect_runs, find_runs, group_runs, tell_protocols_apart
 from triptych.report.table import markdown_tables
 from triptych.report.writing import CURVES, write_report
-from triptych.types import ExitCode
+from triptych.run.arguments import ScriptParser, folder_to_fill
+from triptych.run.exit_codes import exit_code_of
+from triptych.types import ConfigurationError
 
 
 def write_curves(runs: list[Run], directory: Path) -> None:
@@ -44,31 +45,34 @@ def write_page(runs: list[Run], notes: list[str], directory: Path, metrics: list
         print(f"There is no {CURVES} without matplotlib: pip install 'triptych[plots]'.")
 
 
-def main(arguments: list[str]) -> int:
-    """Report and return the exit code: 2 where there is nothing to report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def report(arguments: list[str]) -> None:
+    """Print the tables, and write what was asked for.
+
+    Raises:
+        ConfigurationError: an argument cannot be used, or there is nothing to report.
+    """
+    parser = ScriptParser(__doc__)
     parser.add_argument("folders", type=Path, nargs="+", help="runs are looked for at any depth")
-    parser.add_argument("--curves", type=Path, metavar="DIR", help="write one PNG per env and protocol")
-    parser.add_argument("--html", type=Path, metavar="DIR", help="write index.html, report.md, CSV files, a PNG")
+    parser.add_argument("--curves", type=folder_to_fill, metavar="DIR", help="write one PNG per env and protocol")
+    parser.add_argument(
+        "--html", type=folder_to_fill, metavar="DIR", help="write index.html, report.md, CSV files, a PNG"
+    )
     parser.add_argument(
         "--metric", nargs="+", default=[], metavar="NAME", help="more charts for --html, such as train/q_value_mean"
     )
-    parser.add_argument("--collect", type=Path, metavar="DIR", help="copy summary, metrics and config of each run")
+    parser.add_argument(
+        "--collect", type=folder_to_fill, metavar="DIR", help="copy summary, metrics and config of each run"
+    )
     options = parser.parse_args(arguments)
     for folder in options.folders:
         if not folder.is_dir():
-            print(f"error: {folder} is not a folder.", file=sys.stderr)
-            return ExitCode.BAD_INPUT
+            parser.error(f"{folder} is not a folder.")
     runs, notes = find_runs(options.folders)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     if not runs:
         places = ", ".join(str(folder) for folder in options.folders)
-        print(
-            f"error: Nothing to report: no run (summary.json and metrics.csv) below {places}.",
-            file=sys.stderr,
-        )
-        return ExitCode.BAD_INPUT
+        parser.error(f"Nothing to report: no run (summary.json and metrics.csv) below {places}.")
     print(markdown_tables(group_runs(runs)), end="")
     for run in runs:
         if run.return_mean is None:
@@ -85,12 +89,14 @@ def main(arguments: list[str]) -> int:
             for copy in collect_runs(runs, options.collect):
                 print(f"Collected: {copy}")
     except ModuleNotFoundError as error:
-        print(f"error: --curves needs {error.name}: pip install 'triptych[plots]'.", file=sys.stderr)
-        return ExitCode.BAD_INPUT
+        raise ConfigurationError(f"Pictures need {error.name}: pip install 'triptych[plots]'.") from error
     except (OSError, ValueError) as error:
-        print(f"error: {error}.", file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    return ExitCode.DONE
+        raise ConfigurationError(f"{error}.") from error
+
+
+def main(arguments: list[str]) -> int:
+    """Report and return the exit code: 2 where there is nothing to report."""
+    return exit_code_of(lambda: report(arguments))
 
 
 if __name__ == "__main__":

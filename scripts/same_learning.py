@@ -9,9 +9,9 @@ same bytes, ``metrics.csv`` the same numbers (columns of time aside) and the las
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -19,8 +19,9 @@ from typing import Any
 
 from triptych.provenance.code import write_measurement
 from triptych.report.differences import count_differences
-from triptych.run.arguments import result_file
-from triptych.types import ExitCode
+from triptych.run.arguments import ScriptParser, result_file
+from triptych.run.exit_codes import exit_code_of
+from triptych.types import ConfigurationError, ExitCode
 
 COMMON = ["logger=csv", "trainer.num_threads=1", "stop_when_solved=false", "callbacks.video=false", "eval.episodes=2"]
 SMALL = ["debug=tiny", "total_frames=3000"]
@@ -57,7 +58,7 @@ def commands() -> dict[tuple[str, str], list[str]]:
     }
 
 
-def record(checkout: Path, folder: Path) -> int:
+def record(checkout: Path, folder: Path) -> ExitCode:
     """Play all runs with the code of a checkout, each into a folder of its own; those that are there stay."""
     environment = os.environ | {"PYTHONPATH": str(checkout.resolve() / "src")}
     for (algo, domain), arguments in commands().items():
@@ -73,7 +74,7 @@ def record(checkout: Path, folder: Path) -> int:
     return ExitCode.DONE
 
 
-def compare(before: Path, after: Path, out: Path | None) -> int:
+def compare(before: Path, after: Path, out: Path | None, arguments: list[str]) -> ExitCode:
     """Compare the runs of two folders; print a line for each and write what was found."""
     runs: dict[str, Any] = {}
     for (algo, domain), arguments in commands().items():
@@ -87,13 +88,17 @@ def compare(before: Path, after: Path, out: Path | None) -> int:
         for side, folder in (("before", before), ("after", after))
     }
     print(f"{len(runs)} runs, {total} differences")
-    write_measurement(out, Path(__file__).name, sys.argv[1:], {"commits": commits, "differences": total, "runs": runs})
+    write_measurement(out, Path(__file__).name, arguments, {"commits": commits, "differences": total, "runs": runs})
     return ExitCode.FAILED if total else ExitCode.DONE
 
 
-def main(arguments: list[str]) -> int:
-    """Record or compare and return the exit code: 1 where runs differ."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def record_or_compare(arguments: list[str]) -> ExitCode:
+    """Do what is asked for; `ExitCode.FAILED` where runs differ.
+
+    Raises:
+        ConfigurationError: an argument cannot be used, or a folder is not what was recorded.
+    """
+    parser = ScriptParser(__doc__)
     commands_ = parser.add_subparsers(dest="command", required=True)
     recording = commands_.add_parser("record")
     recording.add_argument("checkout", type=Path)
@@ -105,10 +110,17 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.command == "record":
         if not (options.checkout / "train.py").is_file():
-            print(f"error: {options.checkout} is no checkout of this project.", file=sys.stderr)
-            return ExitCode.BAD_INPUT
+            parser.error(f"{options.checkout} is no checkout of this project.")
         return record(options.checkout, options.folder)
-    return compare(options.before, options.after, options.out)
+    try:
+        return compare(options.before, options.after, options.out, arguments)
+    except (OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise ConfigurationError(f"A folder is not what `record` leaves: {error}.") from error
+
+
+def main(arguments: list[str]) -> int:
+    """Record or compare and return the exit code."""
+    return exit_code_of(lambda: record_or_compare(arguments))
 
 
 if __name__ == "__main__":

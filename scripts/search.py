@@ -10,7 +10,6 @@ settings are an experiment in the search's folder, searches/<sweep>-<env> or sea
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from pathlib import Path
@@ -21,7 +20,8 @@ from triptych.command.main import CONF, in_own_names
 from triptych.command.search_path import own_folders, split
 from triptych.files import write_text
 from triptych.provenance.code import write_measurement
-from triptych.run.arguments import result_file
+from triptych.run.arguments import ScriptParser
+from triptych.run.exit_codes import exit_code_of
 from triptych.search.plan import Plan, read_plan
 from triptych.types import ConfigurationError, ExitCode
 
@@ -88,20 +88,23 @@ def describe(search: Any, seconds: float) -> dict[str, Any]:
     }
 
 
-def main(arguments: list[str]) -> int:
-    """Search and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def run_search(arguments: list[str]) -> ExitCode:
+    """Search, print and write the best settings; `ExitCode.FAILED` where too many trials failed.
+
+    Raises:
+        ConfigurationError: an argument cannot be used.
+    """
+    parser = ScriptParser(__doc__)
     parser.add_argument(
         "overrides", nargs="+", metavar="key=value", help="as train.py takes them, and search.key=value"
     )
     parser.add_argument("--config-dir", type=Path, help="a folder of your own, as train.py takes it")
-    parser.add_argument("--out", type=result_file, help="JSON file for what was found")
+    parser.add_out()
     options = parser.parse_args(arguments)
     try:
         import optuna  # noqa: F401
     except ModuleNotFoundError:
-        print('error: a search needs Optuna: pip install -c requirements.lock -e ".[optuna]"', file=sys.stderr)
-        return ExitCode.BAD_INPUT
+        parser.error('A search needs Optuna: pip install -c requirements.lock -e ".[optuna]".')
     started = time.monotonic()
     try:
         name, plan, flags, fixed = read_arguments(options.overrides, options.config_dir)
@@ -113,9 +116,8 @@ def main(arguments: list[str]) -> int:
         runs = Runs([*flags, *fixed], CONF, folder / "trials", plan)
         runs.check()
         search = Search(folder, plan, fixed)
-    except (ConfigurationError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.BAD_INPUT
+    except OSError as error:
+        raise ConfigurationError(str(error)) from error
     command = " ".join(["python scripts/search.py", *arguments])
     try:
         search.run(runs.play, lambda line: print(line, flush=True))
@@ -145,6 +147,11 @@ def tell(found: dict[str, Any], folder: Path, title: str, fixed: list[str], comm
     if flags:
         print("Copy the experiment beside your own configuration, which it needs.")
     print(f"run it: python train.py --config-dir {folder / 'conf'} experiment={title}")
+
+
+def main(arguments: list[str]) -> int:
+    """Search and return the exit code."""
+    return exit_code_of(lambda: run_search(arguments))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ python scripts/sweep_status.py --watch 10               again every ten seconds
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from pathlib import Path
@@ -19,8 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from triptych.report.progress import Progress, find_folders, read_progress, read_sweep
-from triptych.run.arguments import number
-from triptych.types import ExitCode
+from triptych.run.arguments import ScriptParser, number
+from triptych.run.exit_codes import exit_code_of
+from triptych.types import ConfigurationError
 
 SWEEPS = Path("outputs", ".sweeps")
 
@@ -106,9 +106,13 @@ def show(places: list[Path], console: Console) -> None:
     console.print(", ".join(f"{sum(run.status == one for run in runs)} {one}" for one in statuses))
 
 
-def main(arguments: list[str]) -> int:
-    """Show the runs and return the exit code: 2 where there are none."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def watch(arguments: list[str]) -> None:
+    """Show the runs, once or until Ctrl-C.
+
+    Raises:
+        ConfigurationError: an argument cannot be used, or there are no runs.
+    """
+    parser = ScriptParser(__doc__)
     parser.add_argument("places", type=Path, nargs="*", help="folders of runs, or the record of a sweep")
     parser.add_argument(
         "--watch", type=number(0.1, 86_400), metavar="SECONDS", help="show them again and again, until Ctrl-C"
@@ -122,13 +126,17 @@ def main(arguments: list[str]) -> int:
                 console.clear()
             show(options.places, console)
             if options.watch is None:
-                return ExitCode.DONE
+                return
             time.sleep(options.watch)
     except (ValueError, OSError) as error:
-        print(f"error: {error}.", file=sys.stderr)
-        return ExitCode.BAD_INPUT
+        raise ConfigurationError(f"{error}.") from error
     except KeyboardInterrupt:
-        return ExitCode.DONE
+        return
+
+
+def main(arguments: list[str]) -> int:
+    """Show the runs and return the exit code."""
+    return exit_code_of(lambda: watch(arguments))
 
 
 if __name__ == "__main__":

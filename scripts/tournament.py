@@ -22,19 +22,17 @@ from rich.table import Table
 
 from triptych.provenance.code import write_measurement
 from triptych.report.elo import GameResult, rate
-from triptych.run.arguments import result_file
+from triptych.run.arguments import MOST_SIMULATIONS, ScriptParser, whole_number
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.gtp_engine import GnuGo, play_engine
 from triptych.run.quiet import quiet_lightning
 from triptych.run.versus import (
-    MOST_SIMULATIONS,
     CheckpointPlayer,
     check_two_players,
     play_each_other,
     play_opponent,
 )
 from triptych.types import ConfigurationError
-from triptych.types.bounds import MAX_SEED
 
 MAX_GAMES_AT_ONCE = 64
 
@@ -45,52 +43,47 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     Raises:
         ConfigurationError: a number is out of range, or nothing is asked for.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run_folder", type=Path)
+    parser = ScriptParser(__doc__)
+    parser.add_run_folder()
     parser.add_argument(
-        "--checkpoint", help="best (default), last (default where there is no best yet) or the path of a .ckpt file"
+        "--against", type=opponent, nargs="+", default=[], metavar="OPPONENT", help="who the checkpoint plays against"
     )
-    parser.add_argument("--against", nargs="+", default=[], metavar="OPPONENT", help="who the checkpoint plays against")
     parser.add_argument("--each-other", action="store_true", help="rate the checkpoints by games between them")
-    parser.add_argument("--most", type=int, metavar="N", help="rate N of the kept checkpoints (default: all)")
-    parser.add_argument("--games", type=int, default=100, help="of each pairing, an even number (default: 100)")
-    parser.add_argument("--num-simulations", type=int, help="of a planner's search (default: as in training)")
-    parser.add_argument("--seed", type=int, default=0, help="of the games (default: 0)")
-    parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
-    parser.add_argument("--out", type=result_file, help="JSON file for what was found")
+    parser.add_argument(
+        "--most", type=whole_number(1), metavar="N", help="rate N of the kept checkpoints (default: all)"
+    )
+    parser.add_argument(
+        "--games", type=whole_number(2), default=100, help="of each pairing, an even number (default: 100)"
+    )
+    parser.add_num_simulations()
+    parser.add_seed(0, "the games")
+    parser.add_out()
     options = parser.parse_args(arguments)
-    if not 0 <= options.seed <= MAX_SEED:
-        raise ConfigurationError(f"--seed {options.seed} is not allowed: it takes from 0 to {MAX_SEED:,}.")
-    if options.games < 2 or options.games % 2:
-        raise ConfigurationError(f"--games {options.games} is not allowed: it takes an even number from 2 up.")
-    if options.most is not None and (options.most < 1 or not options.each_other):
-        raise ConfigurationError(f"--most {options.most} is not allowed: it takes 1 or more, with --each-other.")
-    if options.num_simulations is not None and not 0 <= options.num_simulations <= MOST_SIMULATIONS:
-        raise ConfigurationError(
-            f"--num-simulations {options.num_simulations} is not allowed: it takes from 0 to {MOST_SIMULATIONS:,}."
-        )
+    if options.games % 2:
+        parser.error(f"--games {options.games} is not allowed: it takes an even number.")
+    if options.most is not None and not options.each_other:
+        parser.error(f"--most {options.most} is not allowed without --each-other.")
     if not options.against and not options.each_other:
-        raise ConfigurationError("Say who is to play: --against random, or --each-other.")
-    options.against = [read_opponent(text) for text in options.against]
+        parser.error("Say who is to play: --against random, or --each-other.")
     return options
 
 
-def read_opponent(text: str) -> tuple[str, int]:
+def opponent(text: str) -> tuple[str, int]:
     """Read ``name`` or ``name:number``.
 
     Raises:
-        ConfigurationError: it is neither.
+        argparse.ArgumentTypeError: it is neither.
     """
     name, _, number = text.partition(":")
     takes_number = name in ("search", "gnugo")
     if name not in ("random", "perfect", "search", "gnugo") or (takes_number and not number.isdecimal()):
-        raise ConfigurationError(
-            f"--against {text} is not allowed: it takes random, perfect, search:<simulations> or gnugo:<level>."
+        raise argparse.ArgumentTypeError(
+            f"{text} is not allowed: it takes random, perfect, search:<simulations> or gnugo:<level>."
         )
     if takes_number and int(number) > MOST_SIMULATIONS:
-        raise ConfigurationError(f"--against {text} is not allowed: it takes a number up to {MOST_SIMULATIONS:,}.")
+        raise argparse.ArgumentTypeError(f"{text} is not allowed: it takes a number up to {MOST_SIMULATIONS:,}.")
     if not takes_number and number:
-        raise ConfigurationError(f"--against {text} is not allowed: {name} takes no number.")
+        raise argparse.ArgumentTypeError(f"{text} is not allowed: {name} takes no number.")
     return name, int(number or 0)
 
 

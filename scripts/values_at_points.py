@@ -18,7 +18,7 @@ import numpy as np
 from triptych.callbacks.overestimation import values_of
 from triptych.collect.recording import record
 from triptych.provenance.code import write_measurement
-from triptych.run.arguments import result_file
+from triptych.run.arguments import ScriptParser, whole_number
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import checkpoint_name, load_checkpoint, load_config, prepare
@@ -33,18 +33,11 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     Raises:
         ConfigurationError: there are no games to play.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run_folder", type=Path)
-    parser.add_argument(
-        "--checkpoint", help="best (default), last (default where there is no best yet) or the path of a .ckpt file"
-    )
-    parser.add_argument("--games", type=int, default=4, help="of an evaluation (default: 4)")
-    parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
-    parser.add_argument("--out", type=result_file, help="JSON file for what was found")
-    options = parser.parse_args(arguments)
-    if options.games < 1:
-        raise ConfigurationError(f"--games {options.games} is not allowed: it takes 1 or more.")
-    return options
+    parser = ScriptParser(__doc__)
+    parser.add_run_folder()
+    parser.add_argument("--games", type=whole_number(1), default=4, help="of an evaluation (default: 4)")
+    parser.add_out()
+    return parser.parse_args(arguments)
 
 
 def before_rewards(rewards: np.ndarray, values: np.ndarray) -> dict[str, dict[int, list[float]]]:

@@ -14,14 +14,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from triptych.run.arguments import MOST_SIMULATIONS, ScriptParser, picture_file, whole_number
 from triptych.run.asked import Asked, EpisodeName
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import checkpoint_name
 from triptych.run.watching import Watch, follow
-from triptych.types import ConfigurationError
 
-PICTURES = (".png", ".pdf", ".svg")
 TREE_OPTIONS = ("num_simulations", "out")
 
 
@@ -31,10 +30,11 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     Raises:
         ConfigurationError: a number is out of range, or options exclude each other.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(__doc__)
     parser.add_argument("run_folder", type=Path)
     parser.add_argument(
         "--episode",
+        type=episode_name,
         default="0",
         help="which game: n of the evaluation stream (default: 0), or ENV_INDEX/EPISODE_INDEX of episodes.csv, as it "
         "was played in training",
@@ -43,59 +43,66 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         "--checkpoint",
         help="best (default), last (default with --live, and where there is no best yet) or the path of a .ckpt file",
     )
-    parser.add_argument("--max-steps", type=int, default=2000, help="env steps that are shown (default: 2000)")
+    parser.add_argument(
+        "--max-steps", type=whole_number(1), default=2000, help="env steps that are shown (default: 2000)"
+    )
     parser.add_argument("--live", action="store_true", help="follow a run that is training, until it ends or Ctrl-C")
     parser.add_argument(
-        "--gif", nargs="?", const="0:0", metavar="FROM:TO", help="a GIF under 3 MB of these steps, or of a lost point"
+        "--gif",
+        type=stretch,
+        nargs="?",
+        const="0:0",
+        metavar="FROM:TO",
+        help="a GIF under 3 MB of these steps, or of a lost point",
     )
-    parser.add_argument("--trust", action="store_true", help="run what the folder's config names outside this package")
+    parser.add_trust()
     tree = parser.add_argument_group("a planner's tree")
-    tree.add_argument("--step", type=int, help="draw only the tree that is searched at this step")
-    tree.add_argument("--num-simulations", type=int, help="of the search (default: as in training)")
-    tree.add_argument("--out", type=Path, help="picture to write (default: tree-<step>.png in the run's folder)")
+    tree.add_argument("--step", type=whole_number(0), help="draw only the tree that is searched at this step")
+    tree.add_argument(
+        "--num-simulations",
+        type=whole_number(1, MOST_SIMULATIONS),
+        help="of the search (default: as in training)",
+    )
+    tree.add_argument(
+        "--out", type=picture_file, help="picture to write (default: tree-<step>.png in the run's folder)"
+    )
     options = parser.parse_args(arguments)
-    for name, least in (("step", 0), ("max_steps", 1), ("num_simulations", 1)):
-        value = getattr(options, name)
-        if value is not None and value < least:
-            raise ConfigurationError(
-                f"--{name.replace('_', '-')} {value} is not allowed: it takes a whole number from {least} up."
-            )
-    options.episode, options.gif = _episode(options.episode), _stretch(options.gif)
-    _check_together(options)
+    if options.step is None:
+        for name in TREE_OPTIONS:
+            if getattr(options, name) is not None:
+                parser.error(f"--{name.replace('_', '-')} is of the tree that --step draws; add --step 0.")
+    elif options.live or options.gif:
+        parser.error("--step draws one picture of a tree; leave --live and --gif out.")
+    if options.live and options.gif:
+        parser.error("--live writes the page alone; leave --gif out, and make it when the run has ended.")
     return options
 
 
-def _episode(text: str) -> EpisodeName:
+def episode_name(text: str) -> EpisodeName:
+    """Read the name of an episode, of the evaluation stream or of training.
+
+    Raises:
+        argparse.ArgumentTypeError: it is neither.
+    """
     found = re.fullmatch(r"(?:([0-9]{1,9})/)?([0-9]{1,9})", text)
     if found is None:
-        raise ConfigurationError(
-            f"--episode {text} is not allowed: it takes n for the n-th game of the evaluation stream, from 0, or "
+        raise argparse.ArgumentTypeError(
+            f"{text} is not allowed: it takes n for the n-th game of the evaluation stream, from 0, or "
             "ENV_INDEX/EPISODE_INDEX for a training episode in episodes.csv."
         )
     return EpisodeName(None if found[1] is None else int(found[1]), int(found[2]))
 
 
-def _stretch(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
+def stretch(text: str) -> tuple[int, int]:
+    """Read two steps, ``FROM:TO``; 0:0 is a stretch that is looked for.
+
+    Raises:
+        argparse.ArgumentTypeError: they are not, or the second is not the greater.
+    """
     found = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,9})", text)
     if found is None or (int(found[1]) >= int(found[2]) and text != "0:0"):
-        raise ConfigurationError(f"--gif {text} is not allowed: it takes FROM:TO, two steps, the first the smaller.")
+        raise argparse.ArgumentTypeError(f"{text} is not allowed: it takes FROM:TO, two steps, the first the smaller.")
     return int(found[1]), int(found[2])
-
-
-def _check_together(options: argparse.Namespace) -> None:
-    out = options.out
-    if out is not None and (out.suffix not in PICTURES or out.is_dir()):
-        raise ConfigurationError(f"--out {out} is not allowed: it takes a file that ends in {', '.join(PICTURES)}.")
-    if options.step is None:
-        for name in TREE_OPTIONS:
-            if getattr(options, name) is not None:
-                raise ConfigurationError(f"--{name.replace('_', '-')} is of the tree that --step draws; add --step 0.")
-    elif options.live or options.gif:
-        raise ConfigurationError("--step draws one picture of a tree; leave --live and --gif out.")
-    if options.live and options.gif:
-        raise ConfigurationError("--live writes the page alone; leave --gif out, and make it when the run has ended.")
 
 
 def watch(options: argparse.Namespace, scratch: Path) -> None:

@@ -100,7 +100,7 @@ def test_bad_input_is_told(monkeypatch):
     assert call(bandits.main, "bandits.py", "--users", 1).returncode == 2
     result = call(bandits.main, "bandits.py", "--slate-size", 0)
     assert result.returncode == 2
-    assert "--slate-size 1 to 1,000" in result.stderr
+    assert "--slate-size 0 is not allowed: it takes a whole number from 1 to 1,000" in result.stderr
     monkeypatch.setitem(sys.modules, "sardine", None)
     result = call(bandits.main, "bandits.py")
     assert result.returncode == 2

@@ -32,7 +32,7 @@ def test_it_comes_near_the_equilibrium_of_kuhn_poker(tmp_path):
     [
         (["chess"], "chess is not solved here; CFR+ runs on kuhn_poker and leduc_poker."),
         (["kuhn_poker", "--iterations", "0"], "--iterations 0 is not allowed"),
-        (["kuhn_poker", "--out", "nowhere/found.json"], "--out nowhere/found.json is not allowed"),
+        (["kuhn_poker", "--out", f"{__file__}/found.json"], f"--out {__file__}/found.json is not allowed"),
     ],
 )
 def test_what_cannot_be_solved_gets_a_sentence(arguments, sentence):

@@ -34,9 +34,7 @@ def cells_of_actions(game: Any, player_planes: tuple[int, int] | None) -> Action
     return ActionCells(rows, columns, (*cells, *[None] * (num_actions - len(cells))))
 
 
-def draw_position(
-    game: Any, state: Any, player_planes: tuple[int, int] | None, history: Sequence[int]
-) -> np.ndarray:
+def draw_position(game: Any, state: Any, player_planes: tuple[int, int] | None, history: Sequence[int]) -> np.ndarray:
     """Return a picture ``[H, W, 3]`` uint8: pieces on a board where their planes are known, else the position as text.
 
     The move made last has a red mark, where a move is a cell or a column of the board.

@@ -78,8 +78,6 @@ scalar: Any = njit(error_model="numpy", nogil=True, inline="always", _nrt=False)
 loop_over_roots: Any = compiled(error_model="numpy", nogil=True, _nrt=False)
 
 
-
-
 # --- Q-transforms: of a node's actions, from its record and its children's, to ``scores [A]`` -------------------
 
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from triptych.types import ConfigurationError, ExitCode, NoPicture, NotFinite, RunInterrupted
 
 
-def exit_code_of(work: Callable[[], None]) -> ExitCode:
+def exit_code_of(work: Callable[[], ExitCode | None]) -> ExitCode:
     """Do the work of a command, and say in a sentence what went wrong.
 
-    Return 2 for input that cannot be used, 130 after Ctrl-C, and 1 for the rest.
+    Return what the work returns, by default 0; 2 for input that cannot be used, 130 after Ctrl-C, and 1 for the rest.
     """
     try:
-        work()
+        return work() or ExitCode.DONE
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.BAD_INPUT
@@ -24,4 +24,3 @@ def exit_code_of(work: Callable[[], None]) -> ExitCode:
     except (RunInterrupted, KeyboardInterrupt):
         print("Interrupted.")
         return ExitCode.INTERRUPTED
-    return ExitCode.DONE

@@ -19,7 +19,6 @@ from triptych.types import EVALUATE, ConfigurationError, EnvSpec, Explanation
 
 RANDOM_MOVES = 2  # with which games between checkpoints begin, so that they differ
 MOST_MOVES = 10_000  # after which such a game is drawn
-MOST_SIMULATIONS = 1_000_000  # of a search for one move, which then takes minutes
 
 
 class CheckpointPlayer:
