@@ -42,6 +42,8 @@ CASES = {
     "an infinite rate": (["algo.learning_rate=inf"], ["algo.learning_rate=inf", "a number from"]),
     "more envs than any machine has": (["env.num_envs=100000"], ["env.num_envs=100000", "from 1 to 10,000"]),
     "no learning": (["algo.learning_rate=0"], ["algo.learning_rate=0", "a number from"]),
+    "a number for the node of one's own callbacks": (["callbacks.extra=3"], ["callbacks.extra=3 is not allowed"]),
+    "a list for a node": (["algo.replay=[1]"], ["algo.replay=[1] is not allowed: algo.replay is a node of keys"]),
     "misspelt node of one's own callbacks": (["+callbacks.extras.a=1"], ["callbacks.extras is not a key"]),
     "no folder": (["run_dir="], ["run_dir", "a text"]),
     "a home of nobody": (["run_dir=~nobody-here/run"], ["~nobody-here/run", "home"]),

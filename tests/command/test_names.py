@@ -93,7 +93,10 @@ def test_habitual_choices_run(choice, tmp_path):
     assert "Finished" in result.stdout
 
 
-@pytest.mark.parametrize("choice", ["trainer=mps", "trainer=gpu", "trainer.max_time=5", "trainer.devices=0"])
+@pytest.mark.parametrize(
+    "choice",
+    ["trainer=mps", "trainer=gpu", "trainer.max_time=5", "trainer.max_time=9999999:00:00:00", "trainer.devices=0"],
+)
 def test_what_this_machine_or_project_has_not_is_refused_in_a_sentence(choice, tmp_path):
     if choice == "trainer=gpu" and torch.cuda.is_available():
         pytest.skip("there is one")

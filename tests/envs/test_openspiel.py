@@ -238,6 +238,27 @@ def test_parameters_that_a_game_does_not_have_are_told():
         load_game("tic_tac_toe", {"board_size": 5})
 
 
+@pytest.mark.parametrize(
+    ("id", "parameters", "sentence"),
+    [
+        ("go", {"board_size": 25}, "cannot be made with"),
+        ("connect_four", {"rows": 0}, r"env\.game_parameters\.rows=0 is not allowed: it takes a whole number from 1"),
+        ("hex", {"num_cols": -1}, r"env\.game_parameters\.num_cols=-1 is not allowed"),
+        ("connect_four", {"rows": 10**10}, r"env\.game_parameters\.rows=10000000000 is not allowed"),
+        ("connect_four", {"rows": [1]}, r"env\.game_parameters\.rows=\[1\] is not allowed: it takes a number"),
+        ("go", {"handicap": 10**10}, "cannot be made with"),
+    ],
+)
+def test_parameters_that_make_no_game_are_told(id, parameters, sentence):
+    with pytest.raises(ConfigurationError, match=sentence):
+        load_game(id, parameters)
+
+
+def test_parameters_are_a_node():
+    with pytest.raises(ConfigurationError, match=r"env\.game_parameters=3 is not allowed: it takes a node"):
+        OpenSpiel(num_envs=1, id="go", game_parameters=3)
+
+
 def test_boards_that_are_not_square_have_no_eight_symmetries():
     with pytest.raises(ConfigurationError, match="is for square boards"):
         OpenSpiel(num_envs=1, **CONNECT_FOUR | {"symmetries": "square"})

@@ -112,7 +112,10 @@ def check_job(cfg: DictConfig) -> None:
     if not cfg.get("train", True) and not cfg.get("test", True):
         raise ConfigurationError("train=false test=false leaves nothing to do; leave one of them out.")
     for node in ("logger", "callbacks.extra"):
-        for name in OmegaConf.select(cfg, node) or {}:
+        named = OmegaConf.select(cfg, node) or {}
+        if not OmegaConf.is_dict(named) and named:
+            raise ConfigurationError(f"{node}={named} is not allowed: it takes a node for each name, with a _target_.")
+        for name in named:
             _check_target(cfg, f"{node}.{name}")
 
 

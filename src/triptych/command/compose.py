@@ -25,7 +25,7 @@ from hydra.errors import (
     OverrideParseException,
 )
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigTypeError, OmegaConfBaseException
 
 from triptych.command.habits import HABITS, instead
 from triptych.command.params import with_params
@@ -227,6 +227,12 @@ def compose_with_choices(
         options = error.options or [path.stem for path in (conf / group).glob("*.yaml")]
         raise ConfigurationError(unknown(f"{group}={option}", option, list(options))) from error
     except ConfigCompositionException as error:
+        if isinstance(error.__cause__, ConfigTypeError):
+            override = str(error).removeprefix("Error merging override ")
+            key = override.partition("=")[0].lstrip("+")
+            raise ConfigurationError(
+                f"{override} is not allowed: {key} is a node of keys; give one of them, as {key}.name=value."
+            ) from error
         key = _offending_key(str(error), overrides)
         if key in HABITS:
             raise ConfigurationError(instead(key)) from error

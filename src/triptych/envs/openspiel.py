@@ -18,7 +18,7 @@ from triptych.envs.exploitability import InformationStates
 from triptych.envs.matches import Match, Opponent, solver_of
 from triptych.envs.positions import OpenSpielRules, Position, load_game, make_parts
 from triptych.envs.symmetries import Group, make_symmetries
-from triptych.types import EnvSpec, NoPicture, Received, ReceivedInTurns
+from triptych.types import ConfigurationError, EnvSpec, NoPicture, Received, ReceivedInTurns
 from triptych.types.bounds import Between, Count
 
 MOST_NAMES = 1_000  # of moves; chess and others with more crash when they name a move that is not allowed
@@ -57,6 +57,11 @@ class OpenSpiel:
         opponent_simulations: Count = 100,
         solved_return: float | None = None,
     ) -> None:
+        if not isinstance(game_parameters or {}, dict):
+            raise ConfigurationError(
+                f"env.game_parameters={game_parameters} is not allowed: it takes a node of parameters, as "
+                "+env.game_parameters.rows=5."
+            )
         parameters = dict(game_parameters or {}) | ({} if board_size is None else {"board_size": board_size})
         self.game, self.num_envs = load_game(id, parameters), num_envs
         self.opponent, self._eval_opponent, self._simulations = opponent, eval_opponent, opponent_simulations

@@ -12,14 +12,21 @@ import numpy as np
 
 from triptych.types import ConfigurationError, ObservationParts, Outcome
 
+SIZES = ("board_size", "columns", "num_cols", "num_rows", "rows", "size", "x_in_row")  # of boards, in most games
+LARGEST_SIZE = 100
 LONGEST_HISTORY = 1_000  # moves; observations of longer games do not carry theirs
 
 
 def load_game(id: str, parameters: dict[str, Any]) -> Any:
     """Return a game of OpenSpiel.
 
+    Args:
+        id: its name there.
+        parameters: of the game, by name.
+
     Raises:
-        ConfigurationError: the extra is missing, there is no such game, or it is of a kind that nobody here can play.
+        ConfigurationError: the extra is missing, there is no such game, it cannot be made with these parameters, or it
+            is of a kind that nobody here can play.
     """
     if find_spec("pyspiel") is None:
         raise ConfigurationError(
@@ -28,9 +35,12 @@ def load_game(id: str, parameters: dict[str, Any]) -> Any:
     pyspiel: Any = importlib.import_module("pyspiel")
     if id not in pyspiel.registered_names():
         raise ConfigurationError(f"env.id={id} is no game of OpenSpiel's; tic_tac_toe, go and leduc_poker are.")
+    for name, value in parameters.items():
+        _check_parameter(name, value)
     try:
         game = pyspiel.load_game(id, parameters)
-    except (pyspiel.SpielError, IndexError, ValueError) as error:  # nfg_game lets its map speak
+        game.new_initial_state()  # some games look at their parameters here
+    except Exception as error:  # of C++, whose map or vector may speak
         said = " ".join(str(error).split())
         raise ConfigurationError(f"env.id={id} cannot be made with {parameters}: {said}") from error
     kind, players = game.get_type(), game.num_players()
@@ -53,6 +63,14 @@ def load_game(id: str, parameters: dict[str, Any]) -> Any:
             "another game."
         )
     return game
+
+
+def _check_parameter(name: str, value: Any) -> None:
+    key = f"env.game_parameters.{name}"
+    if not isinstance(value, bool | int | float | str):
+        raise ConfigurationError(f"{key}={value} is not allowed: it takes a number, a text, true or false.")
+    if isinstance(value, int) and name in SIZES and not 1 <= value <= LARGEST_SIZE:  # C++ crashes, or takes all memory
+        raise ConfigurationError(f"{key}={value} is not allowed: it takes a whole number from 1 to {LARGEST_SIZE}.")
 
 
 class Position:

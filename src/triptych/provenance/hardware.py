@@ -53,7 +53,7 @@ class Hardware(NamedTuple):
             raise ConfigurationError("trainer.accelerator=mps: no such device was found; use trainer.accelerator=cpu.")
         if self.devices > 1 and self.accelerator == "mps":
             raise ConfigurationError(f"trainer.devices={self.devices}: there is one mps device; use trainer.devices=1.")
-        if self.max_time is not None and re.fullmatch(r"\d+:\d\d:\d\d:\d\d", self.max_time) is None:
+        if self.max_time is not None and re.fullmatch(r"\d{1,6}:\d\d:\d\d:\d\d", self.max_time) is None:
             raise ConfigurationError(
                 f"trainer.max_time={self.max_time} is not allowed: it takes days:hours:minutes:seconds, as 00:12:00:00."
             )
