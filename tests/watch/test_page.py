@@ -14,7 +14,7 @@ from triptych.collect.recording import Recording
 from triptych.types import ActionCells, Actions, EnvSpec, Episode, Explanation
 from triptych.watch.board import Board
 from triptych.watch.gif import MAX_NBYTES, stretch_of, write_gif
-from triptych.watch.page import MAX_FRAME_NBYTES, MAX_SHEETS, Frames, Game, html_page, steps_of_sheets
+from triptych.watch.page import MAX_FRAME_NBYTES, MAX_SHEETS, Frames, WatchedGame, html_page, steps_of_sheets
 from triptych.watch.pictures import filter_sheet, heat, is_same_scene, newest, packed, sheet
 from triptych.watch.thoughts import Thoughts
 
@@ -35,7 +35,7 @@ def make_game(title="a game", spec=SPEC, **said):
     maps = {step: RNG.normal(size=(4, 5, 5)).astype(np.float32) for step in (0, 3, 6)}
     filters = RNG.normal(size=(4, 2, 3, 3)).astype(np.float32)
     thoughts = Thoughts(Explanation(**said), np.abs(RNG.normal(size=(LENGTH, 10, 10))), filters, maps)
-    return Game(title, ["fact"], spec, recording, thoughts)
+    return WatchedGame(title, ["fact"], spec, recording, thoughts)
 
 
 def frames_of(game):

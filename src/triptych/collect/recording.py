@@ -12,7 +12,7 @@ from triptych.collect.evaluation import play_episodes
 from triptych.collect.sides import Sides
 from triptych.types import Episode, Game, NoPicture
 
-Act = Callable[[np.ndarray], np.ndarray]  # observation [N, ...] -> action [N, ...]
+Choose = Callable[[np.ndarray], np.ndarray]  # observation [N, ...] -> action [N, ...]
 
 
 class Recording(NamedTuple):
@@ -25,9 +25,9 @@ class Recording(NamedTuple):
     life_lost: np.ndarray | None = None  # [T] bool; a game without lives loses none
 
 
-def play(game: Game, act: Act, seed: int, num_random_actions: int, max_steps: int) -> Episode:
+def play(game: Game, choose: Choose, seed: int, num_random_actions: int, max_steps: int) -> Episode:
     """Play one game from its seed, of ``max_steps`` at most, in a game of one environment."""
-    episodes = play_episodes(game, lambda seen: (act(seen), {}), [seed], max_steps, [num_random_actions])
+    episodes = play_episodes(game, lambda seen: (choose(seen), {}), [seed], max_steps, [num_random_actions])
     return episodes[0]
 
 

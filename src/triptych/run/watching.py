@@ -23,11 +23,10 @@ from triptych.run.asked import Asked, training_episode
 from triptych.run.lock import is_running
 from triptych.run.restore import find_in_run, load_checkpoint, load_config, prepare
 from triptych.run.weights import read_state
-from triptych.types import EVALUATE, ConfigurationError
-from triptych.types import Game as Environment
+from triptych.types import EVALUATE, ConfigurationError, Game
 from triptych.watch.board import Board
 from triptych.watch.gif import stretch_of, write_gif
-from triptych.watch.page import Frames, Game, html_page, steps_of_sheets
+from triptych.watch.page import Frames, WatchedGame, html_page, steps_of_sheets
 from triptych.watch.thoughts import think
 
 LIVE_S = 5.0  # between two looks for a newer checkpoint, and of the page for a newer page
@@ -60,7 +59,7 @@ class Watch:
         """Take the weights that the checkpoint has now."""
         self.module.load_state_dict(read_state(self.checkpoint))
 
-    def record(self, game: Environment, max_steps: int) -> Recording:
+    def record(self, game: Game, max_steps: int) -> Recording:
         """Play the game, or a training episode again, in a game of one environment; ``max_steps`` at most."""
         self.module.on_test_start()
         episode = self.trained
@@ -113,7 +112,7 @@ class Watch:
             steps = steps_of_sheets(len(recording.rewards))
             self.module.on_test_start()
             thoughts = think(self.module, recording.observations, self.spec.is_image, steps)
-            about = Game(self.title(), self.facts(recording), self.spec, recording, thoughts, live_s)
+            about = WatchedGame(self.title(), self.facts(recording), self.spec, recording, thoughts, live_s)
             frames = Frames(len(recording.rewards) + 1)
             drawn = self._frames(game, recording, frames)
             if has_video or gif is not None:
@@ -126,13 +125,13 @@ class Watch:
         write_text(self.path(".html"), html_page(*shown))
         return shown
 
-    def _frames(self, game: Environment, recording: Recording, frames: Frames) -> Iterator[np.ndarray]:
+    def _frames(self, game: Game, recording: Recording, frames: Frames) -> Iterator[np.ndarray]:
         actions = recording.episode.actions[: len(recording.rewards)]
         for frame, _ in game.replay(recording.episode.seed, actions):
             frames.add(frame)
             yield frame
 
-    def _write_videos(self, about: Game, drawn: Iterator[np.ndarray], gif: tuple[int, int] | None) -> None:
+    def _write_videos(self, about: WatchedGame, drawn: Iterator[np.ndarray], gif: tuple[int, int] | None) -> None:
         parts, title = about[2:5], f"{self.algo}, {self.spec.name}"
         num_steps = len(about.recording.rewards)
         start, end = (stretch_of(about.recording.rewards) if gif == (0, 0) else gif) or (0, 0)
@@ -194,7 +193,7 @@ class Watch:
 class Shown(NamedTuple):
     """A page that was written."""
 
-    game: Game
+    game: WatchedGame
     frames: Frames
 
 

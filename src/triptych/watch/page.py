@@ -39,7 +39,7 @@ SMALL_SHEET = 4000  # numbers, up to which activations may be packed without los
 PROBED = 12  # frames that say how large the others will be, and whether they show what the network sees
 
 
-class Game(NamedTuple):
+class WatchedGame(NamedTuple):
     """All that a page tells of a game.
 
     ``facts`` are sentences or shorter, below the title; ``live_s`` the seconds after which the page looks for a newer
@@ -79,7 +79,7 @@ class Frames:
         self.uris.append(data_uri(packed(frame, scale=self.scale)))
 
 
-def html_page(game: Game, frames: Frames) -> str:
+def html_page(game: WatchedGame, frames: Frames) -> str:
     """Write the page."""
     data = json.dumps(page_data(game, frames), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     room = files("triptych.watch")
@@ -93,7 +93,7 @@ def html_page(game: Game, frames: Frames) -> str:
     )
 
 
-def page_data(game: Game, frames: Frames) -> dict[str, Any]:
+def page_data(game: WatchedGame, frames: Frames) -> dict[str, Any]:
     """Return what the page's script reads, as plain data."""
     spec, recording, thoughts = game.spec, game.recording, game.thoughts
     said = thoughts.said
