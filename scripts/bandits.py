@@ -175,10 +175,10 @@ def read_runs(folders: list[Path]) -> dict[str, list[float]]:
     for path in sorted(path for folder in folders for path in folder.rglob("summary.json")):
         try:
             summary = read_json(path)
-        except ValueError as error:
+            if summary.get("eval_returns"):
+                found.setdefault(f"algo={summary['algo']}", []).append(float(np.mean(summary["eval_returns"])))
+        except (ValueError, TypeError, KeyError) as error:
             raise ConfigurationError(f"{path} cannot be read: {error}.") from error
-        if summary.get("eval_returns"):
-            found.setdefault(f"algo={summary['algo']}", []).append(float(np.mean(summary["eval_returns"])))
     return found
 
 

@@ -52,6 +52,32 @@ def make_positions(count: int, seed: int = 0) -> list[dict[str, list[int]]]:
     return [{"columns": list(columns), "perfect": best} for columns, best in found.items()]
 
 
+def read_positions(path: Path) -> list[dict[str, list[int]]]:
+    """Read positions that were written, and see that each can be played to.
+
+    Raises:
+        ConfigurationError: there are none, or the file holds something else.
+    """
+    if not path.is_file():
+        raise ConfigurationError(f"There is no {path}; --make 1000 writes it.")
+    game = OpenSpiel("connect_four", 1).game
+    try:
+        positions = json.loads(path.read_text(encoding="utf-8"))
+        for number, position in enumerate(positions):
+            state = game.new_initial_state()
+            for column in position["columns"]:
+                if column not in state.legal_actions():
+                    raise ValueError(f"position {number} has a move in column {column}, which is not allowed")
+                state.apply_action(column)
+            if not {*position["perfect"]} & {*state.legal_actions()}:
+                raise ValueError(f"position {number} has no perfect move that is allowed")
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigurationError(f"{path} does not hold what --make writes: {error}.") from error
+    if not isinstance(positions, list) or not positions:
+        raise ConfigurationError(f"{path} holds no positions; --make 1000 writes some.")
+    return positions
+
+
 def measure(player: CheckpointPlayer, positions: list[dict[str, list[int]]]) -> float:
     """Return the share of the positions in which a checkpoint plays a perfect move."""
     observations = []
@@ -96,14 +122,7 @@ def make_or_measure(arguments: list[str]) -> None:
         return
     if options.run_folder is None:
         raise ConfigurationError("Give the folder of a run on env=connect_four, or --make COUNT.")
-    if not options.positions.is_file():
-        raise ConfigurationError(f"There is no {options.positions}; --make 1000 writes it.")
-    try:
-        positions = json.loads(options.positions.read_text())
-    except ValueError as error:
-        raise ConfigurationError(f"{options.positions} cannot be read: {error}.") from error
-    if not isinstance(positions, list) or not positions:
-        raise ConfigurationError(f"{options.positions} holds no positions; --make 1000 writes some.")
+    positions = read_positions(options.positions)
     found: dict[str, Any] = {"positions": len(positions), "shares": {}}
     for count in options.num_simulations:
         player = CheckpointPlayer(options.run_folder, options.checkpoint, count, options.trust)

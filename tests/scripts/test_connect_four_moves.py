@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("pyspiel")
 from scripts import connect_four_moves
+from triptych.types import ConfigurationError
 
 
 def test_positions_are_different_and_have_a_mistake():
@@ -38,6 +39,26 @@ def test_a_share_is_of_the_perfect_moves():
         {"columns": [], "perfect": [6]},
     ]
     assert connect_four_moves.measure(Player(), positions) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("nonsense", "does not hold what --make writes"),
+        ('["a"]', "does not hold what --make writes"),
+        ('{"a": 1}', "does not hold what --make writes"),
+        ("[]", "holds no positions"),
+        ("3", "does not hold what --make writes"),
+        ('[{"columns": [3], "perfect": [2]}, {"columns": [9], "perfect": [1]}]', "position 1 has a move in column 9"),
+        ('[{"columns": [0, 1, 0, 1, 0, 1, 0], "perfect": [1]}]', "position 0 has no perfect move that is allowed"),
+        ('[{"columns": [0], "perfect": []}]', "position 0 has no perfect move that is allowed"),
+    ],
+)
+def test_positions_that_cannot_be_used_are_told(text, told, tmp_path):
+    path = tmp_path / "positions.json"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=told):
+        connect_four_moves.read_positions(path)
 
 
 def test_committed_positions_are_the_ones_that_the_script_makes():
