@@ -59,7 +59,8 @@ class PPO(Algorithm):
         gae_lambda: λ of the advantages; 1 for the n-step return, n up to the end of the rollout.
         clip_range: how far the policy's ratio may leave 1.
         value_clip_range: how far the value may leave the one that acted; ``None`` for as far as it likes.
-        value_coef, entropy_coef: weights of the critic's loss and of the entropy bonus.
+        value_coef, entropy_coef: weights of the critic's loss and of the entropy bonus, beside advantages that are
+            brought to variance 1: where returns spread more, the same bonus holds the policy more.
         entropy_coef_end, entropy_coef_decay_env_steps: the bonus falls to this weight, linearly; ``None`` keeps it.
         weight_average_decay: per update, of the average of the weights that plays evaluations; 0 for none.
         magnet_coef: weight of KL(π, π_average), the policy's distance from that average.
