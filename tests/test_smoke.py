@@ -15,7 +15,8 @@ GOLDEN = ROOT / "tests" / "golden_runs.json"
 COLUMNS_OF_TIME = {"wall_time_s", "train/frames_per_second"}
 PLANNER = ["algo.num_simulations=4", "algo.batch_size=8", "total_frames=600",  # else they take long
            "algo.replay.capacity_env_steps=9000"]  # fmt: skip
-SMALL = {"muzero": PLANNER, "efficientzero": PLANNER, "alphazero": PLANNER, "nfsp": ["total_frames=4000"]}
+SMALL = {"muzero": PLANNER, "efficientzero": PLANNER, "alphazero": PLANNER, "nfsp": ["total_frames=4000"],
+         "spr": ["algo.batch_size=8", "algo.env_steps_per_update=8", "total_frames=1200"]}  # fmt: skip
 CONTROL = ["algo.policy_hidden_sizes=[16,16]", "algo.critic_hidden_sizes=[16,16]", "algo.batch_size=32",
            "callbacks.metrics.period_frames=400", "total_frames=900"]  # fmt: skip
 CONTINUOUS = ["ddpg", "td3", "sac", "crossq"]

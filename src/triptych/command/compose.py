@@ -28,6 +28,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigTypeError, OmegaConfBaseException
 
 from triptych.command.habits import HABITS, instead
+from triptych.command.names import read_option
 from triptych.command.params import with_params
 from triptych.command.patterns import check_patterns, parse_with_options
 from triptych.command.plugins import not_installed
@@ -73,7 +74,7 @@ def bases_of(algo: str, folders: Sequence[Path]) -> list[str]:
         name = waiting.pop()
         path = next((one for folder in folders if (one := folder / "algo" / f"{name}.yaml").is_file()), None)
         try:
-            defaults = yaml.safe_load(path.read_text(encoding="utf-8"))["defaults"] if path is not None else []
+            defaults = read_option(path)["defaults"] if path is not None else []
         except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):  # told where somebody chooses it
             continue
         names = [one for one in defaults if isinstance(one, str) and one not in ("_self_", algo, *found)]
