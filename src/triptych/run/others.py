@@ -27,7 +27,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 POLL_S = 0.1
 END_S = 10.0  # until a process that has nothing left to do has ended
 HANG_S = 30.0  # until a run must have noticed that one of its processes has died; on a GPU it may wait for ever
-NOTICE_S = 5.0  # until a process has ended whose connection broke
+NOTICE_S = 5.0  # until a process has ended, where an error may come from that
+BROKEN_S = 30.0  # the same, where the error says that a connection broke; on a busy machine processes end slowly
 
 
 class Start(NamedTuple):
@@ -126,7 +127,8 @@ class Others:
         """Return why a process was lost, where that is what an error comes from, and note all it said; or the error."""
         if not self._processes or not isinstance(error, RuntimeError):
             return error
-        until = time.monotonic() + NOTICE_S  # the connection breaks before the process is gone
+        # The connection breaks before the process is gone.
+        until = time.monotonic() + (BROKEN_S if "onnection" in str(error) else NOTICE_S)
         while self._lost is None and time.monotonic() < until:
             time.sleep(POLL_S)
         if self._lost is None:
