@@ -197,7 +197,7 @@ def read_csv(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     if path.is_symlink():
         raise ValueError("it is a link")
     try:
-        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:  # spreadsheets put a mark first
             reader = csv.DictReader(file)
             rows = [row for row in reader if None not in row and None not in row.values()]
             return list(reader.fieldnames or []), rows

@@ -1,4 +1,4 @@
-from triptych.callbacks.csv_file import CSVFile, cut_rows, read_rows, write_rows
+from triptych.callbacks.csv_file import CSVFile, cut_rows, read_rows, set_aside, write_rows
 
 
 def test_rows_after_the_frame_are_cut_and_an_evaluation_that_is_owed(tmp_path):
@@ -42,3 +42,20 @@ def test_a_line_that_a_kill_cut_short_is_dropped(tmp_path):
     assert read_rows(path)[1] == [{"frames": "1", "loss": "0.5"}]
     CSVFile(path, ["frames"]).append({"frames": 3, "loss": 0.25})
     assert [row["frames"] for row in read_rows(path)[1]] == ["1", "3"]
+
+
+def test_what_a_spreadsheet_saved_is_read_or_kept_beside(tmp_path):
+    path = tmp_path / "metrics.csv"
+    CSVFile(path, ["frames", "train/loss"]).append({"frames": 8, "train/loss": 1})
+    text = path.read_bytes()
+    path.write_bytes(b"\xef\xbb\xbf" + text)  # "CSV UTF-8"
+    assert set_aside(path) is None
+    assert read_rows(path) == (["frames", "train/loss"], [{"frames": "8", "train/loss": "1"}])
+    for number, broken in enumerate((text.replace(b",", b";"), text.split(b"\n", 1)[1]), 1):
+        path.write_bytes(broken)
+        assert set_aside(path) == tmp_path / f"metrics.csv.old{number}"
+        assert (tmp_path / f"metrics.csv.old{number}").read_bytes() == broken
+        assert not path.exists()
+    assert set_aside(path) is None  # there is none
+    path.touch()
+    assert set_aside(path) is None  # there is nothing in it

@@ -43,6 +43,12 @@ CASES = {
     "more envs than any machine has": (["env.num_envs=100000"], ["env.num_envs=100000", "from 1 to 10,000"]),
     "no learning": (["algo.learning_rate=0"], ["algo.learning_rate=0", "a number from"]),
     "a number for the node of one's own callbacks": (["callbacks.extra=3"], ["callbacks.extra=3 is not allowed"]),
+    "a number for a group": (["trainer=5"], ["trainer=5: a group takes one name"]),
+    "a key that nobody has": (
+        ["task_name=${nothing}"],
+        ["task_name=${nothing} cannot be resolved", "'nothing' not found"],
+    ),
+    "a key that is itself": (["seed=${seed}"], ["seed=${seed} cannot be resolved"]),
     "a list for a node": (["algo.replay=[1]"], ["algo.replay=[1] is not allowed: algo.replay is a node of keys"]),
     "misspelt node of one's own callbacks": (["+callbacks.extras.a=1"], ["callbacks.extras is not a key"]),
     "no folder": (["run_dir="], ["run_dir", "a text"]),

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from tests.front_door import ROOT
+from tests.front_door import ROOT, train
 from triptych.command.check import check_job
 from triptych.command.compose import bases_of, compose_config, compose_jobs, register_options
 from triptych.envs.atari import UNPLAYABLE, Atari, games
@@ -134,3 +134,36 @@ def test_wandb_gets_the_tags_and_the_name_of_the_task():
     check_job(cfg)
     logger = OmegaConf.to_container(cfg, resolve=True)["logger"]["wandb"]
     assert (logger["tags"], logger["group"]) == (["a", "b"], "trial")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("algo:\n  learning_rate: 1e-3\n", "must begin with the line `# @package _global_`"),
+        ("", "must begin with the line `# @package _global_`"),
+        (
+            "# @package _global_\ndefaults:\n  - /algo: ppo\n",
+            "choose algo a second time; write `override /algo",
+        ),
+        ("# @package _global_\nalgo:\n  - one\n", "'experiment/mine' cannot be composed"),
+        ("# @package _global_\nalgo:\n  learning_rate: ${algo.lr}\n", r"algo.learning_rate=${algo.lr} cannot be"),
+        ("# @package _global_\ndefaults:\n  - mine\n", "the defaults of one of these files lead back"),
+        ("# @package _global_\ntask_name: \udcff\n", "one of these files is no text in UTF-8"),
+    ],
+)
+def test_what_is_wrong_with_a_file_of_ones_own_is_told(text, sentence, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_bytes(text.encode(errors="surrogateescape"))
+    result = train(f"--config-dir={tmp_path}", "env=catch", "experiment=mine", "logger=csv", cwd=tmp_path)
+    assert result.returncode == 2
+    assert sentence in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_an_environments_file_says_how_many_there_are(tmp_path):
+    (tmp_path / "env").mkdir()
+    (tmp_path / "env" / "mine.yaml").write_text("_target_: gymnasium.make\nid: CartPole-v1\n")
+    result = train(f"--config-dir={tmp_path}", "env=mine", "protocol=none", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "begin the file of an env of your own with `defaults: [gym, _self_]`" in result.stderr
+    assert result.stderr.count("\n") == 1

@@ -74,3 +74,13 @@ def test_a_link_in_place_of_a_file_is_refused(tmp_path, name):
         RunFolder(folder)
     assert names_in(folder) == [name]
     assert names_in(outside) == []
+
+
+def test_folders_that_were_made_on_the_way_go_with_a_run_that_is_refused(tmp_path):
+    (tmp_path / "mine").mkdir()
+    RunFolder(tmp_path / "mine" / "a" / "b" / "run").discard_if_new()
+    assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]
+    folder = RunFolder(tmp_path / "mine" / "a" / "run")
+    (tmp_path / "mine" / "a" / "other").mkdir()  # of another run
+    folder.discard_if_new()
+    assert (tmp_path / "mine" / "a" / "other").is_dir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,18 @@ def cut_rows(path: Path, frames: int, owed: str | None = None) -> None:
         kept = [row for row in rows if int(row["frames"]) <= frames]
         kept = [row for row in kept if not (int(row["frames"]) == frames and owed and row.get(owed))]
         write_rows(path, columns, kept)
+
+
+def set_aside(path: Path) -> Path | None:
+    """Give a file that is no longer what was written here another name, and return it; ``None`` where it is.
+
+    What a spreadsheet has saved with other separators or without the names of the columns would be lost otherwise.
+    """
+    columns = read_rows(path)[0]
+    if "frames" in columns or not (path.exists() and path.stat().st_size):
+        return None
+    number = next(number for number in itertools.count(1) if not path.with_name(f"{path.name}.old{number}").exists())
+    return path.rename(path.with_name(f"{path.name}.old{number}"))
 
 
 class CSVFile:

@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import Logger
 
 from triptych.callbacks.actions_file import NAME as ACTIONS
 from triptych.callbacks.actions_file import append_actions, cut_actions
-from triptych.callbacks.csv_file import CSVFile, cut_rows, read_rows
+from triptych.callbacks.csv_file import CSVFile, cut_rows, read_rows, set_aside
 from triptych.types import Episode, RunInterrupted
 from triptych.types.bounds import Count, CountOrZero
 
@@ -85,6 +85,10 @@ class Metrics(pl.Callback):
         frames = clock.frames
         # A checkpoint that owes its evaluation is older than the row of one that was played at the same frame.
         owed = "eval/return_mean" if clock.owes_evaluation else None
+        for name in ("metrics.csv", "episodes.csv", "evaluations.csv"):
+            aside = set_aside(self.directory / name)
+            if aside is not None:
+                trainer.datamodule.say(f"{name} has lost its columns, so it is kept as {aside.name} and begins anew.")
         for name in ("metrics.csv", "episodes.csv"):
             cut_rows(self.directory / name, frames, owed)
         cut_actions(self.directory / ACTIONS, frames)

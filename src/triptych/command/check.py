@@ -84,6 +84,7 @@ GIVEN = frozenset(
 # Of which each process of a run has its share.
 SHARED = ("num_envs", "batch_size", "capacity_env_steps", "reservoir_capacity")
 CLASSES = ("module", "data")  # keys of algo that name its classes
+PATCHES = {"experiment", "tuned", "debug"}  # groups whose files override single keys
 NETWORK = "algo.network"  # a component of its own: its settings are dealt to no other constructor
 
 
@@ -99,8 +100,17 @@ def check_job(cfg: DictConfig) -> None:
             "checkpoint",
         ):
             raise ConfigurationError(f"{name} cannot be left out, nor replaced by a value; choose one by its name.")
+    for name in PATCHES & {str(key) for key in cfg}:
+        raise ConfigurationError(
+            f"{name}=... has put its keys below {name}: the file must begin with the line `# @package _global_`, and "
+            "hold keys of the configuration."
+        )
     _check_protocol_fits(cfg)
     _check_complete(cfg)
+    if cfg.env.get("num_envs") is None:
+        raise ConfigurationError(
+            "env.num_envs cannot be left out; begin the file of an env of your own with `defaults: [gym, _self_]`."
+        )
     settings = {key: one for key, one in settings_of(cfg).items() if key not in NODES}
     _check("", settings, signature_of(TopLevel).keywords, "the configuration")
     for node, constructor in CONSTRUCTORS.items():
@@ -163,10 +173,20 @@ def _check_complete(cfg: DictConfig) -> None:
     try:
         values = dict(leaves(OmegaConf.to_container(cfg, resolve=True)))
     except OmegaConfBaseException as error:
-        raise ConfigurationError(str(error).splitlines()[0]) from error
+        key = getattr(error, "full_key", None)
+        where = f"{key}={_written(cfg, key)} cannot be resolved: " if key else ""
+        raise ConfigurationError(f"{where}{str(error).splitlines()[0]}.") from error
     for key, value in values.items():
         if value == "???":
             raise ConfigurationError(f"{key} has no value; give it on the command line as {key}=...")
+
+
+def _written(cfg: DictConfig, key: str) -> Any:
+    """Return a setting as it is written, with its interpolations."""
+    node: Any = OmegaConf.to_container(cfg, resolve=False)
+    for name in key.split("."):
+        node = node.get(name) if isinstance(node, dict) else None
+    return node
 
 
 def _check_protocol_fits(cfg: DictConfig) -> None:

@@ -234,6 +234,8 @@ def compose_with_choices(
             raise ConfigurationError(
                 f"{override} is not allowed: {key} is a node of keys; give one of them, as {key}.name=value."
             ) from error
+        if str(error).startswith(("Multiple values for ", "In '")):
+            raise ConfigurationError(_fault_of_file(str(error))) from error
         key = _offending_key(str(error), overrides)
         if key in HABITS:
             raise ConfigurationError(instead(key)) from error
@@ -256,12 +258,39 @@ def compose_with_choices(
         where = f"{mark.name}, line {mark.line + 1}" if mark is not None else "A file of the configuration"
         raise ConfigurationError(f"{where} is no YAML: {getattr(error, 'problem', error)}.") from error
     except RecursionError as error:
-        raise ConfigurationError(f"{' '.join(overrides)}: a file's defaults lead back to itself.") from error
+        raise ConfigurationError(
+            f"{_chosen(overrides, conf)}: the defaults of one of these files lead back to itself."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"{_chosen(overrides, conf)}: one of these files is no text in UTF-8 ({error.reason})."
+        ) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise ConfigurationError(f"{' '.join(overrides)}: {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0]
+        if reason.startswith("Config group override must be"):
+            reason = "a group takes one name, as env=pong does."
+        raise ConfigurationError(f"{_chosen(overrides, conf)}: {reason}") from error
     with open_dict(cfg):
         choices = dict(cfg.pop("hydra").runtime.choices)
     return cfg, choices
+
+
+def _chosen(overrides: Sequence[str], conf: Path) -> str:
+    """Return the overrides that choose an option of a group, or all of them where none does."""
+    groups = {path.name for path in conf.iterdir() if path.is_dir()}
+    chosen = [override for override in overrides if override.partition("=")[0].strip("+") in groups]
+    return " ".join(chosen or overrides)
+
+
+def _fault_of_file(message: str) -> str:
+    """Say in one sentence what Hydra says of a file that cannot be composed with the others."""
+    twice = re.match(r"Multiple values for ([^.]+)\.", message)
+    if twice:
+        group = twice[1].lstrip("/")
+        return f"The defaults of a file choose {group} a second time; write `override /{group}: <name>` there."
+    place, _, said = message.partition(":")
+    reason = next((line for line in said.splitlines()[1:] if line), said.strip())
+    return f"{place.removeprefix('In ')} cannot be composed: {reason}."
 
 
 def _offending_key(message: str, overrides: list[str]) -> str:

@@ -69,6 +69,7 @@ class RunFolder:
     def __init__(self, path: Path, *, fresh: bool = False) -> None:
         self.path = path
         is_new = not path.exists()
+        self._made_above = [folder for folder in path.parents if not folder.exists()]  # the nearest first
         path.mkdir(parents=True, exist_ok=True)
         link = find_link(path)
         if link is not None:  # writing through it would change what is not the run's
@@ -117,6 +118,9 @@ class RunFolder:
         self.close()
         if self._is_made:
             shutil.rmtree(self.path)
+            with contextlib.suppress(OSError):  # another run has come to be there
+                for folder in self._made_above:
+                    folder.rmdir()
         else:  # the user's own
             for entry in self.path.iterdir():
                 if entry.name not in self._names_before:

@@ -82,6 +82,8 @@ def run(
         return refuse(str(error), ExitCode.BAD_INPUT)
     except FolderInUse as error:
         return refuse(str(error), ExitCode.FAILED)
+    except (FileExistsError, NotADirectoryError):
+        return refuse(f"run_dir={path} is a file, or lies below one; choose another run_dir.", ExitCode.BAD_INPUT)
     except OSError as error:
         return refuse(f"run folder {path}: {error}; choose one that can be written with run_dir=...", ExitCode.FAILED)
     others = Others(cfg.trainer.devices, folder.give_up)
