@@ -6,7 +6,7 @@ import pytest
 
 from tests.front_door import ROOT, summary, train
 from triptych.command.compose import compose_jobs, register_options
-from triptych.command.search_path import own_folders, split
+from triptych.command.search_path import flags_first, own_folders, split
 from triptych.types import ConfigurationError
 
 CONF = ROOT / "conf"
@@ -122,3 +122,16 @@ def test_the_command_line_comes_before_the_file(own):
     ways = ways_to_name(own)["config-name"]
     with pytest.raises(ConfigurationError, match="elsewhere"):
         own_folders(split([*ways, "hydra.searchpath=[file://elsewhere]"]), CONF)
+
+
+def test_flags_may_stand_anywhere(tmp_path):
+    line = ["env=catch", "-m", "seed=1,2", "--config-dir", str(tmp_path), "algo=dqn", "--config-name=train"]
+    flags = ["-m", "--config-dir", str(tmp_path), "--config-name=train"]
+    assert flags_first(line) == [*flags, "env=catch", "seed=1,2", "algo=dqn"]
+    assert flags_first(["env=catch"]) == ["env=catch"]
+
+
+def test_a_flag_that_is_none_is_told(tmp_path):
+    result = train("env=catch", "--check", "seed=1", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr == "error: --check is no flag; settings are given as key=value, and --help tells of both.\n"

@@ -19,7 +19,7 @@ from triptych.command.help import help_text, opening
 from triptych.command.jobs import SWEEPS, run_jobs
 from triptych.command.names import canonical
 from triptych.command.output import lasting_output
-from triptych.command.search_path import own_folders, split
+from triptych.command.search_path import flags_first, own_folders, split
 from triptych.types.errors import ConfigurationError, ExitCode
 
 CONF = Path(__file__).resolve().parents[3] / "conf"  # beside src/, in a checkout that is installed by pip install -e
@@ -37,6 +37,7 @@ def main(arguments: list[str]) -> int:
         sys.argv[1:] = arguments  # which Hydra reads
         if QUESTIONS & {argument.partition("=")[0] for argument in arguments}:
             return run_jobs(arguments, CONF)
+        arguments = flags_first(arguments)
         jobs = check(arguments)
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -18,6 +18,7 @@ from triptych.types import ConfigurationError
 KEY = "hydra.searchpath"
 # Hydra's flags that take the next word.
 FLAGS = {"--config-dir": "dir", "-cd": "dir", "--config-name": "name", "-cn": "name", "--package": "", "-p": ""}
+SWITCHES = {"--multirun", "-m", "--run", "-r", "--resolve"}  # that take none
 
 
 class CommandLine(NamedTuple):
@@ -57,6 +58,28 @@ def split(arguments: Sequence[str]) -> CommandLine:
     is_sweep = bool({"-m", "--multirun"} & set(arguments)) or "hydra.mode=MULTIRUN" in overrides
     name = (given["name"] or ["train"])[0].removesuffix(".yaml")
     return CommandLine(overrides, config_dir, name, is_sweep)
+
+
+def flags_first(arguments: Sequence[str]) -> list[str]:
+    """Put the flags before the overrides, as Hydra takes no flag between two of them.
+
+    Raises:
+        ConfigurationError: there is no such flag.
+    """
+    flags: list[str] = []
+    overrides: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        flag, equals, _ = word.partition("=")
+        if not word.startswith("-"):
+            overrides.append(word)
+        elif flag in FLAGS:
+            flags += [word] if equals else [word, next(words, "")]
+        elif word in SWITCHES:
+            flags.append(word)
+        else:
+            raise ConfigurationError(f"{word} is no flag; settings are given as key=value, and --help tells of both.")
+    return flags + overrides
 
 
 def own_folders(line: CommandLine, conf: Path) -> list[Path]:
