@@ -160,11 +160,11 @@ def test_some_of_many_checkpoints_are_rated(run, most, names, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--each-other", "--most", "0"], "it takes 1 or more"),
+        (["--each-other", "--most", "0"], "--most 0 is not allowed: it takes a whole number from 1"),
         (["--against", "random", "--seed", "-1"], "--seed -1 is not allowed"),
-        (["--against", "random", "--num-simulations", "10000000"], "it takes from 0 to 1,000,000"),
+        (["--against", "random", "--num-simulations", "10000000"], "it takes a whole number from 0 to 1,000,000"),
         (["--against", "search:10000000"], "it takes a number up to 1,000,000"),
-        (["--against", "random", "--most", "2"], "with --each-other"),
+        (["--against", "random", "--most", "2"], "--most 2 is not allowed without --each-other"),
         (["--against", "nobody"], "it takes random, perfect, search:<simulations> or gnugo:<level>"),
         (["--against", "search"], "it takes random, perfect"),
         (["--against", "random:3"], "random takes no number"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -174,7 +175,7 @@ def _check_complete(cfg: DictConfig) -> None:
         values = dict(leaves(OmegaConf.to_container(cfg, resolve=True)))
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None)
-        where = f"{key}={_written(cfg, key)} cannot be resolved: " if key else ""
+        where = "{}={} cannot be resolved: ".format(*_source(cfg, key)) if key else ""
         raise ConfigurationError(f"{where}{str(error).splitlines()[0]}.") from error
     for key, value in values.items():
         if value == "???":
@@ -187,6 +188,17 @@ def _written(cfg: DictConfig, key: str) -> Any:
     for name in key.split("."):
         node = node.get(name) if isinstance(node, dict) else None
     return node
+
+
+def _source(cfg: DictConfig, key: str) -> tuple[str, Any]:
+    """Return the setting from which another is taken, ``${other}``, as far as that is an interpolation, too."""
+    passed = {key}
+    while (found := re.fullmatch(r"\$\{([\w.]+)\}", str(_written(cfg, key)))) and found[1] not in passed:
+        if "${" not in str(_written(cfg, found[1])):
+            break
+        key = found[1]
+        passed.add(key)
+    return key, _written(cfg, key)
 
 
 def _check_protocol_fits(cfg: DictConfig) -> None:

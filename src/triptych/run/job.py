@@ -83,7 +83,7 @@ def run(
     except FolderInUse as error:
         return refuse(str(error), ExitCode.FAILED)
     except (FileExistsError, NotADirectoryError):
-        return refuse(f"run_dir={path} is a file, or lies below one; choose another run_dir.", ExitCode.BAD_INPUT)
+        return refuse(f"run_dir={path} is a file, or lies below one; choose another run_dir.", ExitCode.FAILED)
     except OSError as error:
         return refuse(f"run folder {path}: {error}; choose one that can be written with run_dir=...", ExitCode.FAILED)
     others = Others(cfg.trainer.devices, folder.give_up)
