@@ -202,7 +202,11 @@ def print_part(part: str, rates: Rates, compared: dict[str, float]) -> None:
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    """Read the command line; argparse ends the process with exit code 2 where it is wrong."""
+    """Read the command line.
+
+    Raises:
+        ConfigurationError: an argument cannot be used.
+    """
     parser = ScriptParser(__doc__)
     parser.add_argument("--only", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
     count = whole_number(1)

@@ -32,7 +32,7 @@ from triptych.collect.evaluation import play_episodes
 from triptych.data.starts import EVALUATE_STREAM, VALIDATION_STREAM, FewStartsPlan
 from triptych.files import write_text
 from triptych.provenance.code import git_commit, versions
-from triptych.run.arguments import ScriptParser, number, result_file, whole_number
+from triptych.run.arguments import ScriptParser, number, whole_number
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.quiet import quiet_lightning
 from triptych.run.restore import load_checkpoint, load_config
@@ -178,7 +178,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = ScriptParser(__doc__)
     parser.add_argument("run_folder", type=Path)
-    parser.add_argument("--out", type=result_file, required=True, help="JSON file to write")
+    parser.add_out(required=True)
     parser.add_argument(
         "--games", type=whole_number(1), default=30, help="of each network (default: 30, Atari's starts)"
     )

@@ -51,7 +51,8 @@ def test_what_a_spreadsheet_saved_is_read_or_kept_beside(tmp_path):
     path.write_bytes(b"\xef\xbb\xbf" + text)  # "CSV UTF-8"
     assert set_aside(path) is None
     assert read_rows(path) == (["frames", "train/loss"], [{"frames": "8", "train/loss": "1"}])
-    for number, broken in enumerate((text.replace(b",", b";"), text.split(b"\n", 1)[1]), 1):
+    field = b"frames," + b"x" * 200_000 + b"\n"  # longer than a reader takes
+    for number, broken in enumerate((text.replace(b",", b";"), text.split(b"\n", 1)[1], field), 1):
         path.write_bytes(broken)
         assert set_aside(path) == tmp_path / f"metrics.csv.old{number}"
         assert (tmp_path / f"metrics.csv.old{number}").read_bytes() == broken

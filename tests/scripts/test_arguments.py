@@ -1,7 +1,6 @@
 """What is wrong with the arguments of a script is told in one sentence, with exit code 2."""
 
 import importlib
-from pathlib import Path
 
 import pytest
 
@@ -35,4 +34,4 @@ def test_an_unknown_argument_is_told(name, tmp_path, monkeypatch):
     assert result.stderr.endswith("; --help says what there is.\n")
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
-    assert list(Path(tmp_path).iterdir()) == []
+    assert list(tmp_path.iterdir()) == []

@@ -40,7 +40,10 @@ def set_aside(path: Path) -> Path | None:
 
     What a spreadsheet has saved with other separators or without the names of the columns would be lost otherwise.
     """
-    columns = read_rows(path)[0]
+    try:
+        columns = read_rows(path)[0]
+    except ValueError:  # it is no CSV file at all
+        columns = []
     if "frames" in columns or not (path.exists() and path.stat().st_size):
         return None
     number = next(number for number in itertools.count(1) if not path.with_name(f"{path.name}.old{number}").exists())

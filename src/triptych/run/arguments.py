@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -44,11 +45,7 @@ class ScriptParser(argparse.ArgumentParser):
 
     def add_num_simulations(self) -> None:
         """Take how many simulations a planner's search makes for a move."""
-        self.add_argument(
-            "--num-simulations",
-            type=simulations,
-            help="of a planner's search (default: as in training)",
-        )
+        self.add_argument("--num-simulations", type=simulations, help="of a planner's search (default: as in training)")
 
     def add_seed(self, default: int, of: str) -> None:
         """Take ``--seed``, of what ``of`` says."""
@@ -79,8 +76,7 @@ def result_file(text: str) -> Path:
         argparse.ArgumentTypeError: it is a folder, or lies below a file.
     """
     path = Path(text)
-    above = next((folder for folder in path.absolute().parents if folder.exists()), None)
-    if path.is_dir() or above is None or not above.is_dir():
+    if path.is_dir() or not _nearest(path.absolute().parent).is_dir():
         raise argparse.ArgumentTypeError(f"{text} is not allowed: it takes a file in a folder.")
     return path
 
@@ -104,20 +100,21 @@ def folder_to_fill(text: str) -> Path:
         argparse.ArgumentTypeError: it is a file, or lies below one.
     """
     path = Path(text)
-    above = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
-    if not above.is_dir():
+    if not _nearest(path.absolute()).is_dir():
         raise argparse.ArgumentTypeError(f"{text} is not allowed: it takes a folder.")
     return path
+
+
+def _nearest(path: Path) -> Path:
+    """Return the path, or the nearest above it, that exists."""
+    return next(place for place in (path, *path.parents) if place.exists())
 
 
 def whole_number(low: int, high: int = 10**12) -> Callable[[str], int]:
     """Return what reads a whole number from ``low`` to ``high``."""
 
     def read(text: str) -> int:
-        try:
-            value = int(text) if text.lstrip("-").isdecimal() else None
-        except ValueError:  # --3
-            value = None
+        value = int(text) if re.fullmatch(r"-?[0-9]{1,20}", text) else None
         if value is None or not low <= value <= high:
             raise argparse.ArgumentTypeError(f"{text} is not allowed: it takes a whole number from {low} to {high:,}.")
         return value

@@ -128,7 +128,7 @@ class Others:
         if not self._processes or not isinstance(error, RuntimeError):
             return error
         # The connection breaks before the process is gone.
-        until = time.monotonic() + (BROKEN_S if "onnection" in str(error) else NOTICE_S)
+        until = time.monotonic() + (BROKEN_S if "connection" in str(error).lower() else NOTICE_S)
         while self._lost is None and time.monotonic() < until:
             time.sleep(POLL_S)
         if self._lost is None:
