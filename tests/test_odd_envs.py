@@ -130,6 +130,10 @@ def test_a_reward_that_is_no_number_is_told(tmp_path):
     assert result.returncode == 1
     assert "reward that is no number" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
+    result = play("NoReward", tmp_path / "other", *PPO)
+    assert result.returncode == 2
+    assert "env.id=tests.odd_envs:NoReward-v0 does not keep to Gymnasium's interface: step() returns" in result.stderr
+    assert not (tmp_path / "other").exists()
 
 
 def test_what_cannot_be_drawn_trains_without_a_video(tmp_path):

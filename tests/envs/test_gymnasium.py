@@ -345,6 +345,8 @@ def test_rewards_in_an_array_are_numbers_and_what_is_none_is_told(use_processes)
     try:
         game.reset(np.array([1, 2]), np.ones(2, bool))
         game.send(np.array([0, 1]))
+        game.receive()
+        game.send(np.array([0, 1]))
         with pytest.raises(ValueError, match=r"a reward that is no number: array\(\[0., 0.\]\)"):
             game.receive()
     finally:

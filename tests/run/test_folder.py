@@ -84,3 +84,17 @@ def test_folders_that_were_made_on_the_way_go_with_a_run_that_is_refused(tmp_pat
     (tmp_path / "mine" / "a" / "other").mkdir()  # of another run
     folder.discard_if_new()
     assert (tmp_path / "mine" / "a" / "other").is_dir()
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_folder_in_a_runs_or_around_one_is_refused_and_left_alone(tmp_path, fresh):
+    run = RunFolder(tmp_path / "outputs" / "dqn" / "seed1")
+    run.update_summary(identity="a", algo="dqn")
+    (run.path / "checkpoints").mkdir()
+    run.close()
+    for folder in (tmp_path, tmp_path / "outputs", run.checkpoints, run.path / "new"):
+        with pytest.raises(ConfigurationError, match=rf"run_dir={folder} lies in .* another run, {run.path}, or holds"):
+            RunFolder(folder, fresh=fresh)
+    RunFolder(tmp_path / "outputs" / "dqn" / "seed2").close()
+    assert names_in(run.path) == [".lock", "checkpoints", "summary.json"]
+    assert names_in(tmp_path) == ["outputs"]

@@ -19,6 +19,7 @@ import triptych.envs.vizdoom  # noqa: F401  (they register theirs)
 from triptych.envs import masks, mujoco, robotics
 from triptych.envs.extras import require_extra
 from triptych.envs.goals import goal_rule
+from triptych.envs.interface import what_is_wrong
 from triptych.envs.off_screen import off_screen
 from triptych.envs.plain import Plain
 from triptych.envs.processes import ProcessVectorEnv
@@ -149,11 +150,21 @@ class Gymnasium:
                 f"env.id={self._id} cannot be made by Gymnasium: {error} (The module that registers an id of your own "
                 "stands before it, my_envs:Name-v0, with PYTHONPATH=. before the command where it lies in this folder.)"
             ) from error
+        except Exception as error:
+            if not self._make_kwargs:
+                raise
+            raise ConfigurationError(
+                f"env.make_kwargs={self._make_kwargs} does not fit env.id={self._id}, whose constructor raises "
+                f"{type(error).__name__}: {error}"
+            ) from error
         registration = single.spec
+        self._check_interface(single.unwrapped)
         try:
             single = self._wrap(single)
         except Exception as error:  # every wrapper has errors of its own
             raise ConfigurationError(f"env.wrappers do not fit env.id={self._id}: {error}") from error
+        if self._wrappers:
+            self._check_interface(single)
         model = None if self._wrappers else table_model(single)
         is_wanted, space = self._action_masks, single.observation_space
         is_wanted = num_states(space) is None if is_wanted is None else is_wanted
@@ -168,6 +179,11 @@ class Gymnasium:
         seen = _Seen(registration, spaces[0], fps, model, names, has_mask, goals, spaces[1])
         single.close()
         return seen
+
+    def _check_interface(self, env: gymnasium.Env) -> None:
+        wrong = what_is_wrong(env)
+        if wrong is not None:
+            raise ConfigurationError(f"env.id={self._id} does not keep to Gymnasium's interface: {wrong}.")
 
     def _make_plain(self, **more: Any) -> gymnasium.Env:
         """Make one copy as Gymnasium has it, with ``more`` keywords."""

@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 
 from triptych.envs import masks
+from triptych.envs.interface import is_number
 
 
 class Plain(gymnasium.Wrapper):
@@ -30,7 +31,7 @@ class Plain(gymnasium.Wrapper):
         reward: Any
         observation, reward, terminated, truncated, info = self.env.step(action)
         if not isinstance(reward, int | float):
-            if np.size(reward) != 1:
+            if not is_number(reward):
                 raise ValueError(f"the environment gave a reward that is no number: {reward!r}")
             reward = np.ravel(reward)[0]
         return observation, float(reward), bool(terminated), bool(truncated), self._read(info)

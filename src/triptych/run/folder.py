@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import time
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ class RunFolder:
     """The folder of one run, locked while this object lives.
 
     Raises:
-        ConfigurationError: ``fresh`` asks for what cannot be moved.
+        ConfigurationError: it holds what is not a run's, lies in another run's folder or holds one; ``fresh`` asks for
+            what cannot be moved.
         FolderInUse: a second process asks for the same folder.
         OSError: it cannot be created or written.
     """
@@ -70,6 +72,11 @@ class RunFolder:
         self.path = path
         is_new = not path.exists()
         self._made_above = [folder for folder in path.parents if not folder.exists()]  # the nearest first
+        other = None if is_run(path) else run_around(path)
+        if other is not None:
+            raise ConfigurationError(
+                f"run_dir={path} lies in the folder of another run, {other}, or holds it; choose a folder beside it."
+            )
         path.mkdir(parents=True, exist_ok=True)
         link = find_link(path)
         if link is not None:  # writing through it would change what is not the run's
@@ -257,8 +264,17 @@ def _is_of_its_kind(name: str, value: Any) -> bool:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder is a run's: locked by one once, or with a summary, a configuration or a checkpoint of one."""
-    if (folder / ".lock").is_file():
-        return True
+    return (folder / ".lock").is_file() or _holds_files_of_a_run(folder)
+
+
+def run_around(folder: Path) -> Path | None:
+    """Find a run whose folder this one lies in, or one that lies in this one; ``None`` where there is neither."""
+    above = folder.absolute().parents
+    below = (Path(parent) for parent, _, _ in os.walk(folder) if Path(parent) != folder)
+    return next((other for other in chain(above, below) if _holds_files_of_a_run(other)), None)
+
+
+def _holds_files_of_a_run(folder: Path) -> bool:
     for read, name, keys in ((read_json, "summary.json", {"identity", "algo"}), (read_yaml, "config.yaml", NODES)):
         with contextlib.suppress(OSError, ValueError):
             if keys <= read(folder / name).keys():

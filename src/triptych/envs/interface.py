@@ -1,0 +1,106 @@
+"""Whether an environment keeps to Gymnasium's interface: found by one reset and one step, before a run starts."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
+
+from triptych.envs import masks
+
+NUM_RETURNED = 5  # by step: observation, reward, terminated, truncated, info
+
+
+def what_is_wrong(env: gymnasium.Env) -> str | None:
+    """Say in a sentence where an environment does not keep to the interface; ``None`` where it does.
+
+    The environment is reset and stepped once. What it raises itself is not caught.
+    """
+    for name in ("observation_space", "action_space"):
+        if not isinstance(getattr(env, name, None), Space):
+            return f"it has no {name} that is a space of Gymnasium's"
+    if not _takes_seed(env.reset):
+        return "reset() takes no seed; it is reset(self, *, seed=None, options=None)"
+    with warnings.catch_warnings():  # Gymnasium's, of what is told here
+        warnings.simplefilter("ignore")
+        return _play(env)
+
+
+def _takes_seed(reset: Any) -> bool:
+    parameters = inspect.signature(reset).parameters
+    return "seed" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+
+
+def _play(env: gymnasium.Env) -> str | None:
+    started: Any = env.reset(seed=0)
+    if not isinstance(started, tuple) or len(started) != 2:
+        return f"reset() returns {_kind(started)} and not (observation, infos)"
+    if not isinstance(started[1], dict):
+        return f"the infos of reset() are {_kind(started[1])} and not a dict"
+    misfit = _misfit(env.observation_space, started[0])
+    if misfit is not None:
+        return f"the observation of reset() {misfit}"
+    stepped: Any = env.step(_some_action(env.action_space, started[1].get(masks.NAME)))
+    if not isinstance(stepped, tuple) or len(stepped) != NUM_RETURNED:
+        return f"step() returns {_kind(stepped)} and not (observation, reward, terminated, truncated, infos)"
+    misfit = _misfit(env.observation_space, stepped[0])
+    if misfit is not None:
+        return f"the observation of step() {misfit}"
+    return None if is_number(stepped[1]) else f"step() returns the reward {stepped[1]!r}, which is no number"
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is one number, also as an array."""
+    return np.size(value) == 1 and np.asarray(value).dtype.kind in "biuf"
+
+
+def _some_action(space: Space, mask: Any = None) -> Any:
+    """Return an allowed action: of numbers those nearest to zero, of choices one drawn by a fixed seed."""
+    if isinstance(space, Box):
+        return np.clip(np.zeros(space.shape), space.low, space.high).astype(space.dtype)
+    if isinstance(space, Tuple):
+        return tuple(_some_action(part) for part in space)
+    if isinstance(space, Dict):
+        return {name: _some_action(part) for name, part in space.items()}
+    if isinstance(space, Discrete) and np.shape(mask) == (int(space.n),) and np.any(mask):
+        return space.start + np.flatnonzero(mask)[0]
+    space.seed(0)
+    return space.sample()
+
+
+def _misfit(space: Space, value: Any) -> str | None:
+    """Say what an observation is that a space does not have; its numbers may lie outside of the bounds."""
+    if isinstance(space, Dict):
+        if not isinstance(value, dict) or not space.keys() <= value.keys():
+            return f"is {_kind(value)} and not a dict of {_names(space)}"
+        return next((found for name in space if (found := _misfit(space[name], value[name]))), None)
+    if isinstance(space, Tuple):
+        if not isinstance(value, tuple | list) or len(value) != len(space.spaces):
+            return f"is {_kind(value)} and not a tuple of {len(space.spaces)}"
+        return next((found for pair in zip(space, value, strict=True) if (found := _misfit(*pair))), None)
+    if not isinstance(space, Box | Discrete | MultiDiscrete | MultiBinary):
+        return None
+    try:
+        array = np.asarray(value)
+        is_number = array.dtype.kind in "biuf"
+    except ValueError:  # rows of different lengths
+        is_number = False
+    if not is_number:
+        return f"is {_kind(value)} and not numbers"
+    shape = tuple(space.shape or ())
+    return None if array.shape == shape else f"has the shape {list(array.shape)}, but observation_space {list(shape)}"
+
+
+def _kind(value: Any) -> str:
+    """Name what a value is."""
+    if isinstance(value, tuple):
+        return f"a tuple of {len(value)}"
+    return f"a dict of {_names(value)}" if isinstance(value, dict) else f"of type {type(value).__name__}"
+
+
+def _names(keys: Any) -> str:
+    return ", ".join(map(str, keys))
