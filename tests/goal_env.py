@@ -91,6 +91,9 @@ class BitFlip(gymnasium.Env):
 class Silent(Walk):
     """Whose reward depends on what it tells beside its observation."""
 
+    def step(self, action):
+        return self.show(), 1.0, False, True, {"bonus": 1.0}
+
     def compute_reward(self, achieved_goal, desired_goal, info):
         return info["bonus"]
 
