@@ -129,6 +129,15 @@ def test_flags_may_stand_anywhere(tmp_path):
     flags = ["-m", "--config-dir", str(tmp_path), "--config-name=train"]
     assert flags_first(line) == [*flags, "env=catch", "seed=1,2", "algo=dqn"]
     assert flags_first(["env=catch"]) == ["env=catch"]
+    assert flags_first(["env=catch", "--cfg", "job", "algo=dqn"]) == ["--cfg", "job", "env=catch", "algo=dqn"]
+    for before, after in ((["env=catch", "-i", "plugins"], "plugins"), (["-i", "env=catch"], "all"), (["-i"], "all")):
+        assert flags_first(before) == [f"--info={after}", *[word for word in before if "=" in word]]
+
+
+@pytest.mark.parametrize("flags", [["--cfg", "job", "-m"], ["--run", "--multirun"], ["-i", "-m"]])
+def test_flags_that_exclude_each_other_are_told(flags):
+    with pytest.raises(ConfigurationError, match="cannot be asked for at once"):
+        flags_first(["env=catch", *flags])
 
 
 def test_a_flag_that_is_none_is_told(tmp_path):

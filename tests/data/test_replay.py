@@ -94,6 +94,16 @@ def make_data(tmp_path):
     return make
 
 
+def test_a_replay_of_which_only_the_size_is_said_is_in_memory(make_data):
+    data = make_data(Actor())
+    short = type(data)(
+        data.make_game, data.actor, data.spec, replay={"capacity_env_steps": 40, "n_step": 1, "discount": 0.9},
+        evaluation=data.plan, directory=data.directory, seed=0, num_envs=2, batch_size=5, env_steps_per_update=4,
+        learning_starts_env_steps=0, total_frames=80,
+    )  # fmt: skip
+    assert "in memory" in short.describe()["replay"]
+
+
 def make_trainer(tmp_path):
     return pl.Trainer(
         accelerator="cpu",

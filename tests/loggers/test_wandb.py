@@ -7,6 +7,7 @@ import wandb
 
 from triptych.loggers import wandb as room
 from triptych.loggers.history import History
+from triptych.types import ConfigurationError
 
 
 @pytest.fixture(autouse=True)
@@ -17,9 +18,9 @@ def nobody_is_logged_in(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-def start(folder, lines=None):
+def start(folder, lines=None, **settings):
     write_line = print if lines is None else lines.append
-    return room.make_wandb_logger(folder, {"seed": 1}, project="triptych", write_line=write_line)
+    return room.make_wandb_logger(folder, {"seed": 1}, project="triptych", write_line=write_line, **settings)
 
 
 def test_without_a_login_a_run_is_tracked_offline_and_says_how_to_upload_it(tmp_path):
@@ -81,6 +82,17 @@ def test_a_server_that_is_not_there_costs_a_line_and_not_the_run(tmp_path, monke
     assert "wandb cannot be reached" in lines[0]
     assert "wandb sync" in lines[1]
     assert list((tmp_path / "run" / "wandb").glob("offline-run-*"))
+
+
+def test_a_setting_that_wandb_refuses_is_told_in_one_line(tmp_path, monkeypatch):
+    with pytest.raises(ConfigurationError, match=r"logger.wandb cannot be made .*Invalid project name 'a/b'"):
+        room.make_wandb_logger(tmp_path, {}, project="a/b")
+    with pytest.raises(ConfigurationError, match=r"logger.wandb cannot be made .*tags") as told:
+        start(tmp_path, tags=["a" * 80])
+    assert "\n" not in str(told.value)
+    monkeypatch.setenv("WANDB_MODE", "foo")
+    with pytest.raises(ConfigurationError, match=r"variables WANDB_\*: .*foo"):
+        start(tmp_path)
 
 
 def test_the_exit_code_reaches_the_tracker(tmp_path, monkeypatch):

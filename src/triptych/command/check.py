@@ -101,6 +101,10 @@ def check_job(cfg: DictConfig) -> None:
             "checkpoint",
         ):
             raise ConfigurationError(f"{name} cannot be left out, nor replaced by a value; choose one by its name.")
+    for name, constructor in CONSTRUCTORS.items():
+        value = OmegaConf.select(cfg, name, throw_on_resolution_failure=False)
+        if value is not None:
+            _check_is_node(name, value, next(key for key in signature_of(constructor).keywords if key not in GIVEN))
     for name in PATCHES & {str(key) for key in cfg}:
         raise ConfigurationError(
             f"{name}=... has put its keys below {name}: the file must begin with the line `# @package _global_`, and "
@@ -241,7 +245,9 @@ def _check_algo(cfg: DictConfig) -> None:
     signatures = [signature_of(find(cfg.algo[key], f"algo.{key}")) for key in CLASSES]
     keywords = {name: one for signature in signatures for name, one in signature.all_keywords.items()}
     for part, signature in ((part, inner) for one in signatures for part, inner in one.parts.items()):
-        if part in cfg.algo and cfg.algo[part] is None:  # algo.replay=null: the class says whether it can do without
+        if cfg.algo.get(part) is not None:
+            _check_is_node(f"algo.{part}", cfg.algo[part], "name")
+        elif part in cfg.algo:  # algo.replay=null: the class says whether it can do without
             keywords |= {name: one._replace(is_required=False) for name, one in signature.all_keywords.items()}
     for name in GIVEN:
         keywords.pop(name, None)
@@ -279,6 +285,13 @@ def _check_algo(cfg: DictConfig) -> None:
                 f"{settings[name].key}={settings[name].value} cannot be shared by trainer.devices={devices}; "
                 f"choose a multiple of {devices}."
             )
+
+
+def _check_is_node(name: str, value: Any, example: str) -> None:
+    if not OmegaConf.is_dict(value):
+        raise ConfigurationError(
+            f"{name}={_show(value)} is not allowed: {name} is a node of keys; give one of them, as {name}.{example}=..."
+        )
 
 
 def _check_network(cfg: DictConfig, is_taken: bool) -> None:

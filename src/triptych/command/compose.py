@@ -231,9 +231,10 @@ def compose_with_choices(
         if isinstance(error.__cause__, ConfigTypeError):
             override = str(error).removeprefix("Error merging override ")
             key = override.partition("=")[0].lstrip("+")
-            raise ConfigurationError(
-                f"{override} is not allowed: {key} is a node of keys; give one of them, as {key}.name=value."
-            ) from error
+            is_list = "object_type=list" in str(error.__cause__)
+            form = "a list; write one" if is_list else "a node of keys; give one of them"
+            example = f"{key}=[value]" if is_list else f"{key}.name=value"
+            raise ConfigurationError(f"{override} is not allowed: {key} is {form}, as {example}.") from error
         if str(error).startswith(("Multiple values for ", "In '")):
             raise ConfigurationError(_fault_of_file(str(error))) from error
         key = _offending_key(str(error), overrides)

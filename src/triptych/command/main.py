@@ -24,7 +24,8 @@ from triptych.types.errors import ConfigurationError, ExitCode
 
 CONF = Path(__file__).resolve().parents[3] / "conf"  # beside src/, in a checkout that is installed by pip install -e
 # Flags that Hydra answers without running anything.
-QUESTIONS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--version", "--shell-completion", "-sc"}
+CONFIGURATION = {"--cfg", "-c", "--info", "-i"}  # about what is composed
+QUESTIONS = CONFIGURATION | {"--hydra-help", "--version", "--shell-completion", "-sc"}
 
 
 def main(arguments: list[str]) -> int:
@@ -33,11 +34,13 @@ def main(arguments: list[str]) -> int:
         print(help_text(CONF), end="")
         return ExitCode.DONE
     try:
-        arguments = in_own_names(arguments)
+        arguments = in_own_names(flags_first(arguments))
         sys.argv[1:] = arguments  # which Hydra reads
-        if QUESTIONS & {argument.partition("=")[0] for argument in arguments}:
+        flags = {argument.partition("=")[0] for argument in arguments}
+        if flags & QUESTIONS:
+            if flags & CONFIGURATION:
+                compose_jobs(arguments, CONF)
             return run_jobs(arguments, CONF)
-        arguments = flags_first(arguments)
         jobs = check(arguments)
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,12 @@ from triptych.types import ConfigurationError
 KEY = "hydra.searchpath"
 # Hydra's flags that take the next word.
 FLAGS = {"--config-dir": "dir", "-cd": "dir", "--config-name": "name", "-cn": "name", "--package": "", "-p": ""}
+FLAGS |= {"--cfg": "", "-c": "", "--info": "", "-i": ""}
 SWITCHES = {"--multirun", "-m", "--run", "-r", "--resolve"}  # that take none
+SWITCHES |= {"--hydra-help", "--version", "--shell-completion", "-sc"}
+NOT_SERVED = ("--config-path", "-cp")
+MODES = {"--run", "-r", "--multirun", "-m", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc"}  # one of them
+INFO = ("--info", "-i")  # which may also stand alone
 
 
 class CommandLine(NamedTuple):
@@ -43,7 +49,7 @@ def split(arguments: Sequence[str]) -> CommandLine:
         flag, equals, value = word.partition("=")
         if flag in FLAGS:
             given[FLAGS[flag]].append(value if equals else next(words, ""))
-        elif flag in ("--config-path", "-cp"):
+        elif flag in NOT_SERVED:
             raise ConfigurationError(
                 f"{flag} would replace this project's own configuration; give a folder of yours with --config-dir."
             )
@@ -64,21 +70,29 @@ def flags_first(arguments: Sequence[str]) -> list[str]:
     """Put the flags before the overrides, as Hydra takes no flag between two of them.
 
     Raises:
-        ConfigurationError: there is no such flag.
+        ConfigurationError: there is no such flag, or two exclude each other.
     """
     flags: list[str] = []
     overrides: list[str] = []
     words = iter(arguments)
-    for word in words:
+    while (word := next(words, None)) is not None:
         flag, equals, _ = word.partition("=")
         if not word.startswith("-"):
             overrides.append(word)
-        elif flag in FLAGS:
+        elif flag in INFO and not equals:
+            following = next(words, "all")
+            is_alone = "=" in following or following.startswith("-")
+            flags.append(f"--info={'all' if is_alone else following}")
+            words = itertools.chain([following], words) if is_alone else words
+        elif flag in FLAGS or flag in NOT_SERVED:  # which `split` tells
             flags += [word] if equals else [word, next(words, "")]
         elif word in SWITCHES:
             flags.append(word)
         else:
             raise ConfigurationError(f"{word} is no flag; settings are given as key=value, and --help tells of both.")
+    modes = list(dict.fromkeys(name for one in flags if (name := one.partition("=")[0]) in MODES))
+    if len(modes) > 1:
+        raise ConfigurationError(f"{modes[0]} and {modes[1]} cannot be asked for at once; leave one out.")
     return flags + overrides
 
 

@@ -19,6 +19,9 @@ from triptych.replay.saves import prune, saved_frame_nbytes
 from triptych.types import ConfigurationError, ReplayBatch, chance_seed
 from triptych.types.bounds import Between, Count, CountOrZero, Fraction, KeywordsOf
 
+# The buffers' own defaults, which are asked for before one is made.
+USUAL: dict[str, Any] = {"storage": "memory", "prioritized": False}
+
 
 class ReplayDataModule(EnvironmentDataModule):
     """Yields one `ReplayBatch` per turn, drawn from what a collector plays.
@@ -57,6 +60,8 @@ class ReplayDataModule(EnvironmentDataModule):
         super().__init__(*args, num_envs=num_envs, turn=turn, **kwargs)
         self.batch_size, self.learning_starts_env_steps = batch_size // ranks.size(), learning_starts_env_steps
         self.has_replay = replay is not None and replay.get("capacity_env_steps") is not None
+        if replay is not None:
+            replay = USUAL | replay
         if hasattr(self.actor, "largest_return"):
             replay = (replay or {}) | {"largest_return": self.actor.largest_return}
         self.replay_keywords = replay if replay is not None and self.has_replay else self._newest(replay, batch_size)
@@ -100,7 +105,7 @@ class ReplayDataModule(EnvironmentDataModule):
         reach = self.spec.frame_stack + self.buffer_class.reach(**replay) + 1
         num_rows = reach * (1 + batch_size // self.num_envs)  # were every episode one step long
         own = {"capacity_env_steps": self.num_envs * num_rows, "num_newest": batch_size // ranks.size()}
-        return {"storage": "memory", "prioritized": False} | replay | own
+        return USUAL | replay | own
 
     @property
     def replay(self) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
 
 from triptych.envs import masks
+from triptych.envs.nested_actions import Leaf, leaves
 
 NUM_RETURNED = 5  # by step: observation, reward, terminated, truncated, info
 
@@ -44,6 +45,8 @@ def _play(env: gymnasium.Env) -> str | None:
     misfit = _misfit(env.observation_space, started[0])
     if misfit is not None:
         return f"the observation of reset() {misfit}"
+    if not all(isinstance(leaf, Leaf) for leaf in leaves(env.action_space)):
+        return None  # there is no action to try; which kinds are played is told by their rule
     stepped: Any = env.step(_some_action(env.action_space, started[1].get(masks.NAME)))
     if not isinstance(stepped, tuple) or len(stepped) != NUM_RETURNED:
         return f"step() returns {_kind(stepped)} and not (observation, reward, terminated, truncated, infos)"

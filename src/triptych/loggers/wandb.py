@@ -15,6 +15,7 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 
 from triptych.files import write_text
 from triptych.loggers.history import History
+from triptych.types import ConfigurationError
 from triptych.types.bounds import Coefficient
 
 
@@ -108,6 +109,9 @@ def make_wandb_logger(
 
     The run's id is kept in its folder, so a continued run continues its curve and a fresh one starts its own.
     ``log_checkpoint`` uploads the best checkpoint at the end, as an artifact.
+
+    Raises:
+        ConfigurationError: wandb refuses a setting, or one of its environment variables.
     """
     path = Path(run_dir)
     history = History(path / "wandb" / "history.jsonl")
@@ -136,9 +140,19 @@ def make_wandb_logger(
                 write_line(f"wandb cannot be reached ({type(error).__name__}); this run is tracked offline.")
                 wandb.teardown()  # its service still holds the id for the run that it could not start
         mode = os.environ.get("WANDB_MODE", "offline")
-        run = wandb.init(**keywords, mode="disabled" if mode == "disabled" else "offline")
+        try:
+            run = wandb.init(**keywords, mode="disabled" if mode == "disabled" else "offline")
+        except (wandb.Error, ValueError) as error:  # of a setting: there is no server in this
+            raise ConfigurationError(
+                f"logger.wandb cannot be made of its settings and the variables WANDB_*: {_sentence(error)}"
+            ) from error
     command = f"wandb sync {run.settings.sync_dir}" if mode != "disabled" else None
     return FramesWandbLogger(run, command, write_line, history, log_checkpoint)
+
+
+def _sentence(error: Exception) -> str:
+    """Say in one line what wandb says in several."""
+    return " ".join(str(error).partition("For further information")[0].split())
 
 
 def _run_id(path: Path) -> str:
