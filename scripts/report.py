@@ -67,6 +67,8 @@ def report(arguments: list[str]) -> None:
     for folder in options.folders:
         if not folder.is_dir():
             parser.error(f"{folder} is not a folder.")
+    if options.metric and options.html is None:
+        parser.error(f"--metric {options.metric[0]} is for the page; add --html DIR.")
     runs, notes = find_runs(options.folders)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)

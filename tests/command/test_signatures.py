@@ -179,6 +179,7 @@ class TestFind:
             ("nowhere_at_all.DQN", r"cannot be imported \(ModuleNotFoundError"),
             ("triptych.algos.nowhere.DQN", r"cannot be imported \(ModuleNotFoundError"),
             ("tests.broken_import.DQN", r"cannot be imported \(ModuleNotFoundError: No module named 'not_there'"),
+            ("tests.ending_import.DQN", r"cannot be imported \(SystemExit: done\)"),
             ("triptych.algos.dqn.Nothing", r"cannot be imported \(AttributeError"),
             ("not a name", "is no name of a class"),
             ("triptych.algos.not a name", r"cannot be imported \(AttributeError"),

@@ -265,3 +265,14 @@ def test_a_page_shows_other_metrics_and_refuses_one_that_no_run_has(tmp_path: Pa
     assert found.stderr.count("\n") == 1
     assert "--metric train/unheard_of is a column of no run" in found.stderr
     assert not (tmp_path / "other").exists()
+
+
+def test_a_chart_without_a_page_and_a_file_without_frames_are_told(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", seed=1)
+    result = report(tmp_path, "--metric", "train/loss")
+    assert result.returncode == 2
+    assert "--metric train/loss is for the page; add --html DIR" in result.stderr
+    (tmp_path / "a" / "metrics.csv").write_text("nonsense\n1\n")
+    result = report(tmp_path)
+    assert result.returncode == 0
+    assert f"{tmp_path / 'a'}/metrics.csv has no column named frames" in result.stderr

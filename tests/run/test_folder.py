@@ -98,3 +98,13 @@ def test_a_folder_in_a_runs_or_around_one_is_refused_and_left_alone(tmp_path, fr
     RunFolder(tmp_path / "outputs" / "dqn" / "seed2").close()
     assert names_in(run.path) == [".lock", "checkpoints", "summary.json"]
     assert names_in(tmp_path) == ["outputs"]
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "summary.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt"])
+def test_a_folder_where_a_run_has_a_file_is_told_before_anything_starts(tmp_path, name):
+    run = RunFolder(tmp_path)
+    run.note("a word")
+    run.close()
+    (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=rf"run_dir={tmp_path}: .*{name} is a folder, where a run has a file"):
+        RunFolder(tmp_path)

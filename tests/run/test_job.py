@@ -404,6 +404,7 @@ def test_a_truncated_checkpoint_gives_way_to_the_one_before(finished, tmp_path):
     result = train(*TINY, "total_frames=4000", f"run_dir={folder}")
     assert result.returncode == 0, result.stderr
     assert "last.ckpt cannot be read" in result.stdout
+    assert "trying the one before it" in result.stdout
     assert "previous.ckpt" in result.stdout
     assert summary(folder)["frames"] >= 4000
 

@@ -54,7 +54,7 @@ def find(name: str, key: str) -> Any:
         raise ConfigurationError(f"{key}={name} is no name of a class; give it with its module, package.module.Class.")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a module may raise anything when it is imported
+    except (Exception, SystemExit) as error:  # a module may raise anything when it is imported
         raise ConfigurationError(
             f"{key}={name} cannot be imported ({type(error).__name__}: {error}); give the dotted name of a class, "
             "and PYTHONPATH=. before the command where its file lies in this folder."

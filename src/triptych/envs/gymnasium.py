@@ -143,7 +143,7 @@ class Gymnasium:
             raise ConfigurationError(f"env.id={self._id} is not allowed: it takes <id> or <module>:<id>.")
         try:
             single = self._make_plain()
-        except (gymnasium.error.Error, ImportError, TypeError, AssertionError) as error:
+        except (gymnasium.error.Error, ImportError, TypeError, AssertionError, SystemExit) as error:
             if isinstance(error, AssertionError) and not _is_of_checker(error):
                 raise
             raise ConfigurationError(

@@ -34,7 +34,7 @@ def find_wrapper(entry: Any) -> Wrapper:
         )
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a module may raise anything when it is imported
+    except (Exception, SystemExit) as error:  # a module may raise anything when it is imported
         raise ConfigurationError(f"env.wrappers={name} cannot be imported: {error}") from error
     is_wrapper = inspect.isclass(found) and issubclass(found, gymnasium.Wrapper)
     if not is_wrapper and not inspect.isfunction(found):

@@ -190,6 +190,9 @@ def find_runs(folders: Iterable[Path]) -> tuple[list[Run], list[str]]:
         except ValueError as error:
             notes.append(f"{error}.")
             continue
+        columns = read_csv(folder / "metrics.csv")[0]
+        if "frames" not in columns:
+            notes.append(f"{folder}/metrics.csv has no column named frames; the run is without curves.")
         key = (run.algo, run.env, run.protocol, run.settings_hash, run.seed)
         if key in runs:
             other, kept = sorted((runs[key], run), key=lambda run: (run.return_mean is not None, run.frames))

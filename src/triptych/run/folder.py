@@ -84,6 +84,11 @@ class RunFolder:
                 f"run_dir={path} holds a link, {link}; replace it by what it stands for, or choose another run_dir."
             )
         self._names_before = {entry.name for entry in path.iterdir()}
+        wrong = next((one for one in _files_of(path) if one.is_dir()), None)
+        if wrong is not None:
+            raise ConfigurationError(
+                f"run_dir={path}: {wrong} is a folder, where a run has a file; take it away, or choose another run_dir."
+            )
         self._is_made = is_new or self._names_before == {".lock"}  # where an earlier start was killed at once
         self._was_run = not self._is_made and is_run(path)
         foreign = sorted(self._names_before & NAMES)
@@ -195,7 +200,8 @@ class RunFolder:
                             check_saved(replay_folder(self.checkpoints, rank), value["replay"])
             except Exception as error:
                 unreadable.append(path)
-                self.log(f"{path.name} cannot be read ({_reason(error)}); trying the one before it.")
+                then = "" if path == paths[-1] else "; trying the one before it"
+                self.log(f"{path.name} cannot be read ({_reason(error)}){then}.")
             else:
                 for bad in unreadable:  # it must not displace a good one later
                     kept = bad.with_suffix(".unreadable")
@@ -246,6 +252,12 @@ class RunFolder:
             self.log(f"best.ckpt cannot be read ({_reason(error)}); last.ckpt takes its place.")
             copy_file(last, best)
         return best
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """Return the places of a run's files, whether they are there or not."""
+    checkpoints = [folder / "checkpoints" / f"{name}.ckpt" for name in ("last", "previous", "best")]
+    return [*(folder / name for name in sorted(NAMES) if "." in name), *checkpoints]
 
 
 def _forget_replay(state: Any) -> None:
