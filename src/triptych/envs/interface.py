@@ -14,6 +14,7 @@ from triptych.envs import masks
 from triptych.envs.nested_actions import Leaf, leaves
 
 NUM_RETURNED = 5  # by step: observation, reward, terminated, truncated, info
+NUMBERS = "biuf"  # NumPy's kinds of them
 
 
 def what_is_wrong(env: gymnasium.Env) -> str | None:
@@ -58,7 +59,7 @@ def _play(env: gymnasium.Env) -> str | None:
 
 def is_number(value: Any) -> bool:
     """Whether a value is one number, also as an array."""
-    return np.size(value) == 1 and np.asarray(value).dtype.kind in "biuf"
+    return np.size(value) == 1 and np.asarray(value).dtype.kind in NUMBERS
 
 
 def _some_action(space: Space, mask: Any = None) -> Any:
@@ -89,10 +90,9 @@ def _misfit(space: Space, value: Any) -> str | None:
         return None
     try:
         array = np.asarray(value)
-        is_number = array.dtype.kind in "biuf"
     except ValueError:  # rows of different lengths
-        is_number = False
-    if not is_number:
+        array = np.empty(0, object)
+    if array.dtype.kind not in NUMBERS:
         return f"is {_kind(value)} and not numbers"
     shape = tuple(space.shape or ())
     return None if array.shape == shape else f"has the shape {list(array.shape)}, but observation_space {list(shape)}"
