@@ -163,7 +163,7 @@ def test_what_is_wrong_with_a_file_of_ones_own_is_told(text, sentence, tmp_path)
 def test_an_environments_file_says_how_many_there_are(tmp_path):
     (tmp_path / "env").mkdir()
     (tmp_path / "env" / "mine.yaml").write_text("_target_: gymnasium.make\nid: CartPole-v1\n")
-    result = train(f"--config-dir={tmp_path}", "env=mine", "protocol=none", cwd=tmp_path)
+    result = train(f"--config-dir={tmp_path}", "env=mine", cwd=tmp_path)
     assert result.returncode == 2
     assert "begin the file of an env of your own with `defaults: [gym, _self_]`" in result.stderr
     assert result.stderr.count("\n") == 1

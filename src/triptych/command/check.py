@@ -110,12 +110,12 @@ def check_job(cfg: DictConfig) -> None:
             f"{name}=... has put its keys below {name}: the file must begin with the line `# @package _global_`, and "
             "hold keys of the configuration."
         )
-    _check_protocol_fits(cfg)
-    _check_complete(cfg)
-    if cfg.env.get("num_envs") is None:
+    if _written(cfg, "env.num_envs") is None:
         raise ConfigurationError(
             "env.num_envs cannot be left out; begin the file of an env of your own with `defaults: [gym, _self_]`."
         )
+    _check_protocol_fits(cfg)
+    _check_complete(cfg)
     settings = {key: one for key, one in settings_of(cfg).items() if key not in NODES}
     _check("", settings, signature_of(TopLevel).keywords, "the configuration")
     for node, constructor in CONSTRUCTORS.items():
