@@ -6,7 +6,7 @@ from jaxtyping import TypeCheckError
 from torch.distributions import Categorical
 from torch.nn.functional import huber_loss
 
-from triptych.functional.losses import cross_entropy, half_squared, huber
+from triptych.functional.losses import cross_entropy, divergence, half_squared, huber
 
 ERRORS = torch.tensor([-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0])
 
@@ -44,6 +44,17 @@ def test_cross_entropy_is_least_at_the_distribution_itself():
     torch.testing.assert_close(losses, own.entropy())
     losses.sum().backward()
     torch.testing.assert_close(logits.grad, torch.zeros(5, 4, 6))
+
+
+def test_divergence_by_hand_and_as_torch_has_it():
+    logits = torch.randn(5, 4, 6, generator=torch.Generator().manual_seed(0))
+    target = Categorical(logits=torch.randn(5, 4, 6, generator=torch.Generator().manual_seed(1)))
+    torch.testing.assert_close(
+        divergence(logits, target.probs), torch.distributions.kl_divergence(target, Categorical(logits=logits))
+    )
+    assert divergence(logits, Categorical(logits=logits).probs).max() < 1e-6
+    certain = torch.tensor([0.0, 1.0, 0.0])  # no entropy
+    torch.testing.assert_close(divergence(torch.zeros(3), certain), torch.tensor(math.log(3.0)))
 
 
 @pytest.mark.parametrize(

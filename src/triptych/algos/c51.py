@@ -8,8 +8,8 @@ Rainbow (Hessel et al. 2018).
 
 Differences from the paper, beside those of DQN numbered 1 to 5, 7 and 8:
  1. Evaluation acts randomly with probability 0.01 (paper: 0.001).
- 2. With `prioritized`, which the paper has not, the priority of a transition is its loss (Rainbow: the divergence,
-    which is less by the target's entropy).
+ 2. With `prioritized`, which the paper has not, the priority of a transition is the divergence from its target, as in
+    Rainbow.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from triptych.algos.base import Algorithm
 from triptych.functional.augmentation import augment
-from triptych.functional.losses import cross_entropy
+from triptych.functional.losses import cross_entropy, divergence
 from triptych.functional.q_learning import epsilon_greedy
 from triptych.functional.schedules import linear_schedule
 from triptych.functional.supports import categorical_projection, expectation, make_support
@@ -122,7 +122,8 @@ class C51(Algorithm):
             "support_end_mass": (probs[..., 0] + probs[..., -1]).mean(),  # much of it: the support is too short
             "epsilon": self.epsilon,
         }
-        return LossOutput((minibatch.weight * losses).mean(), metrics, priorities=losses)
+        priorities = divergence(logits[batch, action].detach(), target)
+        return LossOutput((minibatch.weight * losses).mean(), metrics, priorities=priorities)
 
     def explain(self, observation: Tensor) -> Explanation:
         probs = self.average_network(observation).softmax(dim=-1)  # [T, A, S]

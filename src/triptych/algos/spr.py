@@ -24,7 +24,7 @@ from torch import Tensor
 
 from triptych.algos.base import Algorithm
 from triptych.functional.augmentation import augment
-from triptych.functional.losses import cross_entropy
+from triptych.functional.losses import cross_entropy, divergence
 from triptych.functional.q_learning import epsilon_greedy
 from triptych.functional.schedules import linear_schedule
 from triptych.functional.supports import categorical_projection, expectation, make_support
@@ -167,7 +167,8 @@ class SPR(Algorithm):
             "epsilon": self.epsilon,
         }
         loss = (weight * (losses - self.prediction_coef * self.unroll_steps * likeness)).mean()
-        return LossOutput(loss, metrics, priorities=losses)
+        priorities = divergence(logits[batch, action[:, 0]].detach(), target)
+        return LossOutput(loss, metrics, priorities=priorities)
 
     def explain(self, observation: Tensor) -> Explanation:
         probs = self.average_network(observation).softmax(dim=-1)  # [T, A, S]

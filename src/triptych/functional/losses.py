@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -21,3 +22,8 @@ def half_squared(td_error: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
 def cross_entropy(logits: Float[Tensor, "*batch S"], probs: Float[Tensor, "*batch S"]) -> Float[Tensor, "*batch"]:
     """Return -Σ p log q of the distribution q that the logits give."""
     return -(probs * logits.log_softmax(dim=-1)).sum(dim=-1)
+
+
+def divergence(logits: Float[Tensor, "*batch S"], probs: Float[Tensor, "*batch S"]) -> Float[Tensor, "*batch"]:
+    """Return Σ p log (p/q), of Kullback and Leibler, of the distribution q that the logits give: 0 where q is p."""
+    return (cross_entropy(logits, probs) - torch.special.entr(probs).sum(dim=-1)).clamp(min=0.0)
