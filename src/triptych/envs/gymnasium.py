@@ -151,7 +151,7 @@ class Gymnasium:
                 "stands before it, my_envs:Name-v0, with PYTHONPATH=. before the command where it lies in this folder.)"
             ) from error
         except Exception as error:
-            if not self._make_kwargs:
+            if not self._make_kwargs or isinstance(error, OSError):  # a file may be there another time
                 raise
             raise ConfigurationError(
                 f"env.make_kwargs={self._make_kwargs} does not fit env.id={self._id}, whose constructor raises "
