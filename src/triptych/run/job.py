@@ -284,7 +284,9 @@ class Job:
             self.others.end(0.0)
             self._tell("Failed", error)
             what = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
-            folder.update_summary(**what, **self._results_kept(experiment), **(progress or _progress(experiment)))
+            if progress is None and experiment.data.clock.frames:  # else its checkpoint was not read
+                progress = _progress(experiment)
+            folder.update_summary(**what, **self._results_kept(experiment), **(progress or {}))
         finally:
             experiment.data.teardown("fit")  # Lightning leaves the emulators open after an error
             ending = folder.summary()
