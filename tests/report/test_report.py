@@ -276,3 +276,14 @@ def test_a_chart_without_a_page_and_a_file_without_frames_are_told(tmp_path: Pat
     result = report(tmp_path)
     assert result.returncode == 0
     assert f"{tmp_path / 'a'}/metrics.csv has no column named frames" in result.stderr
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_page_shows_as_many_metrics_as_are_asked_for(tmp_path: Path, number: int) -> None:
+    write_run(tmp_path / "runs" / "one")
+    names = ["collect/return_mean", "eval/return_mean", "updates", "wall_time_s"][:number]
+    found = report(tmp_path / "runs", "--html", tmp_path / "page", "--metric", *names)
+    assert found.returncode == 0, found.stderr
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert all(f"pong: {name}" in page for name in names)
+    assert (tmp_path / "page" / "curves.png").stat().st_size

@@ -118,10 +118,11 @@ def draw_picture(sections: Sequence[Section], path: Path) -> bool:
     except ModuleNotFoundError:
         return False
     rows = [
-        (section.title, block.charts)
+        (section.title, block.charts[first : first + 2])
         for section in sections
         for block in section.blocks
         if isinstance(block, Charts) and len(block.charts) > 1
+        for first in range(0, len(block.charts), 2)
     ]
     if not rows:
         return False
@@ -131,8 +132,10 @@ def draw_picture(sections: Sequence[Section], path: Path) -> bool:
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), 2, squeeze=False)
     for (title, charts), pair in zip(rows, axes, strict=True):
-        for chart, place in zip(charts, pair, strict=True):
+        for chart, place in zip(charts, pair, strict=False):
             draw_chart(chart, place, colours)
+        for place in pair[len(charts) :]:
+            place.set_axis_off()
         pair[0].set_title(shorten(title))
         pair[0].legend(fontsize="small")
     with replacing(path) as temporary:
