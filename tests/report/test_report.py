@@ -272,10 +272,12 @@ def test_a_chart_without_a_page_and_a_file_without_frames_are_told(tmp_path: Pat
     result = report(tmp_path, "--metric", "train/loss")
     assert result.returncode == 2
     assert "--metric train/loss is for the page; add --html DIR" in result.stderr
-    (tmp_path / "a" / "metrics.csv").write_text("nonsense\n1\n")
+    write_run(tmp_path / "b", seed=2)
+    (tmp_path / "b" / "metrics.csv").write_text("nonsense\n1\n")
     result = report(tmp_path)
     assert result.returncode == 0
-    assert f"{tmp_path / 'a'}/metrics.csv has no column named frames" in result.stderr
+    assert f"{tmp_path / 'b'} cannot be read as a run" in result.stderr
+    assert "its metrics.csv has no column named frames" in result.stderr
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])

@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from triptych.algos.base import Algorithm
 from triptych.callbacks.checkpoint import RunCheckpoint
 from triptych.callbacks.metrics import Metrics
+from triptych.command.compose import GROUPS
 from triptych.command.habits import HABITS, instead
 from triptych.command.signatures import Keyword, allows, describe, find, signature_of
 from triptych.command.suggest import unknown
@@ -76,7 +77,7 @@ CONSTRUCTORS = {
     "callbacks.metrics": Metrics,
     "callbacks": Shown,
 }
-NODES = ("algo", "env", "protocol", "eval", "checkpoint", "trainer", "logger", "callbacks")
+NODES = (*GROUPS, "eval", "checkpoint")
 # Keywords that the run gives: no settings of an algorithm.
 GIVEN = frozenset(
     {"spec", "make_game", "actor", "seed", "turn", "evaluation", "directory", "device", "reach", "total_frames"}
@@ -95,11 +96,8 @@ def check_job(cfg: DictConfig) -> None:
     Raises:
         ConfigurationError: one sentence about the first thing that is wrong, with the key, the value and the way out.
     """
-    for name in NODES:
-        if not OmegaConf.is_dict(OmegaConf.select(cfg, name, throw_on_resolution_failure=False)) and name not in (
-            "eval",
-            "checkpoint",
-        ):
+    for name in GROUPS:
+        if not OmegaConf.is_dict(OmegaConf.select(cfg, name, throw_on_resolution_failure=False)):
             raise ConfigurationError(f"{name} cannot be left out, nor replaced by a value; choose one by its name.")
     for name, constructor in CONSTRUCTORS.items():
         value = OmegaConf.select(cfg, name, throw_on_resolution_failure=False)

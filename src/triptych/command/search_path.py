@@ -18,10 +18,11 @@ from triptych.types import ConfigurationError
 
 KEY = "hydra.searchpath"
 # Hydra's flags that take the next word.
-FLAGS = {"--config-dir": "dir", "-cd": "dir", "--config-name": "name", "-cn": "name", "--package": "", "-p": ""}
-FLAGS |= {"--cfg": "", "-c": "", "--info": "", "-i": ""}
-SWITCHES = {"--multirun", "-m", "--run", "-r", "--resolve"}  # that take none
-SWITCHES |= {"--hydra-help", "--version", "--shell-completion", "-sc"}
+FLAGS = {"--config-dir": "dir", "-cd": "dir", "--config-name": "name", "-cn": "name"} | dict.fromkeys(
+    ["--package", "-p", "--cfg", "-c", "--info", "-i"], ""
+)
+# That take none.
+SWITCHES = {"--multirun", "-m", "--run", "-r", "--resolve", "--hydra-help", "--version", "--shell-completion", "-sc"}
 NOT_SERVED = ("--config-path", "-cp")
 MODES = {"--run", "-r", "--multirun", "-m", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc"}  # one of them
 INFO = ("--info", "-i")  # which may also stand alone

@@ -105,7 +105,10 @@ def read_run(folder: Path) -> Run:
     try:
         summary = read_json(folder / "summary.json")
         config = read_yaml(folder / "config.yaml") if (folder / "config.yaml").exists() else {}
-        last = (read_metrics(folder) or [{}])[-1]
+        columns, rows = read_csv(folder / "metrics.csv")
+        if columns and "frames" not in columns:
+            raise ValueError("its metrics.csv has no column named frames")
+        last = (rows or [{}])[-1]
         is_finished = summary["status"] == "finished"
         progress = summary if is_finished else _furthest(summary, last)
         algo, experiment = _name(summary["algo"]), summary["experiment"]
@@ -190,9 +193,6 @@ def find_runs(folders: Iterable[Path]) -> tuple[list[Run], list[str]]:
         except ValueError as error:
             notes.append(f"{error}.")
             continue
-        columns = read_csv(folder / "metrics.csv")[0]
-        if "frames" not in columns:
-            notes.append(f"{folder}/metrics.csv has no column named frames; the run is without curves.")
         key = (run.algo, run.env, run.protocol, run.settings_hash, run.seed)
         if key in runs:
             other, kept = sorted((runs[key], run), key=lambda run: (run.return_mean is not None, run.frames))

@@ -72,7 +72,8 @@ class RunFolder:
         self.path = path
         is_new = not path.exists()
         self._made_above = [folder for folder in path.parents if not folder.exists()]  # the nearest first
-        other = None if is_run(path) else run_around(path)
+        was_run = is_run(path)
+        other = None if was_run else run_around(path)
         if other is not None:
             raise ConfigurationError(
                 f"run_dir={path} lies in the folder of another run, {other}, or holds it; choose a folder beside it."
@@ -90,7 +91,7 @@ class RunFolder:
                 f"run_dir={path}: {wrong} is a folder, where a run has a file; take it away, or choose another run_dir."
             )
         self._is_made = is_new or self._names_before == {".lock"}  # where an earlier start was killed at once
-        self._was_run = not self._is_made and is_run(path)
+        self._was_run = not self._is_made and was_run
         foreign = sorted(self._names_before & NAMES)
         if foreign and not self._was_run:
             raise ConfigurationError(
