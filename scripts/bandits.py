@@ -165,20 +165,24 @@ def measure(boredom: bool, users: int, seed: int, slate_size: int = 1) -> dict[s
     return {name: float(returns[users // 2 :].mean()) for name, returns in found.items()}
 
 
-def read_runs(folders: list[Path]) -> dict[str, list[float]]:
-    """Return the mean return of the final evaluation of each run below these folders, by algorithm.
+def read_runs(folders: list[Path], env: str) -> dict[str, list[float]]:
+    """Return the mean return of the final evaluation of each run of an environment below these folders, by algorithm.
 
     Raises:
-        ConfigurationError: a summary cannot be read.
+        ConfigurationError: a summary cannot be read, or there is no such run below a folder.
     """
     found: dict[str, list[float]] = {}
-    for path in sorted(path for folder in folders for path in folder.rglob("summary.json")):
-        try:
-            summary = read_json(path)
-            if summary.get("eval_returns"):
-                found.setdefault(f"algo={summary['algo']}", []).append(float(np.mean(summary["eval_returns"])))
-        except (ValueError, TypeError, KeyError) as error:
-            raise ConfigurationError(f"{path} cannot be read: {error}.") from error
+    for folder in folders:
+        num_before = sum(map(len, found.values()))
+        for path in sorted(folder.rglob("summary.json")):
+            try:
+                summary = read_json(path)
+                if summary["env"] == env and summary.get("eval_returns"):
+                    found.setdefault(f"algo={summary['algo']}", []).append(float(np.mean(summary["eval_returns"])))
+            except (ValueError, TypeError, KeyError) as error:
+                raise ConfigurationError(f"{path} cannot be read: {error}.") from error
+        if sum(map(len, found.values())) == num_before:
+            raise ConfigurationError(f"--runs {folder} is not allowed: there is no finished run of env={env} below it.")
     return found
 
 
@@ -199,11 +203,12 @@ def compare(arguments: list[str]) -> None:
     parser.add_out()
     options = parser.parse_args(arguments)
     require_extra(ID)
+    runs = read_runs(options.runs, "recommender_static" if options.static else "recommender")
     rows: dict[str, list[float]] = {}
     for seed in options.seeds:
         for name, value in measure(not options.static, options.users, seed, options.slate_size).items():
             rows.setdefault(name, []).append(value)
-    rows |= read_runs(options.runs)
+    rows |= runs
     print(f"| Who recommends | Clicks of {100 * options.slate_size:,} | Seeds |\n|---|---|---|")
     for name, values in sorted(rows.items(), key=lambda row: np.mean(row[1])):
         print(f"| {name} | {np.mean(values):.1f} ({min(values):.1f} to {max(values):.1f}) | {len(values)} |")

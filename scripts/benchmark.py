@@ -36,7 +36,7 @@ from triptych.provenance.code import git_commit, versions
 from triptych.provenance.hardware import processor_name
 from triptych.run.arguments import ScriptParser, whole_number
 from triptych.run.exit_codes import exit_code_of
-from triptych.types import ExitCode
+from triptych.types import ConfigurationError, ExitCode
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAST_SHARE = 0.75  # of an earlier ratio, with --not-below
@@ -133,7 +133,7 @@ def read_ratios(path: Path, parts: Sequence[str] = PARTS) -> dict[str, dict[str,
     """Read the ratios of each part from what an earlier call wrote.
 
     Raises:
-        RuntimeError: the file is no such thing, or has none of the parts that are to be measured.
+        ConfigurationError: the file is no such thing, or has none of the parts that are to be measured.
     """
     try:
         found = read_json(path)
@@ -148,9 +148,8 @@ def read_ratios(path: Path, parts: Sequence[str] = PARTS) -> dict[str, dict[str,
             raise ValueError("a ratio is no finite number")
         return ratios
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RuntimeError(
-            f"--not-below {path} holds no ratios ({type(error).__name__}: {error}); write it anew with --out."
-        ) from error
+        why = "there is no such file" if isinstance(error, FileNotFoundError) else f"{type(error).__name__}: {error}"
+        raise ConfigurationError(f"--not-below {path} holds no ratios ({why}); write it anew with --out.") from error
 
 
 def fallen(part: str, now: dict[str, float], earlier: dict[str, dict[str, float]]) -> list[str]:
@@ -222,7 +221,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     for part in options.parts:
         if part not in PARTS:
             parser.error(f"--only {part} is not allowed: it takes some of {','.join(PARTS)}.")
-    if options.sb3_python is not None and not os.access(options.sb3_python, os.X_OK):
+    is_program = options.sb3_python and Path(options.sb3_python).is_file() and os.access(options.sb3_python, os.X_OK)
+    if options.sb3_python is not None and not is_program:
         parser.error(f"--sb3-python {options.sb3_python} is not an interpreter; --make-sb3-venv DIR makes one.")
     return options
 
@@ -234,10 +234,10 @@ def measure(arguments: list[str]) -> ExitCode:
         ConfigurationError: an argument cannot be used.
     """
     options = parse_arguments(arguments)
+    earlier = {} if options.not_below is None else read_ratios(options.not_below, options.parts)
     found: dict[str, Any] = describe_machine() | {"env_steps": options.env_steps, "repeats": options.repeats}
     failures: list[str] = []
     try:
-        earlier = {} if options.not_below is None else read_ratios(options.not_below, options.parts)
         if options.make_sb3_venv is not None:
             options.sb3_python = make_sb3_venv(options.make_sb3_venv)
         if options.sb3_python is None and not VARIANTS.keys().isdisjoint(options.parts):

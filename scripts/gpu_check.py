@@ -19,6 +19,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,8 @@ ALGORITHMS = {
     "efficientzero": ["algo=efficientzero", *PLANNER],
     "sac": ["algo=sac", *PLANNER],
 }
+MOST_OUTPUT = 1500  # characters of what failed
+START_UP_S = 60.0  # of a run whose time is over before it begins; a first start reads gigabytes of libraries
 SOLVED = 18.0
 FAST = [
     "experiment=pong_fast",
@@ -74,21 +78,35 @@ def env_of(name: str) -> str:
 def train(arguments: list[str], folder: Path, seconds: float) -> dict[str, Any]:
     """Train for so many seconds, stop by SIGTERM as a scheduler does, and read what was measured."""
     command = [sys.executable, str(ROOT / "train.py"), *COMMON, *arguments, f"run_dir={folder}"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    log = folder.with_name(f"{folder.name}.log")
+    log.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    try:
-        output, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.terminate()
+    with log.open("w") as file, subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT) as process:
         try:
-            output, _ = process.communicate(timeout=60)
+            process.wait(seconds)
         except subprocess.TimeoutExpired:
-            process.kill()
-            output, _ = process.communicate()
+            while process.poll() is None and not has_begun(log) and time.monotonic() < started + seconds + START_UP_S:
+                time.sleep(0.5)
+            process.terminate()
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
     found: dict[str, Any] = {"exit_code": process.returncode, "seconds": round(time.monotonic() - started, 1)}
     if process.returncode not in (ExitCode.DONE, ExitCode.INTERRUPTED):
-        return found | {"output": output[-1500:]}
+        return found | {"output": log.read_text()[-MOST_OUTPUT:]}
     return found | speed(folder)
+
+
+def train_one(name: str, folder: Path, seconds: float) -> dict[str, Any]:
+    """Train one of `ALGORITHMS` in a folder of its own."""
+    path = folder / name.replace(", ", "-").replace(" ", "-")
+    return train([*ALGORITHMS[name], env_of(name), *LATE], path, seconds)
+
+
+def has_begun(log: Path) -> bool:
+    """Tell whether a run has said where it starts from: since then a signal ends it with everything saved."""
+    return "    start  " in log.read_text()
 
 
 def speed(folder: Path) -> dict[str, Any]:
@@ -141,20 +159,26 @@ def evaluate_on_cpu(folder: Path) -> dict[str, Any]:
     return {"exit_code": result.returncode, "output": (result.stdout + result.stderr)[-600:]}
 
 
-def compare_updates(seconds: float) -> dict[str, Any]:
-    """Time updates of DQN eager, compiled and captured, in a process of its own."""
+def compare_updates(folder: Path, seconds: float) -> dict[str, Any]:
+    """Time updates of DQN eager, captured and compiled, in a process of its own; what was timed in time is kept."""
     command = [sys.executable, str(ROOT / "scripts" / "benchmark_graphs.py")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
-    lines = result.stdout.strip().splitlines()
-    read = json.loads(lines[-1]) if result.returncode == 0 and lines else {"output": result.stderr[-1500:]}
-    return {"exit_code": result.returncode} | read
+    log = folder / "updates.log"
+    with log.open("w") as file, subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT) as process:
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    output = log.read_text()
+    lines = [line for line in output.splitlines() if line.startswith("{")]
+    read = json.loads(lines[-1]) if lines else {"output": output[-MOST_OUTPUT:]}
+    return {"exit_code": process.returncode} | read
 
 
 def kernels() -> dict[str, Any]:
-    """Run the tests that need a GPU, where pytest is installed."""
+    """Run the tests that need a GPU, where pytest is installed; the kernels lie compiled on disk from then on."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/planning/test_cuda.py"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    return {"exit_code": result.returncode, "output": result.stdout[-300:]}
+    return {"exit_code": result.returncode, "output": (result.stderr + result.stdout)[-MOST_OUTPUT:]}
 
 
 def check(arguments: list[str]) -> ExitCode:
@@ -174,30 +198,28 @@ def check(arguments: list[str]) -> ExitCode:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     found: dict[str, Any] = {"device": device, "is_rehearsal": device is None, "algorithms": {}}
 
-    def write() -> None:  # after each part: a machine may be taken away
-        write_measurement(options.out, Path(__file__).name, arguments, found)
-
     folder = options.folder.resolve()
-    for name in options.only:
-        path = folder / name.replace(", ", "-").replace(" ", "-")
-        found["algorithms"][name] = train([*ALGORITHMS[name], env_of(name), *LATE], path, share)
-        print(name, found["algorithms"][name], flush=True)
-        write()
-    parts = {
-        "goes_on": lambda: go_on(folder, share),
-        "evaluated_on_cpu": lambda: evaluate_on_cpu(folder),
-        "pong_fast": lambda: learn_pong(folder, 3 * share),
-        "updates": lambda: compare_updates(2 * share),
+    folder.mkdir(parents=True, exist_ok=True)
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "kernels": kernels,
+        **{name: partial(train_one, name, folder, share) for name in options.only},
+        "goes_on": partial(go_on, folder, share),
+        "evaluated_on_cpu": partial(evaluate_on_cpu, folder),
+        "pong_fast": partial(learn_pong, folder, 3 * share),
+        "updates": partial(compare_updates, folder, 2 * share),
     }
-    for name, part in (parts | {"kernels": kernels}).items():
+    if "dqn" not in options.only:  # whose run these two go on with
+        del parts["goes_on"], parts["evaluated_on_cpu"]
+    is_well = True
+    for name, part in parts.items():
         try:
-            found[name] = part()
+            result = part()
         except Exception as error:  # tell it and go on: the time is short
-            found[name] = {"exit_code": 1, "error": f"{type(error).__name__}: {error}"}
-        print(name, found[name], flush=True)
-        write()
-    ended = [*found["algorithms"].values(), *(found[name] for name in (*parts, "kernels"))]
-    is_well = all(part["exit_code"] in (ExitCode.DONE, ExitCode.INTERRUPTED) for part in ended)
+            result = {"exit_code": 1, "error": f"{type(error).__name__}: {error}"}
+        print(name, result, flush=True)
+        (found["algorithms"] if name in ALGORITHMS else found)[name] = result
+        is_well &= result["exit_code"] in (ExitCode.DONE, ExitCode.INTERRUPTED)
+        write_measurement(options.out, Path(__file__).name, arguments, found)  # each: a machine may be taken away
     return ExitCode.DONE if is_well else ExitCode.FAILED
 
 

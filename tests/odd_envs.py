@@ -67,6 +67,42 @@ class MultiStart(Odd):
         return float(np.sum(action) == 7)
 
 
+class Whole(Odd):
+    """Takes two numbers of 0, 1, 2, 3 and 4, in their own type."""
+
+    action_space = Box(0, 4, (2,), np.int32)
+
+    def pay(self, action):
+        assert self.action_space.contains(action)
+        return float(action[0])
+
+
+class Small(Odd):
+    """Takes choices of another type than int64."""
+
+    action_space = MultiDiscrete([3, 4], dtype=np.int32)
+
+    def pay(self, action):
+        assert self.action_space.contains(action)
+        return float(np.sum(action) == 5)
+
+
+class SmallNested(Odd):
+    action_space = Tuple((Discrete(3, start=2, dtype=np.int32), Box(-2, 2, (1,), np.int64)))
+
+    def pay(self, action):
+        assert self.action_space.contains(action)
+        return float(action[1][0])
+
+
+class SmallStart(Odd):
+    action_space = Discrete(3, start=2, dtype=np.int32)
+
+    def pay(self, action):
+        assert self.action_space.contains(action)
+        return float(action == 4)
+
+
 class Binary(Odd):
     action_space = MultiBinary(3)
 

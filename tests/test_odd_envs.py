@@ -24,8 +24,8 @@ def play(name, folder, *arguments):
 
 @pytest.mark.parametrize(
     "name",
-    ["Huge", "Half", "Multi", "Binary", "Start", "Scalar", "ArrayReward", "Dicts", "Tuples", "Infos", "InfoArrays",
-     "Options", "NoSeed", "Knobs", "Nested"],
+    ["Huge", "Half", "Multi", "Whole", "Small", "SmallNested", "SmallStart", "Binary", "Start", "Scalar",
+     "ArrayReward", "Dicts", "Tuples", "Infos", "InfoArrays", "Options", "NoSeed", "Knobs", "Nested"],
 )  # fmt: skip
 def test_a_policy_trains(name, tmp_path):
     result = play(name, tmp_path / "run", *PPO)

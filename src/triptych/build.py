@@ -295,8 +295,7 @@ def make(node: DictConfig, key: str, kind: type, **offered: Any) -> Any:
         made = constructor(**{name: value for name, value in offered.items() if name in known} | keywords)
     except ModuleNotFoundError as error:
         extra = key.rpartition(".")[2]
-        extras = importlib.metadata.metadata("triptych").get_all("Provides-Extra") or []
-        way_out = f'pip install -c requirements.lock -e ".[{extra}]"' if extra in extras else "pip install it"
+        way_out = f'pip install -c requirements.lock -e ".[{extra}]"' if extra in _extras() else "pip install it"
         what = str(error).splitlines()[0].rstrip(".")
         raise ConfigurationError(f"{key} needs a package that is not installed ({what}): {way_out}") from error
     except TypeError as error:
@@ -304,6 +303,14 @@ def make(node: DictConfig, key: str, kind: type, **offered: Any) -> Any:
     if not isinstance(made, kind):
         raise ConfigurationError(f"{key}._target_={node['_target_']} does not fit: it makes no {kind.__name__}.")
     return made
+
+
+def _extras() -> list[str]:
+    """Return the names of the package's extras; none where it is not installed but on the path."""
+    try:
+        return importlib.metadata.metadata("triptych").get_all("Provides-Extra") or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
 
 
 def plain(node: Any) -> Any:

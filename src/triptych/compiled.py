@@ -10,18 +10,20 @@ import numba
 njit: Any = numba.njit  # its overloads leave no choice between a signature and none
 
 
-def compiled(*signature: str, **settings: Any) -> Callable[[Any], Any]:
+def compiled(*signature: str, jit: Any = None, **settings: Any) -> Callable[[Any], Any]:
     """Return a decorator like `numba.njit`, whose result is kept on disk where that is possible.
 
     Args:
         signature: of the arguments, to compile at once; none: at the first call.
-        settings: of `numba.njit`.
+        jit: another decorator of Numba's, such as `numba.cuda.jit`, that takes the same.
+        settings: of `numba.njit`, or of ``jit``.
     """
 
     def compile_function(function: Any) -> Any:
+        compile_with = njit if jit is None else jit
         try:
-            return njit(*signature, cache=True, **settings)(function)
+            return compile_with(*signature, cache=True, **settings)(function)
         except RuntimeError:  # neither the folder of the source nor the home can be written
-            return njit(*signature, **settings)(function)
+            return compile_with(*signature, **settings)(function)
 
     return compile_function

@@ -315,11 +315,11 @@ def test_rows_of_choices_and_numbers_arrive_as_nested_actions(use_processes):
     try:
         spec = game.spec
         assert (spec.action_sizes, spec.action_shape, spec.num_actions) == ((3, 2, 2, 2, 3), (8,), None)
-        assert (spec.action_low, spec.action_high) == ((-2, 0, 0), (2, 0.1, 5))
+        assert (spec.action_low, spec.action_high) == ((-2, 0, -0.5), (2, 0.1, 5.5))
         assert (spec.is_discrete, spec.is_hybrid, spec.action_dtype) == (False, True, "float32")
         game.reset(np.array([1, 2]), np.ones(2, bool))
         sent = np.array([[first, second], [second, beyond]], np.float32)
-        expected = [[321011 - 1.5 + 0.05, 103 + 0.5], [103 + 0.5, 103 + 2.1]]
+        expected = [[421011 - 1.5 + 0.05, 103 + 0.5], [103 + 0.5, 103 + 2.1]]
         for actions, rewards in zip(sent, expected, strict=True):
             game.send(actions)
             assert game.receive().reward.tolist() == pytest.approx(rewards)

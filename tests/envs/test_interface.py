@@ -108,6 +108,15 @@ def test_a_keyword_that_its_constructor_cannot_take_is_told_by_its_key():
         Gymnasium("FrozenLake-v1", 1, make_kwargs={"map_name": "5x5"})
 
 
+def test_a_keyword_that_there_is_not_is_told_with_those_that_there_are():
+    words = r"env.id=CartPole-v1 cannot be made with env.make_kwargs={'nosuch': 1}: .*nosuch.*takes sutton_barto_reward"
+    with pytest.raises(ConfigurationError, match=words):
+        Gymnasium("CartPole-v1", 1, make_kwargs={"nosuch": 1})
+    with pytest.raises(ConfigurationError, match=r"env.make_kwargs.render_mode=human is not allowed"):
+        Gymnasium("CartPole-v1", 1, make_kwargs={"render_mode": "human"})
+    Gymnasium("CartPole-v1", 1, make_kwargs={"render_mode": "rgb_array"}).close()
+
+
 def test_a_wrapper_that_breaks_the_interface_is_told_too():
     with pytest.raises(ConfigurationError, match=r"env.id=CartPole-v1 does not keep .*step\(\) returns a tuple of 4"):
         Gymnasium("CartPole-v1", 1, wrappers=["tests.envs.test_interface.OldStep"])

@@ -3,7 +3,7 @@
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
 
 from tests.front_door import summary, train
 from triptych.collect.evaluation import play_episodes
@@ -109,7 +109,64 @@ def test_an_algorithm_never_chooses_what_is_not_allowed_and_learns_the_rest(algo
     assert summary(tmp_path / "run")["status"] == "finished"
 
 
+class LateDoors(Doors):
+    """Says nothing at the start of an episode."""
+
+    def reset(self, *, seed=None, options=None):
+        shown, _ = super().reset(seed=seed)
+        self.open = np.arange(5)
+        return shown, {}
+
+
+class OtherMask(Doors):
+    """Gives a mask that does not fit its actions."""
+
+    def __init__(self, mask, space=None, render_mode=None):
+        super().__init__()
+        self.mask, self.action_space = mask, space or self.action_space
+
+    def _draw(self):
+        shown, _ = super()._draw()
+        return shown, {"action_mask": self.mask}
+
+    def step(self, action):
+        shown, told = self._draw()
+        return shown, 0.0, False, False, told
+
+
+gymnasium.register("LateDoors-v0", entry_point=LateDoors)
+gymnasium.register("OtherMask-v0", entry_point=OtherMask)
+
+
+def test_a_mask_may_come_with_the_first_step():
+    game = Gymnasium("LateDoors-v0", 4)
+    assert game.spec.has_mask
+    play_episodes(game, RandomActor(game.spec, seed=0), list(range(8)))  # a closed door raises an error
+    game.close()
+
+
+@pytest.mark.parametrize(
+    ("mask", "space", "words"),
+    [
+        (np.ones(3), Discrete(5), ["shape [3]", "Discrete(5)", "an array of shape [5]"]),
+        (1, Discrete(5), ["type int", "an array of shape [5]"]),
+        (np.ones(7), MultiDiscrete([3, 4]), ["shape [7]", "for one discrete choice"]),
+        ((np.ones(3), np.ones(4)), MultiDiscrete([3, 4]), ["type tuple", "for one discrete choice"]),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_told_and_not_dropped(mask, space, words):
+    make_kwargs = {"mask": mask, "space": space}
+    with pytest.raises(ConfigurationError) as error:
+        Gymnasium("OtherMask-v0", 1, make_kwargs=make_kwargs)
+    for word in ["env.id=OtherMask-v0", "env.action_masks=false", *words]:
+        assert word in str(error.value)
+    game = Gymnasium("OtherMask-v0", 1, make_kwargs=make_kwargs, action_masks=False)
+    assert not game.spec.has_mask
+    game.close()
+
+
 def test_an_algorithm_that_does_not_know_masks_is_refused(tmp_path):
     result = train("algo=c51", "env=gym", f"env.id={ID}", "logger=csv", f"run_dir={tmp_path / 'run'}")
     assert result.returncode == 2
     assert "does not leave out actions that are not allowed" in result.stderr
+    assert "a2c, ppo, or muzero, or say env.action_masks=false" in result.stderr

@@ -6,7 +6,7 @@ import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 
 from tests.odd_envs import Odd
-from triptych.envs.nested_actions import FlatActions
+from triptych.envs.nested_actions import FlatActions, as_numbers_of, bounds_of
 
 SPACES = [
     Tuple((Discrete(3), Box(-1, 1, (2,), np.float32))),
@@ -77,6 +77,20 @@ def test_what_is_played_of_a_row_is_what_the_environment_gets():
     inner = Keeping()
     FlatActions(inner).step(np.array([2.0, 0.25, -1.0], np.float32))
     assert_same(SPACES[0], inner.got, (np.int64(2), np.array([0.25, -1.0], np.float32)))
+
+
+def test_whole_numbers_of_a_box_are_all_as_likely():
+    box = Box(0, 4, (2,), np.int32)
+    low, high = bounds_of(box)
+    drawn = np.random.default_rng(0).uniform(low, high, (5000, 2)).astype(np.float32)
+    played = as_numbers_of(box, drawn)
+    assert played.dtype == np.int32
+    assert np.abs(np.bincount(played.ravel()) / 10_000 - 0.2).max() < 0.02
+    assert as_numbers_of(box, np.array([-0.5, 4.5])).tolist() == [0, 4]
+    assert as_numbers_of(box, np.array([-7.0, 1.6])).tolist() == [0, 2]
+    switches = Box(np.zeros(2, bool), np.ones(2, bool), dtype=bool)
+    assert as_numbers_of(switches, np.array([0.4, 0.6])).tolist() == [False, True]
+    assert flat(Tuple((box,))).action(np.array([3.6, 0.2], np.float32))[0].tolist() == [4, 0]
 
 
 def test_numbers_are_clipped_to_the_bounds_of_their_part_in_its_type():

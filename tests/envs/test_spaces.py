@@ -97,6 +97,12 @@ def test_where_the_channels_cannot_be_known_it_asks_and_the_answer_decides(shape
         (Box(0, 255, (5, 9), np.uint8), "vector", "a vector of 45 numbers, brought to 0 to 1 by their bounds"),
         (Box(-1, 1, (), np.float32), "auto", "a vector of 1 numbers, as they are"),
         (Dict(a=Discrete(3), b=Box(0, 1, (2, 2))), "auto", "the vector of a Dict, 7 numbers"),
+        (
+            Dict(a=Box(0, 255, (2, 2), np.uint8)),
+            "auto",
+            "the vector of a Dict, 4 numbers, whole ones brought to 0 to 1 by their bounds, those of pictures too "
+            "(env.wrappers may show a picture alone)",
+        ),
     ],
 )
 def test_the_rule_is_said_in_words(space, layout, sentence):
@@ -129,6 +135,20 @@ def test_a_picture_may_be_read_as_a_vector():
         (MultiDiscrete([2, 3]), np.array([1, 2]), [0, 1, 0, 0, 1]),
         (Dict(a=Box(-1, 1, (2,)), b=Discrete(2)), {"a": np.array([0.5, -1], np.float32), "b": 1}, [0.5, -1, 0, 1]),
         (Tuple((Discrete(2), Box(0, 9, (1,)))), (0, np.array([7], np.float32)), [1, 0, 7]),
+        (
+            Dict(a=Tuple((Box(-1, 3, (1,), np.int32),)), b=Box(0, 255, (1, 2), np.uint8), c=Box(0, 9, (1,))),
+            {"a": (np.array([1]),), "b": np.array([[51, 255]], np.uint8), "c": np.array([7], np.float32)},
+            [0.5, 0.2, 1, 7],
+        ),
+        (
+            Dict(
+                achieved_goal=Box(0, 9, (1,), np.int32),
+                desired_goal=Box(0, 9, (1,), np.int32),
+                observation=Box(0, 10, (1,), np.int32),
+            ),
+            {"achieved_goal": np.array([3]), "desired_goal": np.array([9]), "observation": np.array([5])},
+            [3, 9, 0.5],  # goals are compared by who says what reaching them is worth
+        ),
     ],
 )  # fmt: skip
 def test_everything_else_becomes_a_vector(space, observation, expected):
@@ -164,6 +184,20 @@ def test_a_layout_of_pictures_does_not_fit_a_vector():
         (
             Box(-1, 2, (2,), np.float32),
             {"num_actions": None, "action_shape": (2,), "action_low": (-1, -1), "action_high": (2, 2)},
+        ),
+        (
+            Box(0, 4, (2,), np.int32),
+            {"num_actions": None, "action_shape": (2,), "action_low": (-0.5, -0.5), "action_high": (4.5, 4.5)},
+        ),
+        (
+            Tuple((Discrete(3), Box(-2, 2, (1,), np.int64))),
+            {
+                "num_actions": None,
+                "action_shape": (2,),
+                "action_sizes": (3,),
+                "action_low": (-2.5,),
+                "action_high": (2.5,),
+            },
         ),
         (
             Tuple((Box(-1, 2, (2,)), Discrete(3), Box(0, np.inf, ()), MultiBinary(2))),

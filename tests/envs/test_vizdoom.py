@@ -145,6 +145,8 @@ def test_an_episode_can_be_shown_again_larger_and_in_colour(use_color):
     ("make_kwargs", "words"),
     [
         ({"scenario": "doom3"}, ["scenario=doom3", "basic", "my_way_home"]),
+        ({"scenario": "cig"}, ["scenario=cig", "for one player", "deathmatch"]),
+        ({"scenario": "multi_duel"}, ["scenario=multi_duel", "for one player"]),
         ({"scenario": "../scenarios/basic"}, ["scenario=../scenarios/basic"]),
         ({"scenario": "basic", "frame_skip": 0}, ["frame_skip=0", "1 to 1,000"]),
         ({"scenario": "basic", "frame_skip": True}, ["frame_skip=True"]),
@@ -152,7 +154,7 @@ def test_an_episode_can_be_shown_again_larger_and_in_colour(use_color):
         ({"scenario": "basic", "image_size": 84}, ["image_size=84", "[height,width]"]),
         ({"scenario": "basic", "image_size": [0, 80]}, ["image_size=[0, 80]"]),
         ({"scenario": "basic", "image_size": [481, 80]}, ["image_size=[481, 80]", "480"]),
-        ({}, ["env.id=Doom-v0", "scenario"]),
+        ({}, ["env.id=Doom-v0", "no env.make_kwargs", "takes scenario, frame_skip"]),
         ({"scenario": "basic", "vizdoom_path": "/bin/true"}, ["env.id=Doom-v0", "vizdoom_path"]),
     ],
 )
@@ -161,6 +163,7 @@ def test_what_cannot_be_is_told(make_kwargs, words):
         doom("Doom-v0", **make_kwargs)
     for word in words:
         assert word in str(error.value)
+    assert "ConfigurationError" not in str(error.value)
 
 
 def programs(parent):

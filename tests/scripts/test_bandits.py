@@ -48,13 +48,18 @@ def test_a_bandit_learns_what_users_like():
 
 
 def test_the_table_has_runs_beside_the_bandits(tmp_path):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "summary.json").write_text(json.dumps({"algo": "ppo", "eval_returns": [70, 72]}))
+    for env, returns in (("recommender", [70, 72]), ("recommender_static", [90, 90])):
+        (tmp_path / env).mkdir()
+        summary = {"algo": "ppo", "env": env, "eval_returns": returns}
+        (tmp_path / env / "summary.json").write_text(json.dumps(summary))
     out = tmp_path / "found.json"
     result = call(bandits.main, "bandits.py", "--users", 2, "--runs", tmp_path, "--out", out)
     assert result.returncode == 0, result.stderr
     assert "| algo=ppo | 71.0 (71.0 to 71.0) | 1 |" in result.stdout
     assert {*json.loads(out.read_text())["returns"]} > {"chance", "LinUCB", "algo=ppo"}
+    result = call(bandits.main, "bandits.py", "--users", 2, "--runs", tmp_path / "recommender_static")
+    assert result.returncode == 2
+    assert "there is no finished run of env=recommender below it" in result.stderr
 
 
 def test_a_bandit_learns_to_make_slates():

@@ -71,8 +71,12 @@ def test_processor_time_is_measured_per_call():
 )  # fmt: skip
 def test_a_file_without_ratios_is_told(tmp_path, capsys, text):
     (tmp_path / "ratios.json").write_text(text)
-    assert benchmark.main(["--only", "search", "--not-below", str(tmp_path / "ratios.json")]) == 1
+    assert benchmark.main(["--only", "search", "--not-below", str(tmp_path / "ratios.json")]) == 2
     assert "holds no ratios" in capsys.readouterr().err
+    assert benchmark.main(["--only", "search", "--not-below", str(tmp_path / "none.json")]) == 2
+    assert "none.json holds no ratios (there is no such file)" in capsys.readouterr().err
+    assert benchmark.main(["--only", "training", "--sb3-python", str(tmp_path)]) == 2
+    assert "is not an interpreter" in capsys.readouterr().err
 
 
 def test_a_search_slower_than_before_fails(tmp_path, capsys):

@@ -28,7 +28,7 @@ from triptych import ranks
 from triptych.algos.metric_means import MetricMeans
 from triptych.functional.gradients import clip_gradients
 from triptych.functional.schedules import linear_schedule
-from triptych.networks.action_scale import ALL_ACTIONS, actions_in_words
+from triptych.networks.action_scale import actions_in_words, all_actions
 from triptych.networks.linear import tell_of_steps
 from triptych.types import (
     EVALUATE,
@@ -120,12 +120,13 @@ class Algorithm(pl.LightningModule):
         if cls.needs_discrete_actions and spec.num_actions is None:
             raise ConfigurationError(
                 f"algo: {cls.__name__} chooses among discrete actions, but env={spec.name} has "
-                f"{actions_in_words(spec)}; choose an env with discrete actions, or {ALL_ACTIONS}."
+                f"{actions_in_words(spec)}; choose an env with discrete actions, or {all_actions(spec)}."
             )
         if spec.has_mask and not cls.respects_masks:
+            more = "nfsp, muzero or alphazero" if spec.num_players > 1 else "or muzero, or say env.action_masks=false"
             raise ConfigurationError(
                 f"algo: {cls.__name__} does not leave out actions that are not allowed, as env={spec.name} says of "
-                "some; choose algo=dqn, pqn, reinforce, a2c, ppo, nfsp, muzero or alphazero."
+                f"some; choose algo=dqn, pqn, reinforce, a2c, ppo, {more}."
             )
 
     def begin_episodes(self, is_first: Tensor, mode: str = EXPLORE) -> None:

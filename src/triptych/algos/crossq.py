@@ -91,7 +91,8 @@ class CrossQ(Algorithm):
     def loss(self, minibatch: Minibatch[Transition]) -> LossOutput:
         observation, action, reward, discount, next_observation = minibatch.sample
         action = self.scale.from_environment(action)  # [B, D]
-        next_noise, noise = torch.randn((2, *action.shape), generator=self.learning_generator).to(action.device)
+        drawn = torch.randn((2, *action.shape), generator=self.learning_generator)
+        next_noise, noise = drawn.to(action.device, non_blocking=True)
         temperature = self.log_temperature.detach().exp()
         with torch.no_grad():
             mean, log_std = self.policy(next_observation)

@@ -140,4 +140,4 @@ class IQN(Algorithm):
         self.average_network.follow(self.online_network, self.updates)
 
     def _fractions(self, num_rows: int, num_fractions: int, generator: torch.Generator) -> Tensor:
-        return torch.rand((num_rows, num_fractions), generator=generator).to(self.device)
+        return torch.rand((num_rows, num_fractions), generator=generator).to(self.device, non_blocking=True)

@@ -90,7 +90,7 @@ class TD3(Algorithm):
         observation, action, reward, discount, next_observation = minibatch.sample
         observation, next_observation = self.normalization(observation), self.normalization(next_observation)
         action = self.scale.from_environment(action)  # [B, D]
-        noise = torch.randn(action.shape, generator=self.learning_generator).to(action.device)
+        noise = torch.randn(action.shape, generator=self.learning_generator).to(action.device, non_blocking=True)
         with torch.no_grad():
             next_action = self.target_policy(next_observation)
             next_action = noisy_action(next_action, self.target_noise * noise, self.target_noise_clip)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 FRAMES = "total_frames=... (emulator frames; 4 to an env step on Atari, 1 elsewhere)"
 DISTRIBUTED = "trainer=ddp trainer.devices=..., a process for each"
+SIZES = "algo.network.hidden_sizes=[64,64], of sac and its kin algo.policy_hidden_sizes and algo.critic_hidden_sizes"
 
 # key -> what to type here
 HABITS = {
@@ -68,6 +69,7 @@ HABITS = {
     "train_freq": "algo.env_steps_per_update=...",
     "algo.train_frequency": "algo.env_steps_per_update=...",
     "algo.gradient_steps": "algo.env_steps_per_update=...",
+    "algo.num_updates": "algo.env_steps_per_update=...",
     "algo.target_update_interval": "algo.target_update_period_updates=... (gradient steps)",
     "algo.target_network_frequency": "algo.target_update_period_updates=... (gradient steps)",
     "algo.exploration_fraction": "algo.epsilon_decay_env_steps=... (env steps)",
@@ -81,14 +83,18 @@ HABITS = {
     "num_steps": "algo.rollout_length=... (vector steps)",
     "algo.n_epochs": "algo.num_epochs=...",
     "algo.update_epochs": "algo.num_epochs=...",
-    "algo.ent_coef": "algo.entropy_coef=...",
+    "algo.ent_coef": "algo.entropy_coef=..., of sac and crossq algo.initial_temperature=..., which is learned",
+    "algo.target_entropy": "algo.target_entropy_per_action=...",
+    "algo.tau": "algo.target_update_rate=...",
+    "algo.policy_delay": "algo.policy_period_updates=...",
+    "algo.policy_frequency": "algo.policy_period_updates=...",
     "algo.vf_coef": "algo.value_coef=...",
     "algo.clip_coef": "algo.clip_range=...",
     "algo.lambda": "algo.gae_lambda=...",
     "algo.double": "algo.double_q=...",
-    "algo.policy_kwargs.net_arch": "algo.network.hidden_sizes=[64,64]",
-    "policy_kwargs.net_arch": "algo.network.hidden_sizes=[64,64]",
-    "algo.net_arch": "algo.network.hidden_sizes=[64,64]",
+    "algo.policy_kwargs.net_arch": SIZES,
+    "policy_kwargs.net_arch": SIZES,
+    "algo.net_arch": SIZES,
     "algo.features_extractor_class": "algo.network._target_=package.module.Class",
     "frame_stack": "env.frame_stack=..., on Atari protocol.frame_stack=...",
     "torch_deterministic": "trainer.deterministic=true",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from triptych.envs import masks, mujoco, robotics
 from triptych.envs.extras import require_extra
 from triptych.envs.goals import goal_rule
 from triptych.envs.interface import what_is_wrong
+from triptych.envs.nested_actions import as_numbers_of
 from triptych.envs.off_screen import off_screen
 from triptych.envs.plain import Plain
 from triptych.envs.processes import ProcessVectorEnv
@@ -94,7 +96,12 @@ class Gymnasium:
                 form = "a node of keywords, as env.make_kwargs.x=1" if kind is dict else f"a list, [{value}]"
                 raise ConfigurationError(f"env.{key}={value} is not allowed: it takes {form}.")
         self._id, self._frame_stack, self._make_kwargs = id, frame_stack, dict(make_kwargs or {})
-        self._make_kwargs.pop("render_mode", None)  # drawing is for `replay`
+        mode = self._make_kwargs.pop("render_mode", None)  # drawing is for `replay`
+        if mode not in (None, "rgb_array"):
+            raise ConfigurationError(
+                f"env.make_kwargs.render_mode={mode} is not allowed: games are not shown while they are played; "
+                "scripts/watch.py shows those of a run, callbacks.video=true films the last evaluation."
+            )
         self._action_masks = action_masks
         self._wrappers = [find_wrapper(name) for name in wrappers]
         registration, space, render_fps, model, names, self._has_mask, goals, actions_seen = self._look_at_one()
@@ -143,7 +150,15 @@ class Gymnasium:
             raise ConfigurationError(f"env.id={self._id} is not allowed: it takes <id> or <module>:<id>.")
         try:
             single = self._make_plain()
-        except (gymnasium.error.Error, ImportError, TypeError, AssertionError, SystemExit) as error:
+        except ConfigurationError:
+            raise
+        except TypeError as error:
+            given = f"env.make_kwargs={self._make_kwargs}" if self._make_kwargs else "no env.make_kwargs"
+            raise ConfigurationError(
+                f"env.id={self._id} cannot be made with {given}: {str(error).splitlines()[0].rstrip('.')}. Its "
+                f"constructor takes {', '.join(_keywords(self._id)) or 'no keywords'}, as env.make_kwargs.x=1."
+            ) from error
+        except (gymnasium.error.Error, ImportError, AssertionError, SystemExit) as error:
             if isinstance(error, AssertionError) and not _is_of_checker(error):
                 raise
             raise ConfigurationError(
@@ -168,7 +183,7 @@ class Gymnasium:
         model = None if self._wrappers else table_model(single)
         is_wanted, space = self._action_masks, single.observation_space
         is_wanted = num_states(space) is None if is_wanted is None else is_wanted
-        names, has_mask = _action_names(single), is_wanted and masks.gives_mask(single)
+        names, has_mask = _action_names(single), is_wanted and masks.gives_mask(single, self._id)
         if self._action_masks and not has_mask:
             raise ConfigurationError(
                 f'env.action_masks=true does not fit env.id={self._id}: its infos have no "action_mask" with a number '
@@ -243,15 +258,17 @@ class Gymnasium:
     def _as_played(self, action: Any) -> Any:
         """Clip continuous actions ``[..., *action_shape]`` to their bounds; number discrete ones as they are there.
 
+        Both get the type of their space, and numbers of a space of whole ones are rounded.
+
         Raises:
             ValueError: an action is infinite or not a number.
         """
         bounds, first = self._actions.bounds, self._actions.first
         if bounds is None:
-            return action + first if first else action
+            return np.asarray(action + first if first else action).astype(self._envs.single_action_space.dtype)[()]
         if not np.isfinite(action).all():
             raise ValueError(f"{self.spec.name} was sent an action that is infinite or not a number: {action}")
-        return np.clip(action, bounds.low, bounds.high).astype(bounds.dtype)
+        return as_numbers_of(bounds, action)
 
     def _lives(self, info: dict[str, Any]) -> np.ndarray:
         return np.asarray(info.get("lives", np.zeros(self.num_envs)), dtype=np.int64)
@@ -290,6 +307,18 @@ class Gymnasium:
 
     def close(self) -> None:
         self._envs.close()
+
+
+def _keywords(id: str) -> list[str]:
+    """Return the keywords of an environment's constructor but for how it is drawn; none where it does not tell."""
+    try:
+        entry_point: Any = gymnasium.spec(id.rpartition(":")[2]).entry_point
+        constructor = (
+            gymnasium.envs.registration.load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+        )
+        return [name for name in inspect.signature(constructor).parameters if name != "render_mode"]
+    except (gymnasium.error.Error, ImportError, AttributeError, TypeError, ValueError):
+        return []
 
 
 def _render_fps(env: gymnasium.Env) -> float:

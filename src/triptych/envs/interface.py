@@ -10,8 +10,7 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
 
-from triptych.envs import masks
-from triptych.envs.nested_actions import Leaf, leaves
+from triptych.envs.masks import NAME, can_try, some_action
 
 NUM_RETURNED = 5  # by step: observation, reward, terminated, truncated, info
 NUMBERS = "biuf"  # NumPy's kinds of them
@@ -46,9 +45,9 @@ def _play(env: gymnasium.Env) -> str | None:
     misfit = _misfit(env.observation_space, started[0])
     if misfit is not None:
         return f"the observation of reset() {misfit}"
-    if not all(isinstance(leaf, Leaf) for leaf in leaves(env.action_space)):
+    if not can_try(env.action_space):
         return None  # there is no action to try; which kinds are played is told by their rule
-    stepped: Any = env.step(_some_action(env.action_space, started[1].get(masks.NAME)))
+    stepped: Any = env.step(some_action(env.action_space, started[1].get(NAME)))
     if not isinstance(stepped, tuple) or len(stepped) != NUM_RETURNED:
         return f"step() returns {_kind(stepped)} and not (observation, reward, terminated, truncated, infos)"
     misfit = _misfit(env.observation_space, stepped[0])
@@ -60,20 +59,6 @@ def _play(env: gymnasium.Env) -> str | None:
 def is_number(value: Any) -> bool:
     """Whether a value is one number, also as an array."""
     return np.size(value) == 1 and np.asarray(value).dtype.kind in NUMBERS
-
-
-def _some_action(space: Space, mask: Any = None) -> Any:
-    """Return an allowed action: of numbers those nearest to zero, of choices one drawn by a fixed seed."""
-    if isinstance(space, Box):
-        return np.clip(np.zeros(space.shape), space.low, space.high).astype(space.dtype)
-    if isinstance(space, Tuple):
-        return tuple(_some_action(part) for part in space)
-    if isinstance(space, Dict):
-        return {name: _some_action(part) for name, part in space.items()}
-    if isinstance(space, Discrete) and np.shape(mask) == (int(space.n),) and np.any(mask):
-        return space.start + np.flatnonzero(mask)[0]
-    space.seed(0)
-    return space.sample()
 
 
 def _misfit(space: Space, value: Any) -> str | None:

@@ -60,12 +60,29 @@ class FlatActions(gymnasium.ActionWrapper):
 def flat_space(space: gymnasium.Space) -> Discrete | MultiDiscrete | Box:
     """Return the space of rows; where there is nothing to choose, a Box of no numbers."""
     sizes = np.array(sizes_of(space), np.int64)
-    boxes = [leaf for leaf in leaves(space) if isinstance(leaf, Box) and leaf.low.size]
-    if len(sizes) and not boxes:
+    bounds = [bounds_of(leaf) for leaf in leaves(space) if isinstance(leaf, Box) and leaf.low.size]
+    if len(sizes) and not bounds:
         return Discrete(int(sizes[0])) if len(sizes) == 1 else MultiDiscrete(sizes)
-    low = np.concatenate([np.zeros(len(sizes)), *(np.ravel(box.low) for box in boxes)])
-    high = np.concatenate([sizes - 1.0, *(np.ravel(box.high) for box in boxes)])
+    low = np.concatenate([np.zeros(len(sizes)), *(low for low, _ in bounds)])
+    high = np.concatenate([sizes - 1.0, *(high for _, high in bounds)])
     return Box(low, high, dtype=np.float64)
+
+
+def bounds_of(box: Box) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and highest numbers that are played as numbers of a Box, flat.
+
+    Whole numbers are rounded to, so that the range goes half a number beyond each end: all are as wide.
+    """
+    low, high = (np.ravel(bound).astype(np.float64) for bound in (box.low, box.high))
+    beyond = 0.0 if box.dtype.kind == "f" else 0.5
+    return low - beyond, high + beyond
+
+
+def as_numbers_of(box: Box, numbers: np.ndarray) -> np.ndarray:
+    """Return numbers ``[..., *box.shape]`` clipped to the bounds of a Box and in its type, whole ones rounded."""
+    rounded = numbers if box.dtype.kind == "f" else np.rint(numbers)
+    low, high = (bound if box.dtype.kind == "f" else bound.astype(np.float64) for bound in (box.low, box.high))
+    return np.clip(rounded, low, high).astype(box.dtype)
 
 
 def _nested(space: Any, choices: Iterator[np.int64], numbers: Iterator[Any]) -> Any:
@@ -75,9 +92,9 @@ def _nested(space: Any, choices: Iterator[np.int64], numbers: Iterator[Any]) -> 
     if isinstance(space, Dict):
         return {key: _nested(part, choices, numbers) for key, part in space.spaces.items()}
     if isinstance(space, Discrete):
-        return space.start + next(choices)
+        return space.dtype.type(space.start + next(choices))
     if isinstance(space, Box):
         taken = np.array(list(islice(numbers, space.low.size))).reshape(space.shape)
-        return np.asarray(np.clip(taken, space.low, space.high), space.dtype)
+        return np.asarray(as_numbers_of(space, taken))
     options = np.array(list(islice(choices, len(sizes_of(space))))).reshape(space.shape)
     return (options + space.start if isinstance(space, MultiDiscrete) else options).astype(space.dtype)

@@ -7,7 +7,8 @@ The rule for observations, of which the first line that fits holds:
    and the last. Where that does not tell, ``env.observations`` must. Of four, the first is a stack of pictures. It
    becomes ``[channels, height, width]``, the pictures of a stack one after the other.
 2. Any other Box is a **vector**, its numbers as they are; whole numbers between finite bounds are brought to 0 to 1.
-3. Discrete numbers become zeros and ones, and Dict and Tuple the vector of their parts, as Gymnasium flattens them.
+3. Discrete numbers become zeros and ones, and Dict and Tuple the vector of their parts, as Gymnasium flattens them,
+   with the numbers of each Box as by rule 2, also where it is a picture.
 
 Pictures of bytes are stored as bytes, from 0 up to the largest that the bounds allow (`EnvSpec.pixel_max`); those of
 other numbers are brought to 0 to 1 by their bounds. The networks see 0 to 1 in both cases.
@@ -23,7 +24,8 @@ import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 from gymnasium.wrappers import FlattenObservation, TransformObservation
 
-from triptych.envs.nested_actions import FlatActions, Leaf, flat_space, leaves, sizes_of
+from triptych.envs.goals import ACHIEVED, DESIRED
+from triptych.envs.nested_actions import FlatActions, Leaf, bounds_of, flat_space, leaves, sizes_of
 from triptych.types import ConfigurationError
 from triptych.types.bounds import FARTHEST_BOUND
 
@@ -64,7 +66,13 @@ def observation_rule(space: gymnasium.Space, layout: Layout, name: str) -> Obser
             raise _no_rule(name, space)
         _check_not_empty(flat, space, name)
         wrap = _one_hot if isinstance(space, Discrete) else _flatten
-        return ObservationRule(f"the vector of a {type(space).__name__}, {flat.shape[0]} numbers", wrap, None)
+        sentence = f"the vector of a {type(space).__name__}, {flat.shape[0]} numbers"
+        low, span = _scale(space)
+        if low.any() or (span != 1).any():
+            sentence += ", whole ones brought to 0 to 1 by their bounds"
+        if any(isinstance(leaf, Box) and len(leaf.shape) > 1 and leaf.dtype == np.uint8 for leaf in leaves(space)):
+            sentence += ", those of pictures too (env.wrappers may show a picture alone)"
+        return ObservationRule(sentence, wrap, None)
     if not isinstance(space, Box):
         raise _no_rule(name, space)
     _check_not_empty(space, space, name)
@@ -100,11 +108,8 @@ def _is_bound(value: Any) -> bool:
 
 def _vector_rule(space: Box) -> ObservationRule:
     size = int(np.prod(space.shape))
-    is_scaled = space.dtype.kind in "ui" and all(map(_is_bound, (*space.low.ravel(), *space.high.ravel())))
-    low, span = np.zeros(1, np.float32), np.ones(1, np.float32)
-    if is_scaled:  # bounds that are none may lie further apart than a number can say
-        low = space.low.astype(np.float32).ravel()
-        span = np.maximum(space.high.astype(np.float32).ravel() - low, 1e-8)
+    is_scaled = _is_scaled(space)
+    low, span = _scale(space)
 
     def transform(observation: Any) -> np.ndarray:
         vector = np.asarray(observation, np.float32).reshape(size)
@@ -115,6 +120,37 @@ def _vector_rule(space: Box) -> ObservationRule:
         return ObservationRule(sentence, lambda env: env, None)
     bounds = (0.0, 1.0) if is_scaled else (-np.inf, np.inf)
     return ObservationRule(sentence, _transform(transform, Box(*bounds, (size,), np.float32)), None)
+
+
+def _is_scaled(space: gymnasium.Space) -> bool:
+    """Whether a space is of whole numbers between finite bounds."""
+    if not isinstance(space, Box):
+        return False
+    return space.dtype.kind in "ui" and all(map(_is_bound, (*space.low.ravel(), *space.high.ravel())))
+
+
+def _scale(space: gymnasium.Space) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is taken from each number of a flattened space, and by what it is divided then.
+
+    Goals stay as they are: whoever says whether one is reached compares them.
+    """
+    if isinstance(space, Dict | Tuple):
+        parts = list(space.spaces.items() if isinstance(space, Dict) else enumerate(space.spaces))
+        if not parts:
+            return _as_it_is(space)
+        scales = [_as_it_is(part) if name in (ACHIEVED, DESIRED) else _scale(part) for name, part in parts]
+        low, span = (np.concatenate(each) for each in zip(*scales, strict=True))
+        return low, span
+    if not _is_scaled(space):  # bounds that are none may lie further apart than a number can say
+        return _as_it_is(space)
+    assert isinstance(space, Box)
+    low = space.low.astype(np.float32).ravel()
+    return low, np.maximum(space.high.astype(np.float32).ravel() - low, 1e-8)
+
+
+def _as_it_is(space: gymnasium.Space) -> tuple[np.ndarray, np.ndarray]:
+    size = gymnasium.spaces.flatdim(space)
+    return np.zeros(size, np.float32), np.ones(size, np.float32)
 
 
 def _picture_rule(space: Box, layout: Layout, name: str) -> ObservationRule:
@@ -160,9 +196,9 @@ def _axes(shape: tuple[int, ...], layout: Layout, name: str) -> tuple[int | None
 
 def _flatten(env: gymnasium.Env) -> gymnasium.Env:
     flat = FlattenObservation(env)
-    size = flat.observation_space.shape[0]  # type: ignore[index]
-    numbers = Box(-np.inf, np.inf, (size,), np.float32)
-    return TransformObservation(flat, lambda one: np.asarray(one, np.float32), numbers)
+    low, span = _scale(env.observation_space)
+    numbers = Box(-np.inf, np.inf, low.shape, np.float32)
+    return TransformObservation(flat, lambda one: (np.asarray(one, np.float32) - low) / span, numbers)
 
 
 def _one_hot(env: gymnasium.Env) -> gymnasium.Env:
@@ -227,7 +263,7 @@ def action_rule(space: gymnasium.Space, name: str) -> ActionRule:
         return ActionRule({"num_actions": int(space.n)}, None, int(space.start))
     fields: dict[str, Any] = {"num_actions": None, "action_shape": tuple(space.shape or ())}
     if isinstance(space, Box):
-        low, high = (tuple(float(x) for x in bound.ravel()) for bound in (space.low, space.high))
+        low, high = (tuple(float(x) for x in bound) for bound in bounds_of(space))
         return ActionRule(fields | {"action_low": low, "action_high": high}, space, 0)
     return ActionRule(fields | {"action_sizes": sizes_of(space)}, None, 0)
 

@@ -27,6 +27,7 @@ from triptych.types.signals import STOPPING
 TICS_PER_SECOND = 35
 MAX_FRAME_SKIP = 1000  # tics of one action
 MAX_IMAGE_SIZE = (480, 640)  # height and width
+FOR_SEVERAL_PLAYERS = ("cig", "multi_duel")  # which a game without a host cannot start
 RESOLUTIONS = ((120, 160), (240, 320), MAX_IMAGE_SIZE)  # in which Doom draws what is then made smaller
 DRAWN_RESOLUTION = (240, 320)  # of videos, at least
 
@@ -52,7 +53,7 @@ class Doom(gymnasium.Env):
     summed over them.
 
     Args:
-        scenario: of those that ViZDoom brings, ``basic``, ``deadly_corridor``, ...
+        scenario: of those that ViZDoom brings for one player, ``basic``, ``deadly_corridor``, ...
         frame_skip: tics of one action; a second has 35.
         image_size: height and width of the picture, made smaller by the mean of the pixels.
         use_color: or grey.
@@ -158,12 +159,16 @@ def _find(scenario: str, folder: Path) -> str:
     """Return the file of a scenario.
 
     Raises:
-        ConfigurationError: ViZDoom brings none of that name.
+        ConfigurationError: ViZDoom brings none of that name for one player.
     """
-    found = {path.stem: str(path) for path in sorted(folder.glob("*.cfg")) if path.with_suffix(".wad").exists()}
+    found = {
+        path.stem: str(path)
+        for path in sorted(folder.glob("*.cfg"))
+        if path.with_suffix(".wad").exists() and path.stem not in FOR_SEVERAL_PLAYERS
+    }
     if scenario not in found:
         raise ConfigurationError(
-            f"env.make_kwargs.scenario={scenario} is not one of ViZDoom's: it takes {', '.join(found)}."
+            f"env.make_kwargs.scenario={scenario} is not one of ViZDoom's for one player: it takes {', '.join(found)}."
         )
     return found[scenario]
 

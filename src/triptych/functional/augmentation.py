@@ -15,7 +15,8 @@ def random_shift(images: UInt8[Tensor, "B C H W"], num_pixels: int, generator: t
     """Shift each image by up to ``num_pixels`` in both directions, its borders repeated (Yarats et al. 2021, DrQ)."""
     batch_size, num_channels, height, width = images.shape
     padded = pad(images.float(), (num_pixels,) * 4, mode="replicate").to(torch.uint8)
-    top, left = torch.randint(2 * num_pixels + 1, (2, batch_size), generator=generator).to(images.device)
+    offsets = torch.randint(2 * num_pixels + 1, (2, batch_size), generator=generator)
+    top, left = offsets.to(images.device, non_blocking=True)
     rows = top[:, None] + torch.arange(height, device=images.device)  # [B, H]
     columns = left[:, None] + torch.arange(width, device=images.device)  # [B, W]
     batch = torch.arange(batch_size, device=images.device)
@@ -33,5 +34,6 @@ def augment(
 
 def random_intensity(images: UInt8[Tensor, "B C H W"], scale: float, generator: torch.Generator) -> Tensor:
     """Multiply each image by 1 + ``scale`` · ε, ε from a normal clipped to ±2 (Schwarzer et al. 2021, SPR)."""
-    noise = torch.randn((len(images), 1, 1, 1), generator=generator).clamp_(-2, 2).to(images.device)
-    return (images.float() * (1 + scale * noise)).clamp_(0, 255).round_().to(torch.uint8)
+    noise = torch.randn((len(images), 1, 1, 1), generator=generator).clamp_(-2, 2)
+    factor = 1 + scale * noise.to(images.device, non_blocking=True)
+    return (images.float() * factor).clamp_(0, 255).round_().to(torch.uint8)

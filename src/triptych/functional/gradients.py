@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -13,8 +14,8 @@ def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
     grad_norm = torch.nn.utils.get_total_norm(
         [parameter.grad for parameter in parameters if parameter.grad is not None]
     )
-    # On the CPU it costs nothing to look, and scaling by one costs a pass over all gradients.
-    if grad_norm.device.type != "cpu" or grad_norm > max_norm:
+    # Scaling by one costs a pass over all gradients. On the CPU it costs nothing to look, on a GPU a wait for it.
+    if max_norm < math.inf and (grad_norm.device.type != "cpu" or grad_norm > max_norm):
         torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, grad_norm)
     return grad_norm
 

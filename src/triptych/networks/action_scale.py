@@ -35,6 +35,12 @@ def check_bounded_actions(algorithm: str, spec: EnvSpec) -> None:
         raise ConfigurationError(f"algo: {algorithm} reads vectors, but env={spec.name} shows images; choose algo=ppo.")
 
 
+def all_actions(spec: EnvSpec) -> str:
+    """Return which algorithms play actions that are not one choice."""
+    is_continuous = not spec.action_sizes and not spec.is_image
+    return ALL_ACTIONS.replace(" or recurrent_ppo", ", recurrent_ppo, sac or td3") if is_continuous else ALL_ACTIONS
+
+
 def actions_in_words(spec: EnvSpec) -> str:
     """Return what the actions are that are not one choice."""
     if not spec.action_sizes:

@@ -40,6 +40,7 @@ class WeightAverage(nn.Module):
             averages: list[torch.Tensor] = list(self.network.parameters())
             latest: list[torch.Tensor] = list(network.parameters())
             torch._foreach_lerp_(averages, latest, 1.0 - self.decay**count)
+            torch.autograd.graph.increment_version(averages)  # on CUDA it does not raise them itself
             for own, newest in zip(self.network.buffers(), network.buffers(), strict=True):
                 own.copy_(newest)
             self.updates = updates

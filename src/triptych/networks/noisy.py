@@ -42,7 +42,7 @@ class NoisyLinear(Linear):
     def draw_noise(self, generator: torch.Generator, num_rows: int = 1) -> None:
         """Draw new noise: one for all rows of an input, or one for each of ``num_rows``."""
         noise = torch.randn((num_rows, self.in_features + self.out_features), generator=generator)
-        noise = (noise.sign() * noise.abs().sqrt()).to(self.weight.device)
+        noise = (noise.sign() * noise.abs().sqrt()).to(self.weight.device, non_blocking=True)
         self.noise = noise[:, : self.in_features], noise[:, self.in_features :]
 
 

@@ -28,7 +28,7 @@ NO_ACTION = -1
 LOWEST_SCORE = -1e9  # a considered action stays ahead of those that are not, however low its prior
 SMALLEST_PROB = float(np.finfo(np.float32).tiny)
 
-LEAF = np.dtype([("parent_row", "i8"), ("action", "i8"), ("node", "i8"), ("fault", "i8")])
+LEAF = np.dtype([("parent_row", "i8"), ("action", "i8"), ("node", "i8"), ("fault", "i8")], align=True)
 REWARD_FAULT, DISCOUNT_FAULT, PRIOR_FAULT, VALUE_FAULT = 1, 2, 3, 4  # what is not finite, in the order of `Evaluation`
 
 
@@ -76,6 +76,19 @@ scalar: Any = njit(error_model="numpy", nogil=True, inline="always", _nrt=False)
 
 # What Python calls.
 loop_over_roots: Any = compiled(error_model="numpy", nogil=True, _nrt=False)
+one_thread_per_root: Any = compiled(jit=cuda.jit)
+
+
+@scalar
+def larger(a, b):
+    """Python's ``max`` of two numbers, which Numba 0.68 does not compile for CUDA."""
+    return b if b > a else a
+
+
+@scalar
+def smaller(a, b):
+    """Python's ``min`` of two numbers."""
+    return b if b < a else a
 
 
 # --- Q-transforms: of a node's actions, from its record and its children's, to ``scores [A]`` -------------------
@@ -87,9 +100,9 @@ def by_parent_and_siblings(node, children, qtransform, scores):
     low = high = float(node.value)
     for action in range(len(children)):
         if children[action].visits > 0:
-            low = min(low, float(children[action].q_value))
-            high = max(high, float(children[action].q_value))
-    width = max(high - low, qtransform.epsilon)
+            low = smaller(low, float(children[action].q_value))
+            high = larger(high, float(children[action].q_value))
+    width = larger(high - low, qtransform.epsilon)
     for action in range(len(children)):
         child = children[action]
         scores[action] = (child.q_value - low) / width if child.visits > 0 else 0.0
@@ -110,7 +123,7 @@ def mixed_value(node, children):
     sum_visits, sum_probs, sum_q = 0, 0.0, 0.0
     for action in range(len(children)):
         child = children[action]
-        prob = max(float(child.prior_prob), SMALLEST_PROB) if child.visits > 0 else 0.0
+        prob = larger(float(child.prior_prob), SMALLEST_PROB) if child.visits > 0 else 0.0
         sum_visits += child.visits
         sum_probs += prob
         sum_q += prob * child.q_value
@@ -127,10 +140,10 @@ def completed_by_mix_value(node, children, qtransform, scores):
         child = children[action]
         q_value = float(child.q_value) if child.visits > 0 else value
         scores[action] = q_value
-        low, high, max_visits = min(low, q_value), max(high, q_value), max(max_visits, child.visits)
+        low, high, max_visits = smaller(low, q_value), larger(high, q_value), larger(max_visits, child.visits)
     scale = (qtransform.maxvisit_init + max_visits) * qtransform.value_scale
     if qtransform.rescale_values:
-        scale /= max(high - low, qtransform.epsilon)
+        scale /= larger(high - low, qtransform.epsilon)
     else:
         low = 0.0
     for action in range(len(children)):
@@ -177,7 +190,7 @@ def select_considered(node, children, visits, is_invalid, gumbel, qtransform, sc
     best_action, best_score = NO_ACTION, -math.inf
     for action in range(len(children)):
         child = children[action]
-        score = max(LOWEST_SCORE, float(gumbel[action]) + child.prior_logit + scores[action])
+        score = larger(LOWEST_SCORE, float(gumbel[action]) + child.prior_logit + scores[action])
         is_considered = child.visits == visits and not is_invalid[action]
         if is_considered and (best_action == NO_ACTION or score > best_score):
             best_action, best_score = action, score
@@ -191,7 +204,7 @@ def select_by_improved_policy(node, children, qtransform, scores):
     highest, total, sum_visits = -math.inf, 0.0, 0
     for action in range(len(children)):
         scores[action] += children[action].prior_logit
-        highest = max(highest, scores[action])
+        highest = larger(highest, scores[action])
         sum_visits += children[action].visits
     for action in range(len(children)):
         scores[action] = math.exp(scores[action] - highest)
@@ -248,7 +261,7 @@ def expand(root, tree, frontier, evaluation):
     logits, scores = evaluation.prior_logits[root], frontier.scores[root]
     highest, total = -math.inf, 0.0
     for action in range(len(logits)):
-        highest = max(highest, float(logits[action]))
+        highest = larger(highest, float(logits[action]))
     for action in range(len(logits)):
         scores[action] = math.exp(logits[action] - highest)
         total += scores[action]
@@ -300,7 +313,7 @@ def decide(root, tree, rules, frontier):
     node, children = tree.nodes[root, ROOT], tree.children[root, ROOT]
     most_visits = 0
     for action in range(len(children)):
-        most_visits = max(most_visits, children[action].visits)
+        most_visits = larger(most_visits, children[action].visits)
     is_invalid, gumbel, scores = tree.invalid_actions[root], rules.gumbel[root], frontier.scores[root]
     frontier.leaves[root].action = select_considered(
         node, children, most_visits, is_invalid, gumbel, rules.qtransform, scores
@@ -322,14 +335,14 @@ def decide_on_cpu(tree, rules, frontier):
         decide(root, tree, rules, frontier)
 
 
-@cuda.jit
+@one_thread_per_root
 def advance_on_cuda(simulation, tree, rules, frontier, evaluation):
     root: int = cuda.grid(1)  # type: ignore[call-arg]
     if root < len(frontier.leaves):
         advance(root, simulation, tree, rules, frontier, evaluation)
 
 
-@cuda.jit
+@one_thread_per_root
 def decide_on_cuda(tree, rules, frontier):
     root: int = cuda.grid(1)  # type: ignore[call-arg]
     if root < len(frontier.leaves):

@@ -157,8 +157,9 @@ def gumbel_muzero_policy(
 
     num_actions = prior_logits.shape[1]
     num_considered = (~is_invalid).sum(dim=-1).clamp(max=max_num_considered_actions)
-    table = considered_visits_table(min(max_num_considered_actions, num_actions), num_simulations)
-    schedule = table.to(prior_logits.device)[num_considered]
+    # One column at the least: to a compiled kernel an array without any is of another type.
+    table = considered_visits_table(min(max_num_considered_actions, num_actions), max(num_simulations, 1))
+    schedule = table.to(prior_logits.device, non_blocking=True)[num_considered]
 
     tree = plant(prior_logits, root.value, root.embedding, is_invalid, num_simulations + 1)
     depth = num_simulations if max_depth is None else max_depth
@@ -179,13 +180,14 @@ def _gumbel(like: Float[Tensor, "B A"], generator: torch.Generator | None) -> Fl
     """Draw from Gumbel(0), which is -log of an exponential draw."""
     device = like.device if generator is None else generator.device
     exponential = torch.empty(like.shape, device=device).exponential_(generator=generator)
-    return -exponential.clamp(min=TINY).log().to(like.device)
+    return -exponential.clamp(min=TINY).log().to(like.device, non_blocking=True)
 
 
 def _dirichlet(like: Float[Tensor, "B A"], alpha: float, generator: torch.Generator | None) -> Float[Tensor, "B A"]:
     device = like.device if generator is None else generator.device
     # What torch.distributions.Dirichlet calls; that class takes no generator.
-    return torch._sample_dirichlet(torch.full(like.shape, alpha, device=device), generator).to(like.device)
+    noise = torch._sample_dirichlet(torch.full(like.shape, alpha, device=device), generator)
+    return noise.to(like.device, non_blocking=True)
 
 
 def _check_settings(num_simulations: int, max_depth: int | None) -> None:

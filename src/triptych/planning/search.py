@@ -18,6 +18,7 @@ from torch import Tensor
 
 from triptych.planning.qtransforms import QTransform
 from triptych.planning.tree import CHILD, NODE, Embedding, SearchTree
+from triptych.types import ConfigurationError
 
 THREADS_PER_BLOCK = 32  # one warp, so that few roots spread over many multiprocessors
 
@@ -75,7 +76,13 @@ class CudaLauncher:
 
     def launch(self, kernel: Any, num_roots: int, arguments: tuple[Any, ...]) -> None:
         num_blocks = -(-num_roots // THREADS_PER_BLOCK)
-        kernel[num_blocks, THREADS_PER_BLOCK, self._stream](*arguments)
+        try:
+            kernel[num_blocks, THREADS_PER_BLOCK, self._stream](*arguments)
+        except ImportError as error:  # of what compiles for CUDA, which Numba looks for at the first launch
+            raise ConfigurationError(
+                f"a search on a GPU cannot be compiled ({str(error).splitlines()[0].rstrip('.:')}): let CUDA_HOME name "
+                "the folder of CUDA's toolkit, pip install 'numba-cuda[cu13]', or say trainer=cpu."
+            ) from error
 
 
 LAUNCHERS: dict[str, type[CpuLauncher] | type[CudaLauncher]] = {"cpu": CpuLauncher, "cuda": CudaLauncher}

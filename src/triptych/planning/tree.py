@@ -15,8 +15,10 @@ NO_PARENT = -1
 UNVISITED = -1  # as a child's index: no node yet
 
 # What the kernels read and write together lies together. All fields have four bytes, so that a tensor of int32
-# holds the records and each field is a view of it.
-NODE = np.dtype([("visits", "i4"), ("parent", "i4"), ("action", "i4"), ("value", "f4"), ("raw_value", "f4")])
+# holds the records and each field is a view of it. Fields that are not said to be aligned a GPU reads byte by byte.
+NODE = np.dtype(
+    [("visits", "i4"), ("parent", "i4"), ("action", "i4"), ("value", "f4"), ("raw_value", "f4")], align=True
+)
 CHILD = np.dtype(
     [
         ("index", "i4"),
@@ -26,7 +28,8 @@ CHILD = np.dtype(
         ("discount", "f4"),
         ("prior_logit", "f4"),
         ("prior_prob", "f4"),
-    ]
+    ],
+    align=True,
 )
 
 Embedding = Any  # a tensor [B, ...] or a tuple of them

@@ -79,8 +79,8 @@ class FrameStore:
     def append(self, env_index: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Write one frame ``[E, *frame_shape]`` for each of ``env_index [E]``; return the rows ``[E]``."""
         row = self.cursor[env_index] % self.rows_per_env
-        flat = torch.from_numpy(env_index * self.rows_per_env + row).to(self.device)
-        values = torch.from_numpy(np.ascontiguousarray(frames)).to(self.device)
+        flat = torch.from_numpy(env_index * self.rows_per_env + row).to(self.device, non_blocking=True)
+        values = torch.from_numpy(np.ascontiguousarray(frames)).to(self.device, non_blocking=True)
         self._frames.index_copy_(0, flat, values.view(len(env_index), self._frame_size))
         self.cursor[env_index] += 1
         return row
@@ -100,7 +100,7 @@ class FrameStore:
             words = stacks.numpy().view(np.uint32).reshape(len(index), self._frame_size)
             self._interleave(self._frames.numpy(), rows.numpy(), words)
             return stacks.permute(0, 3, 1, 2)
-        frames = self._frames.index_select(0, rows.view(-1).to(self.device))
+        frames = self._frames.index_select(0, rows.view(-1).to(self.device, non_blocking=True))
         return frames.view(len(index), *self.observation_shape)
 
     def save_new_rows(self, path: Path, since: np.ndarray) -> dict[str, Any]:

@@ -309,7 +309,8 @@ class Job:
             experiment.trainer = make_trainer(hardware, experiment.trainer.callbacks, [], self.folder.path)  # type: ignore
 
     def _tell(self, what: str, error: Exception) -> None:
-        self.folder.log(f"{what}: {sentence_of(error)} (traceback in {self.folder.path / 'train.log'})")
+        sentence = str(error) if isinstance(error, ConfigurationError) else sentence_of(error)
+        self.folder.log(f"{what}: {sentence} (traceback in {self.folder.path / 'train.log'})")
         self.folder.note(traceback.format_exc())
 
     def _no_results(self) -> dict[str, None]:

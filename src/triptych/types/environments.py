@@ -25,9 +25,10 @@ class EnvSpec:
         action_shape: of one action, ``()`` of a single discrete choice.
         action_sizes: of several discrete choices at once, how many options each has, in the order of the flattened
             action; empty otherwise.
-        action_low, action_high: bounds of continuous actions, likewise flattened. Where there are ``action_sizes`` as
-            well, an action is a row ``[C + D]`` float32: the options of the C choices, as whole numbers, and behind
-            them the D continuous numbers.
+        action_low, action_high: bounds of continuous actions, likewise flattened; where the environment takes whole
+            numbers, to which they are rounded, half a number beyond. Where there are ``action_sizes`` as well, an
+            action is a row ``[C + D]`` float32: the options of the C choices, as whole numbers, and behind them the D
+            continuous numbers.
         pixel_max: the largest number of a pixel in images, whose smallest is 0; ``None`` of vectors.
         reading: how the observations of the environment were read, in words.
         frame_stack: single frames that an observation stacks on its first axis, 1 where it stacks none.
