@@ -148,30 +148,7 @@ class Gymnasium:
         """
         if self._id.count(":") > 1:
             raise ConfigurationError(f"env.id={self._id} is not allowed: it takes <id> or <module>:<id>.")
-        try:
-            single = self._make_plain()
-        except ConfigurationError:
-            raise
-        except TypeError as error:
-            given = f"env.make_kwargs={self._make_kwargs}" if self._make_kwargs else "no env.make_kwargs"
-            raise ConfigurationError(
-                f"env.id={self._id} cannot be made with {given}: {str(error).splitlines()[0].rstrip('.')}. Its "
-                f"constructor takes {', '.join(_keywords(self._id)) or 'no keywords'}, as env.make_kwargs.x=1."
-            ) from error
-        except (gymnasium.error.Error, ImportError, AssertionError, SystemExit) as error:
-            if isinstance(error, AssertionError) and not _is_of_checker(error):
-                raise
-            raise ConfigurationError(
-                f"env.id={self._id} cannot be made by Gymnasium: {error} (The module that registers an id of your own "
-                "stands before it, my_envs:Name-v0, with PYTHONPATH=. before the command where it lies in this folder.)"
-            ) from error
-        except Exception as error:
-            if not self._make_kwargs or isinstance(error, OSError):  # a file may be there another time
-                raise
-            raise ConfigurationError(
-                f"env.make_kwargs={self._make_kwargs} does not fit env.id={self._id}, whose constructor raises "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        single = self._make_first()
         registration = single.spec
         self._check_interface(single.unwrapped)
         try:
@@ -194,6 +171,37 @@ class Gymnasium:
         seen = _Seen(registration, spaces[0], fps, model, names, has_mask, goals, spaces[1])
         single.close()
         return seen
+
+    def _make_first(self) -> gymnasium.Env:
+        """Make one copy, and tell by the setting that is wrong why it cannot be made.
+
+        Raises:
+            ConfigurationError: it cannot be made by these settings.
+        """
+        try:
+            return self._make_plain()
+        except ConfigurationError:
+            raise
+        except TypeError as error:
+            given = f"env.make_kwargs={self._make_kwargs}" if self._make_kwargs else "no env.make_kwargs"
+            raise ConfigurationError(
+                f"env.id={self._id} cannot be made with {given}: {str(error).splitlines()[0].rstrip('.')}. Its "
+                f"constructor takes {', '.join(_keywords(self._id)) or 'no keywords'}, as env.make_kwargs.x=1."
+            ) from error
+        except (gymnasium.error.Error, ImportError, AssertionError, SystemExit) as error:
+            if isinstance(error, AssertionError) and not _is_of_checker(error):
+                raise
+            raise ConfigurationError(
+                f"env.id={self._id} cannot be made by Gymnasium: {error} (The module that registers an id of your own "
+                "stands before it, my_envs:Name-v0, with PYTHONPATH=. before the command where it lies in this folder.)"
+            ) from error
+        except Exception as error:
+            if not self._make_kwargs or isinstance(error, OSError):  # a file may be there another time
+                raise
+            raise ConfigurationError(
+                f"env.make_kwargs={self._make_kwargs} does not fit env.id={self._id}, whose constructor raises "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
     def _check_interface(self, env: gymnasium.Env) -> None:
         wrong = what_is_wrong(env)
