@@ -193,8 +193,8 @@ def check(arguments: list[str]) -> ExitCode:
     parser.add_argument("--minutes", type=number(0.1, 1440), default=8.0, help="for all of it (default: 8)")
     parser.add_argument("--only", nargs="+", choices=ALGORITHMS, default=list(ALGORITHMS), metavar="NAME")
     options = parser.parse_args(arguments)
-    # Three shares for Pong by the quick mix; the rest for what follows and for starting up.
-    share = 60 * options.minutes / (len(options.only) + 8)
+    # Three shares for Pong by the quick mix, two for the updates, one to go on; 15% for kernels, evaluation and ends.
+    share = 0.85 * 60 * options.minutes / (len(options.only) + 6)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     found: dict[str, Any] = {"device": device, "is_rehearsal": device is None, "algorithms": {}}
 
