@@ -195,6 +195,11 @@ def main(arguments: list[str]) -> None:
     options = parse_arguments(arguments)
     folder = options.out / f"sb3_{options.algo}-{options.env}-nature-seed{options.seed}"
     if (folder / "summary.json").exists():
+        config = folder / "config.yaml"
+        minutes = json.loads(config.read_text())["total_minutes"] if config.exists() else options.minutes
+        if minutes != options.minutes:
+            print(f"error: {folder} holds a run of {minutes:g} minutes; choose another --out.", file=sys.stderr)
+            sys.exit(2)
         print(f"{folder} is finished.")
         return
     try:
@@ -230,7 +235,9 @@ def main(arguments: list[str]) -> None:
         write_row(
             {"wall_time_s": round(seconds, 1), "eval/return_mean": summary["eval_return_mean"]} | _counters(model)
         )
-    settings = {"algo": SETTINGS[options.algo], "env": {"id": env_id(options.env)}, "total_minutes": options.minutes}
+    # The minutes decide the schedules, so that runs of others are not of the same settings.
+    algo = SETTINGS[options.algo] | {"schedule_minutes": options.minutes}
+    settings = {"algo": algo, "env": {"id": env_id(options.env)}, "total_minutes": options.minutes}
     write_json(folder / "config.yaml", settings | {"seed": options.seed})  # JSON is YAML, too
     versions = {"python": platform.python_version(), "torch": torch.__version__}
     versions |= {"stable-baselines3": stable_baselines3.__version__, "ale-py": ale_py.__version__}

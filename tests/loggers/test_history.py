@@ -21,6 +21,8 @@ def test_damaged_lines_are_left_out(tmp_path):
     path = tmp_path / "history.jsonl"
     path.write_text('{"frames": 4, "loss": 1.0}\n[1]\n{"frames": "x"}\n' + "[" * 100_000 + '\n{"frames": 8, "lo')
     assert History(path).read()[0] == [{"frames": 4, "loss": 1.0}]
+    History(path).cut(2)  # stands on a line of its own
+    assert History(path).read()[0] == []
 
 
 def test_a_link_is_not_read(tmp_path):

@@ -54,6 +54,10 @@ def test_a_finished_run_is_left_as_it_is(tmp_path, capsys):
     (folder / "summary.json").write_text("{}")
     train_sb3.main([*ARGUMENTS[:-1], str(tmp_path)])
     assert "is finished" in capsys.readouterr().out
+    (folder / "config.yaml").write_text('{"total_minutes": 7.5}')
+    with pytest.raises(SystemExit):
+        train_sb3.main([*ARGUMENTS[:-1], str(tmp_path), "--minutes", "8"])
+    assert "holds a run of 7.5 minutes; choose another --out" in capsys.readouterr().err
     assert (folder / "summary.json").read_text() == "{}"
 
 

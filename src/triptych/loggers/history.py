@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,15 @@ class History:
         return rows, reached
 
     def _write(self, entry: Mapping[str, Any]) -> None:
-        append_text(self.path, json.dumps(entry) + "\n")
+        """Add a line, also after one that a crash has left half written."""
+        append_text(self.path, ("" if self._ends_with_a_line() else "\n") + json.dumps(entry) + "\n")
+
+    def _ends_with_a_line(self) -> bool:
+        if not self.path.is_file() or not self.path.stat().st_size:
+            return True
+        with self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read() == b"\n"
 
     def _entries(self) -> list[dict[str, Any]]:
         if not self.path.is_file() or self.path.is_symlink():

@@ -82,13 +82,11 @@ class Runs:
 
     def _score(self, job: Job, command: str, tell: Tell) -> float:
         """Play one run, or go on with it, and return the mean of its final evaluation."""
-        folder, is_pruned = folder_of(job.cfg, job.choices), False
+        folder = folder_of(job.cfg, job.choices)
         sentences: list[str] = []
 
         def tell_of(frames: int, mean: float) -> bool:
-            nonlocal is_pruned
-            is_pruned = tell(round(frames / job.cfg.eval.period_frames), mean)
-            return is_pruned
+            return tell(round(frames / job.cfg.eval.period_frames), mean)
 
         for frames, mean in _evaluations(folder):  # of a run whose process was killed
             if tell_of(frames, mean) and frames < job.cfg.total_frames:
@@ -96,12 +94,12 @@ class Runs:
         quiet_lightning()
         try:
             check_job(job.cfg)
-            watchers = [Evaluations(tell_of)]
-            exit_code = run(job.cfg, job.choices, command, say_error=sentences.append, watchers=watchers)
+            evaluations = Evaluations(tell_of)
+            exit_code = run(job.cfg, job.choices, command, say_error=sentences.append, watchers=[evaluations])
         except ConfigurationError as error:
             raise TrialFailed(str(error)) from error
         if exit_code == ExitCode.INTERRUPTED:
-            raise Pruned if is_pruned else KeyboardInterrupt
+            raise Pruned if evaluations.has_ended_it else KeyboardInterrupt
         summary = _summary(folder)
         score = summary.get("eval_return_mean")
         if exit_code != ExitCode.DONE or not isinstance(score, int | float):
