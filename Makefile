@@ -44,12 +44,11 @@ hooks: $(READY)  ## Let git run lint and types before each commit
 	$(BIN)/pre-commit install
 
 # --- set-up: once, and again only when the dependencies change ---------------------------------------------
-# Of 18,000 modules a run imports a tenth, so each is compiled when it is first imported, which takes a minute less.
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}; try make PYTHON=python3.12" if v < (3, 11) else 0)'
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -c requirements.lock -e ".[dev]"
+	$(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock -e ".[dev]"
 	@touch $@
 
 # Everything in .venv but pip and this package, without the mark of a CPU or CUDA build. To renew the versions:
