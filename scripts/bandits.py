@@ -173,15 +173,16 @@ def read_runs(folders: list[Path], env: str) -> dict[str, list[float]]:
     """
     found: dict[str, list[float]] = {}
     for folder in folders:
-        num_before = sum(map(len, found.values()))
+        is_empty = True
         for path in sorted(folder.rglob("summary.json")):
             try:
                 summary = read_json(path)
                 if summary["env"] == env and summary.get("eval_returns"):
                     found.setdefault(f"algo={summary['algo']}", []).append(float(np.mean(summary["eval_returns"])))
+                    is_empty = False
             except (ValueError, TypeError, KeyError) as error:
                 raise ConfigurationError(f"{path} cannot be read: {error}.") from error
-        if sum(map(len, found.values())) == num_before:
+        if is_empty:
             raise ConfigurationError(f"--runs {folder} is not allowed: there is no finished run of env={env} below it.")
     return found
 

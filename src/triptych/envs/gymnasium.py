@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
-import traceback
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import gymnasium
@@ -21,6 +18,7 @@ from triptych.envs import masks, mujoco, robotics
 from triptych.envs.extras import require_extra
 from triptych.envs.goals import goal_rule
 from triptych.envs.interface import what_is_wrong
+from triptych.envs.making import told_by_setting
 from triptych.envs.nested_actions import as_numbers_of
 from triptych.envs.off_screen import off_screen
 from triptych.envs.plain import Plain
@@ -146,9 +144,8 @@ class Gymnasium:
         Raises:
             ConfigurationError: it cannot be made, or its wrappers do not fit it.
         """
-        if self._id.count(":") > 1:
-            raise ConfigurationError(f"env.id={self._id} is not allowed: it takes <id> or <module>:<id>.")
-        single = self._make_first()
+        with told_by_setting(self._id, self._make_kwargs):
+            single = self._make_plain()
         registration = single.spec
         self._check_interface(single.unwrapped)
         try:
@@ -171,37 +168,6 @@ class Gymnasium:
         seen = _Seen(registration, spaces[0], fps, model, names, has_mask, goals, spaces[1])
         single.close()
         return seen
-
-    def _make_first(self) -> gymnasium.Env:
-        """Make one copy, and tell by the setting that is wrong why it cannot be made.
-
-        Raises:
-            ConfigurationError: it cannot be made by these settings.
-        """
-        try:
-            return self._make_plain()
-        except ConfigurationError:
-            raise
-        except TypeError as error:
-            given = f"env.make_kwargs={self._make_kwargs}" if self._make_kwargs else "no env.make_kwargs"
-            raise ConfigurationError(
-                f"env.id={self._id} cannot be made with {given}: {str(error).splitlines()[0].rstrip('.')}. Its "
-                f"constructor takes {', '.join(_keywords(self._id)) or 'no keywords'}, as env.make_kwargs.x=1."
-            ) from error
-        except (gymnasium.error.Error, ImportError, AssertionError, SystemExit) as error:
-            if isinstance(error, AssertionError) and not _is_of_checker(error):
-                raise
-            raise ConfigurationError(
-                f"env.id={self._id} cannot be made by Gymnasium: {error} (The module that registers an id of your own "
-                "stands before it, my_envs:Name-v0, with PYTHONPATH=. before the command where it lies in this folder.)"
-            ) from error
-        except Exception as error:
-            if not self._make_kwargs or isinstance(error, OSError):  # a file may be there another time
-                raise
-            raise ConfigurationError(
-                f"env.make_kwargs={self._make_kwargs} does not fit env.id={self._id}, whose constructor raises "
-                f"{type(error).__name__}: {error}"
-            ) from error
 
     def _check_interface(self, env: gymnasium.Env) -> None:
         wrong = what_is_wrong(env)
@@ -317,18 +283,6 @@ class Gymnasium:
         self._envs.close()
 
 
-def _keywords(id: str) -> list[str]:
-    """Return the keywords of an environment's constructor but for how it is drawn; none where it does not tell."""
-    try:
-        entry_point: Any = gymnasium.spec(id.rpartition(":")[2]).entry_point
-        constructor = (
-            gymnasium.envs.registration.load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
-        )
-        return [name for name in inspect.signature(constructor).parameters if name != "render_mode"]
-    except (gymnasium.error.Error, ImportError, AttributeError, TypeError, ValueError):
-        return []
-
-
 def _render_fps(env: gymnasium.Env) -> float:
     """Return how many pictures an environment shows in a second, the usual number where it does not say."""
     metadata = getattr(env, "metadata", None)
@@ -345,9 +299,3 @@ def _action_names(env: gymnasium.Env) -> tuple[str, ...]:
         return tuple(str(name).lower() for name in meanings()) if meanings else tuple(one.name for one in inner.actions)
     except Exception:  # an attribute of that name may be anything
         return ()
-
-
-def _is_of_checker(error: AssertionError) -> bool:
-    """Whether it is Gymnasium's checker of environments that asserts, not the environment."""
-    *_, last = traceback.extract_tb(error.__traceback__)
-    return "gymnasium" in Path(last.filename).parts and Path(last.filename).name.endswith("env_checker.py")

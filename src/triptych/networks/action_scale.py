@@ -11,6 +11,7 @@ from triptych.types.bounds import FARTHEST_BOUND
 
 # Which algorithms play all actions, also choices and continuous numbers at once; for sentences that refuse.
 ALL_ACTIONS = "algo=ppo, a2c, reinforce or recurrent_ppo"
+CONTINUOUS_ACTIONS = "algo=ppo, a2c, reinforce, recurrent_ppo, sac or td3"
 
 
 def check_bounded_actions(algorithm: str, spec: EnvSpec) -> None:
@@ -37,8 +38,7 @@ def check_bounded_actions(algorithm: str, spec: EnvSpec) -> None:
 
 def all_actions(spec: EnvSpec) -> str:
     """Return which algorithms play actions that are not one choice."""
-    is_continuous = not spec.action_sizes and not spec.is_image
-    return ALL_ACTIONS.replace(" or recurrent_ppo", ", recurrent_ppo, sac or td3") if is_continuous else ALL_ACTIONS
+    return ALL_ACTIONS if spec.action_sizes or spec.is_image else CONTINUOUS_ACTIONS
 
 
 def actions_in_words(spec: EnvSpec) -> str:
