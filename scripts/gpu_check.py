@@ -79,7 +79,6 @@ def train(arguments: list[str], folder: Path, seconds: float) -> dict[str, Any]:
     """Train for so many seconds, stop by SIGTERM as a scheduler does, and read what was measured."""
     command = [sys.executable, str(ROOT / "train.py"), *COMMON, *arguments, f"run_dir={folder}"]
     log = folder.with_name(f"{folder.name}.log")
-    log.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with log.open("w") as file, subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT) as process:
         try:
@@ -156,7 +155,7 @@ def evaluate_on_cpu(folder: Path) -> dict[str, Any]:
         text=True,
         timeout=120,
     )
-    return {"exit_code": result.returncode, "output": (result.stdout + result.stderr)[-600:]}
+    return {"exit_code": result.returncode, "output": (result.stdout + result.stderr)[-MOST_OUTPUT:]}
 
 
 def compare_updates(folder: Path, seconds: float) -> dict[str, Any]:
