@@ -23,3 +23,12 @@ def test_it_tells_and_ends_the_run_where_that_is_the_answer():
         callback.on_train_epoch_end(trainer_at(300, -1.0), None)
     callback.on_train_epoch_end(trainer_at(400, -1.0, should_stop=True), None)  # it has come to its end
     assert told == [(100, 1.0), (300, -1.0), (400, -1.0)]
+
+
+def test_a_run_that_had_come_to_its_end_was_not_ended_by_the_answer():
+    callback = Evaluations(lambda frames, value: value < 0)
+    callback.on_train_epoch_end(trainer_at(400, -1.0, should_stop=True), None)
+    assert not callback.has_ended_it  # who stops it now is a user
+    with pytest.raises(RunInterrupted):
+        callback.on_train_epoch_end(trainer_at(400, -1.0), None)
+    assert callback.has_ended_it
