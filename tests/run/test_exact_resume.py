@@ -70,6 +70,7 @@ RUNS = {
     "pong, sticky": ["algo=dqn", "protocol=machado", *PONG, *PONG_PERIODS, *PONG_REPLAY],
     "pong, on policy": ["algo=pqn", *PONG[:-1], *PONG_PERIODS, "algo.rollout_length=16", "algo.num_minibatches=4"],
 }  # fmt: skip
+TWICE = {"prioritized_dqn, 3 steps", "ppo, normalised", "muzero", "alphazero", "pong"}  # what went on may go on again
 
 
 class DieAt(pl.Callback):
@@ -84,13 +85,13 @@ class DieAt(pl.Callback):
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_run_that_died_twice_is_the_run_that_never_did(name, tmp_path):
+def test_a_run_that_died_is_the_run_that_never_did(name, tmp_path):
     arguments = [*COMMON, *RUNS[name]]
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     result = train(*arguments, f"run_dir={straight}")
     assert result.returncode == 0, result.stdout + result.stderr
     total = summary(straight)["frames"]
-    for share in (0.45, 0.8):
+    for share in (0.45, 0.8) if name in TWICE else (0.65,):
         die = f"+callbacks.extra.die={{_target_:tests.run.test_exact_resume.DieAt,frames:{int(share * total)}}}"
         result = train(*arguments, die, f"run_dir={killed}")
         assert "RuntimeError: killed" in result.stdout

@@ -39,8 +39,9 @@ class BatchRenormalization(nn.Module):
         if not is_batch:
             factor = scale * (self.variance + EPSILON).rsqrt()
             return torch.addcmul(shift - self.mean * factor, x, factor)
-        variance, mean = torch.var_mean(x, dim=-2, keepdim=True, correction=0)
         with torch.no_grad():
+            mean = x.mean(dim=-2, keepdim=True)
+            variance = (x - mean).square_().mean(dim=-2, keepdim=True)
             std, running_std = (variance + EPSILON).sqrt(), (self.variance + EPSILON).sqrt()
             is_warm = (self.num_batches >= self.warmup_updates).to(x.dtype)
             r = 1.0 + is_warm * ((std / running_std).clamp(1.0 / MAX_SCALE, MAX_SCALE) - 1.0)
@@ -48,5 +49,13 @@ class BatchRenormalization(nn.Module):
             self.mean.lerp_(mean, 1.0 - DECAY)
             self.variance.lerp_(variance, 1.0 - DECAY)
             self.num_batches += 1
-        factor = scale * r * (variance + EPSILON).rsqrt()  # y = ((x - mean) / std · r + d) · scale + shift
-        return torch.addcmul(shift + d * scale - mean * factor, x, factor)
+        # y = ((x - mean) / std · r + d) · scale + shift: batch normalisation with another scale and shift.
+        scales, shifts = (scale * r).flatten(end_dim=-2), (shift + d * scale).flatten(end_dim=-2)  # each [H, F]
+        layers = x.unbind() if x.dim() == 3 else (x,)
+        each = [batch_norm(rows, scales[i], shifts[i]) for i, rows in enumerate(layers)]
+        return torch.stack(each) if x.dim() == 3 else each[0]
+
+
+def batch_norm(x: Float[Tensor, "B F"], scale: Float[Tensor, " F"], shift: Float[Tensor, " F"]) -> Float[Tensor, "B F"]:
+    """Return the features normalised by these rows, scaled and shifted, in one pass forward and one backward."""
+    return nn.functional.batch_norm(x, None, None, scale, shift, training=True, eps=EPSILON)
