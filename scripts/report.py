@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 
 from triptych.report.curves import draw_curves
-from triptych.report.runs import Run, collect_runs, find_runs, group_runs, tell_protocols_apart
+from triptych.report.groups import group_runs, tell_protocols_apart
+from triptych.report.runs import Run, collect_runs, find_runs
 from triptych.report.table import markdown_tables
 from triptych.report.writing import CURVES, write_report
 from triptych.run.arguments import ScriptParser, folder_to_fill

@@ -67,6 +67,16 @@ def test_a_signal_is_never_forgotten(tmp_path, monkeypatch, hook, number, frames
     assert (found["status"], found["frames"], len(found["eval_returns"])) == ("finished", 800, 2)
 
 
+def test_a_signal_at_the_end_of_a_run_without_final_evaluation_ends_the_sweep(tmp_path):
+    extra = (
+        "+callbacks.extra.stop={_target_:tests.callbacks.test_interrupt.SignalAt,hook:on_train_end,number:2,frames:8}"
+    )
+    result = fork("-m", *SETTINGS, "test=false", "seed=1,2", extra, cwd=tmp_path)
+    assert result.returncode == 130, result.stdout + result.stderr
+    (found,) = (summary(path.parent) for path in tmp_path.rglob("summary.json"))
+    assert (found["status"], found["frames"], found["seed"]) == ("finished", 800, 1)
+
+
 class TwoSlowSignals(pl.Callback):
     """Sends SIGINT to its own process twice in one moment, as two keys; what a slow save makes of a second Ctrl-C."""
 

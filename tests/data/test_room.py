@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.fakes import ScriptedGame, random_script
+from tests.front_door import train
 from triptych.data.room import Needs, check_room
 from triptych.replay.buffer import ReplayBuffer
 from triptych.replay.room import replay_nbytes
@@ -60,6 +61,17 @@ def two_settings(first, second):
 def test_of_two_settings_the_one_that_takes_more_is_named(first, second, end):
     with pytest.raises(ConfigurationError, match=end):
         check_room(two_settings(first, second), PLENTY | {"memory": 100})
+
+
+def test_what_a_turn_draws_at_once_must_fit(tmp_path):
+    """64 environments and an update for a thousandth of an env step: 64,000 minibatches in a turn."""
+    much = ["algo=dqn", "env=pong", "algo.num_envs=64", "algo.env_steps_per_update=0.001", "algo.batch_size=100000"]
+    result = train(*much, f"run_dir={tmp_path / 'run'}")
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: algo.batch_size=100000 takes 361")
+    assert "the largest that fits is algo.batch_size=" in line
+    assert not (tmp_path / "run").exists()
 
 
 def test_where_nothing_fits_no_size_is_advised():

@@ -64,6 +64,14 @@ def test_the_way_to_a_threshold_is_that_of_each_seed(tmp_path: Path) -> None:
     assert comparison.ways(entry, 6.5) == [comparison.NEVER] * 2
 
 
+def test_a_run_that_goes_on_may_still_come_to_a_threshold(tmp_path: Path) -> None:
+    for seed, status in ((1, "finished"), (2, "running"), (3, "running")):
+        last = 9.0 if seed == 3 else 1.0
+        write_evaluations(write_run(tmp_path / str(seed), seed=seed, status=status), [(100, 10, 0.0), (200, 20, last)])
+    (entry,) = entries_in(tmp_path)
+    assert comparison.ways(entry, 5.0) == [comparison.NEVER, (200, 20)]
+
+
 def test_returns_are_compared_where_most_algorithms_were_evaluated(tmp_path: Path) -> None:
     for algo, last in (("a2c", 300), ("dqn", 200), ("ppo", 40)):
         write_evaluations(write_run(tmp_path / algo, algo=algo), [(last // 4, 1, 0.0), (last, 2, 8.0)])

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from tests.front_door import summary, train
-from triptych.report.runs import find_runs, group_runs
+from triptych.report.groups import group_runs
+from triptych.report.runs import find_runs
 from triptych.report.table import markdown_tables
 from triptych.run.restore import find_in_run
 from triptych.types import ConfigurationError

@@ -82,6 +82,28 @@ def test_a_run_that_is_worse_than_others_is_ended_early(search, tmp_path):
     assert told == [1, 2]
 
 
+@pytest.mark.slow
+def test_a_trial_that_was_killed_in_its_final_evaluation_is_not_pruned(search, tmp_path, monkeypatch):
+    from triptych.run import job
+    from triptych.search.plan import Dimension, Plan
+    from triptych.search.runs import Runs
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    plan = Plan([], {"algo.batch_size": Dimension((32,))}, 1, [1], 1, 1, 1, None)
+    runs = Runs(["logger=csv", "callbacks.video=false", "total_minutes=0.0001", *TINY], CONF, tmp_path, plan)
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "play_final", killed)
+        with pytest.raises(KeyboardInterrupt):
+            runs.play("trial", {"algo.batch_size": 32}, lambda number, mean: False)
+    assert summary(tmp_path / "trial" / "seed1")["stop_reason"] == "total_minutes"
+    score = runs.play("trial", {"algo.batch_size": 32}, lambda number, mean: True)
+    found = summary(tmp_path / "trial" / "seed1")
+    assert (found["status"], found["eval_return_mean"]) == ("finished", score)
+    assert found["frames"] < 600
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -28,10 +28,13 @@ class Interrupt(pl.Callback):
     ``nohup``, stays ignored.
 
     Where a run has several processes, the first alone gets signals, and all of them end the turn first.
+
+    Attributes:
+        is_requested: a signal came.
     """
 
     def __init__(self) -> None:
-        self._is_requested, self._requested_at = False, 0.0
+        self.is_requested, self._requested_at = False, 0.0
         self._trainer: pl.Trainer | None = None
         self._earlier: dict[int, Any] = {}
 
@@ -49,11 +52,11 @@ class Interrupt(pl.Callback):
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if self._is_requested:
+        if self.is_requested:
             if number in AT_ONCE and now - self._requested_at > SAME_KEY_S:
                 raise KeyboardInterrupt
             return
-        self._is_requested, self._requested_at = True, now
+        self.is_requested, self._requested_at = True, now
         trainer = self._trainer
         # Within `fit` a checkpoint is read and what came of an evaluation is written: neither is to be cut off.
         is_training = trainer is None or (trainer.state.fn == "fit" and not trainer.datamodule.evaluator.is_playing)
@@ -69,9 +72,9 @@ class Interrupt(pl.Callback):
 
     def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
         self._trainer = trainer
-        if self._is_requested and stage != "fit":  # after the last turn of training
+        if self.is_requested and stage != "fit":  # after the last turn of training
             raise RunInterrupted
-        if self._is_requested:
+        if self.is_requested:
             self._pass_on()
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -82,5 +85,5 @@ class Interrupt(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if ranks.from_first(lambda: self._is_requested):
+        if ranks.from_first(lambda: self.is_requested):
             raise RunInterrupted

@@ -34,6 +34,6 @@ class FictitiousDataModule(ReplayDataModule):
         reservoir = Needs(
             "algo.replay.reservoir_capacity",
             keywords["reservoir_capacity"],
-            lambda count: self._nbytes(needs.size, period, reservoir_capacity=count),
+            lambda count: self._needed(needs.size, period, reservoir_capacity=count),
         )
-        return needs._replace(others=(reservoir,))
+        return needs._replace(others=(*needs.others, reservoir))

@@ -153,7 +153,20 @@ class ReplayDataModule(EnvironmentDataModule):
         capacity = self.replay_keywords["capacity_env_steps"]
         check_holds(capacity, self.num_envs, self.spec, self.buffer_class.reach(**self.replay_keywords))
         period = self._save_period(save_period_frames)
-        return Needs("algo.replay.capacity_env_steps", capacity, lambda count: self._nbytes(count, period))
+        minibatch = Needs("algo.batch_size", self.batch_size, lambda count: self._needed(capacity, period, count))
+        replay = Needs("algo.replay.capacity_env_steps", capacity, lambda count: self._needed(count, period))
+        return replay._replace(others=(minibatch,))
+
+    def _needed(
+        self, capacity_env_steps: int, save_period_env_steps: int, batch_size: int | None = None, **replay: Any
+    ) -> dict[str, int]:
+        """Return the bytes of the replay and of what is drawn for a turn, which comes all at once."""
+        needed = self._nbytes(capacity_env_steps, save_period_env_steps, **replay)
+        observation_nbytes = frame_nbytes(self.spec) * self.spec.frame_stack
+        count = self.batch_size if batch_size is None else batch_size
+        place = "device" if self.replay_keywords["storage"] == "device" else "memory"
+        needed[place] += 2 * self.clock.turn.updates * count * observation_nbytes
+        return needed
 
     def _save_period(self, frames: int) -> int:
         """Return the env steps between two saves."""

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from triptych.report import statistics
-from triptych.report.runs import Run, group_runs, read_metrics
+from triptych.report.groups import group_runs
+from triptych.report.runs import Run, read_metrics
 
 FRAMES, SECONDS, RETURN = range(3)  # columns of an entry's evaluations
 MAX_POINTS = 150  # of a curve over seeds
@@ -151,11 +152,18 @@ def solved_return(entries: Sequence[Entry]) -> float | None:
 
 
 def ways(entry: Entry, threshold: float) -> list[Way]:
-    """Tell for each evaluated seed when an evaluation first reached the threshold; `NEVER` where none did."""
+    """Tell for each evaluated seed when an evaluation first reached the threshold; `NEVER` where none did.
+
+    A run that goes on and has not reached it yet is left out.
+    """
     found = []
-    for rows in entry.evaluations:
+    for run in entry.runs:
+        rows = read_curve(run)
         reached = rows[rows[:, RETURN] >= threshold]
-        found.append(Way(reached[0, FRAMES], reached[0, SECONDS]) if len(reached) else NEVER)
+        if len(reached):
+            found.append(Way(reached[0, FRAMES], reached[0, SECONDS]))
+        elif len(rows) and run.status == "finished":
+            found.append(NEVER)
     return found
 
 

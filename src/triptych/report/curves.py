@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from triptych.files import replacing
-from triptych.report.runs import Run, group_runs, read_metrics, read_run
+from triptych.report.groups import group_runs
+from triptych.report.runs import Run, read_metrics, read_run
 
 MOST_INSIDE = 5  # entries of a legend that hides no curves
 LABEL_WIDTH = 56  # characters in a line of a legend of two columns

@@ -177,10 +177,11 @@ def metric_blocks(entries: Sequence[Entry], metrics: Sequence[str]) -> list[Bloc
 def series_of(entry: Entry, column: int, metric: str | None = None) -> Series:
     """Make an entry's curve of its evaluations, or of a metric; several seeds are drawn thin below their mean."""
     curves = entry.evaluations if metric is None else entry.curves_of(metric)
-    seeds = len(curves)
-    label = f"{entry.algo}, " + ("one seed" if seeds == 1 else f"mean of {seeds} seeds, {COVERAGE} interval")
+    seeds, band = len(curves), comparison.band(curves, column) if len(curves) > 1 else None
+    drawn = "one seed" if seeds == 1 else f"{seeds} seeds"  # without a mean where they have no frames in common
+    label = f"{entry.algo}, " + (drawn if band is None else f"mean of {drawn}, {COVERAGE} interval")
     thin = [[(row[column], row[RETURN]) for row in curve] for curve in curves]
-    return Series(entry.algo, label, comparison.band(curves, column) if seeds > 1 else None, thin)
+    return Series(entry.algo, label, band, thin)
 
 
 def reference_lines(entries: Sequence[Entry]) -> list[tuple[str, float]]:

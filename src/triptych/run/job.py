@@ -268,7 +268,8 @@ class Job:
                 is_kept = self._keep_replay(experiment.checkpoint.keep_replay)
                 folder.update_summary(status="finished", replay_kept=is_kept)
                 tell_finished(folder)
-            exit_code = ExitCode.DONE
+            # A signal that came with the last update has nothing more to end here but a sweep.
+            exit_code = ExitCode.INTERRUPTED if experiment.interrupt.is_requested else ExitCode.DONE
         except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
             self.others.end()
             is_saved = progress is not None or experiment.checkpoint.saved_frames == experiment.data.clock.frames

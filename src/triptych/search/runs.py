@@ -88,8 +88,9 @@ class Runs:
         def tell_of(frames: int, mean: float) -> bool:
             return tell(round(frames / job.cfg.eval.period_frames), mean)
 
+        is_trained = _summary(folder).get("stop_reason") is not None
         for frames, mean in _evaluations(folder):  # of a run whose process was killed
-            if tell_of(frames, mean) and frames < job.cfg.total_frames:
+            if tell_of(frames, mean) and not is_trained and frames < job.cfg.total_frames:
                 raise Pruned
         quiet_lightning()
         try:
