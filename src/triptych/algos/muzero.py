@@ -24,6 +24,7 @@ Differences from the Nature paper:
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Annotated, Any, Literal
 
 import torch
@@ -129,7 +130,7 @@ class MuZero(Planner):
         target = n_step_returns(segment.reward, segment.discount, segment.value, self.n_step)  # [B, U + 1]
         reward = segment.reward[:, : self.unroll_steps]
         if self.value_prefix:
-            reward = reward.cumsum(dim=1)
+            reward = torch.stack([*accumulate(reward.unbind(1))], dim=1)  # CUDA's own sums differ from time to time
         reward_target = compressed_two_hot(reward, self.reward_support)
         value_target = compressed_two_hot(target, self.value_support)  # [B, U + 1, S]
         policy_target, is_step, is_known = segment.action_weights, segment.is_step, segment.is_known
