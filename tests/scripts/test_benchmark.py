@@ -79,9 +79,12 @@ def test_a_file_without_ratios_is_told(tmp_path, capsys, text):
     assert "is not an interpreter" in capsys.readouterr().err
 
 
-def test_a_search_slower_than_before_fails(tmp_path, capsys):
+def test_a_search_slower_than_before_fails(tmp_path, capsys, monkeypatch):
     arguments = ["--only", "search", "--env-steps", "20", "--repeats", "1", "--warm-up-env-steps", "1", "--not-below"]
-    path = tmp_path / "ratios.json"
-    assert benchmark.main([*arguments, str(written(path, {"search": {"search / model alone": 1e-6}}))]) == 0
+    path, out = tmp_path / "ratios.json", tmp_path / "measured.json"
+    written(path, {"search": {"search / model alone": 1e-6}})
+    assert benchmark.main([*arguments, str(path), "--out", str(out)]) == 0
+    measured = json.loads(out.read_text())["search"]["rates"]
+    monkeypatch.setattr(benchmark, "run_worker", lambda *_: measured)  # the same once more
     assert benchmark.main([*arguments, str(written(path, {"search": {"search / model alone": 1e6}}))]) == 1
     assert "search / model alone is" in capsys.readouterr().err
