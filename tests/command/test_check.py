@@ -189,6 +189,10 @@ BUILD_CASES = {
         ["env=cartpole", "algo.network.torso=nature"],
         ["algo.network.torso=nature", "vectors", "algo.network.torso=mlp"],
     ),
+    "a bonus that falls in no time": (
+        ["algo=ppo", "env=catch", "algo.entropy_coef_end=0.001"],
+        ["algo.entropy_coef_end=0.001", "needs algo.entropy_coef_decay_env_steps"],
+    ),
     "a magnet without an average": (
         ["algo=ppo", "env=catch", "algo.magnet_coef=0.1"],
         ["algo.magnet_coef=0.1", "algo.weight_average_decay"],

@@ -72,7 +72,8 @@ class BootstrappedDQN(Algorithm):
         self.target_update_period_updates = target_update_period_updates
         self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
         self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
-        self.online_network = QNetwork(spec, dueling=dueling, num_bins=num_heads, network=network)
+        # Heads that differ from the start: what each expects of actions not yet tried is all that explores.
+        self.online_network = QNetwork(spec, dueling=dueling, num_bins=num_heads, network=network, head_gain=1.0)
         self.target_network = copy.deepcopy(self.online_network).requires_grad_(False)
         self.average_network = WeightAverage(self.online_network, weight_average_decay)
         self.followed = torch.zeros(0, dtype=torch.int64)  # [N], the head of each environment's episode

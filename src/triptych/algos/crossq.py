@@ -7,6 +7,7 @@ Differences from the paper:
  1. Hidden layers of the critics have 512 units (paper: 2048), which one core can bear; `algo.critic_hidden_sizes`.
  2. Critics, policy and temperature learn from the parameters before an update (authors' code: the policy from the
     critics after it).
+ 3. Initial weights are those of PyTorch's layers (authors' code: LeCun's normal ones), 0.6 times as large.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class CrossQ(Algorithm):
         learning_starts_env_steps: before which actions are uniformly random.
         policy_period_updates: updates of the critics for one of the policy and the temperature.
         renormalization_warmup_updates: before which batches are normalised without correction.
-        adam_decay: β₁ of Adam.
+        adam_decay: β₁ of Adam for policy and critics; for the temperature it is 0.9.
         initial_temperature: α at the start, the worth of a unit of entropy.
         target_entropy_per_action: to which α brings the policy's entropy, for each number of an action, from -1 to 1.
         policy_hidden_sizes, critic_hidden_sizes: units of the hidden layers.
@@ -123,7 +124,7 @@ class CrossQ(Algorithm):
         )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        betas = (self.adam_decay, 0.999)
-        return torch.optim.Adam(
-            self.parameters(), lr=self.learning_rate, betas=betas, eps=self.adam_epsilon, fused=True
-        )
+        networks = [*self.policy.parameters(), *self.critic.parameters()]
+        groups: list[dict[str, Any]] = [{"params": networks, "betas": (self.adam_decay, 0.999)}]
+        groups.append({"params": [self.log_temperature]})
+        return torch.optim.Adam(groups, lr=self.learning_rate, eps=self.adam_epsilon, fused=True)

@@ -9,7 +9,8 @@ Differences from the paper, beside those of DQN numbered 1 to 5 and 7:
  1. Evaluation acts randomly with probability 0.01 (paper: 0.001).
  2. 8 fractions are drawn for an update and 8 for its targets (paper: 64).
  3. The quantiles of an update's targets choose their action, too (paper: 32 more).
- 4. With `prioritized`, which the paper has not, the priority of a transition is its loss.
+ 4. The learning rate is DQN's, five times the paper's.
+ 5. With `prioritized`, which the paper has not, the priority of a transition is its loss.
 """
 
 from __future__ import annotations

@@ -104,6 +104,11 @@ class PPO(Algorithm):
         super().__init__(spec, **kwargs)
         self.gae_lambda, self.value_coef, self.entropy_coef = gae_lambda, value_coef, entropy_coef
         self.clip_range, self.value_clip_range = clip_range, value_clip_range
+        if entropy_coef_end is not None and not entropy_coef_decay_env_steps:
+            raise ConfigurationError(
+                f"algo.entropy_coef_end={entropy_coef_end:g} needs algo.entropy_coef_decay_env_steps, the env steps "
+                "after which the bonus is as small; give both or neither."
+            )
         self.entropy_coef_end = entropy_coef if entropy_coef_end is None else entropy_coef_end
         self.entropy_coef_decay_env_steps, self.eval_greedy = entropy_coef_decay_env_steps, eval_greedy
         self.network = ActorCritic(

@@ -8,7 +8,8 @@ Options: `double_q`, `dueling`, `noisy` and those of the data, as of DQN.
 Differences from the paper, beside those of DQN numbered 1 to 5, 7 and 8:
  1. Evaluation acts randomly with probability 0.01 (paper: 0.001).
  2. 50 quantiles (paper: 200).
- 3. With `prioritized`, which the paper has not, the priority of a transition is its loss.
+ 3. The learning rate is DQN's, five times the paper's.
+ 4. With `prioritized`, which the paper has not, the priority of a transition is its loss.
 """
 
 from __future__ import annotations

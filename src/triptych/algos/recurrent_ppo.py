@@ -48,6 +48,7 @@ class RecurrentPPO(Algorithm):
         value_coef, entropy_coef: weights of the critic's loss and of the entropy bonus.
         normalize_observations: see `RecurrentActorCritic`.
         eval_greedy: evaluate the likeliest action instead of a drawn one.
+        initial_std: of continuous actions, in halves of their range.
         network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
     """
@@ -67,6 +68,7 @@ class RecurrentPPO(Algorithm):
         normalize_observations: bool,
         eval_greedy: bool,
         network: Network | OwnNetwork | None = None,
+        initial_std: Positive = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
@@ -74,7 +76,11 @@ class RecurrentPPO(Algorithm):
         self.clip_range, self.value_clip_range = clip_range, value_clip_range
         self.eval_greedy = eval_greedy
         self.network = RecurrentActorCritic(
-            spec, memory_units=memory_units, normalize_observations=normalize_observations, network=network
+            spec,
+            memory_units=memory_units,
+            normalize_observations=normalize_observations,
+            network=network,
+            initial_std=initial_std,
         )
         self.hidden_states = HiddenStates(self.network.state_size)
 

@@ -51,6 +51,7 @@ class QNetwork(nn.Module):
         num_bins: of a distribution for each action; ``None`` for one value.
         noisy: the hidden layers and the head are `NoisyLinear`, but for a torso of the user's own.
         network: what the user chose of the torso, see `make_torso`.
+        head_gain: of the orthogonal initial weights of the head over images.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class QNetwork(nn.Module):
         num_bins: int | None = None,
         network: Network | OwnNetwork | None = None,
         noisy: bool = False,
+        head_gain: float = 0.01,
     ) -> None:
         super().__init__()
         self.spec, spec = spec, spec.seen
@@ -74,7 +76,7 @@ class QNetwork(nn.Module):
             # A small thing, such as a ball, must still show after four layers; and values start near 0.
             if not isinstance(self.torso, OwnTorso):
                 initialize_orthogonal(self.torso, gain=math.sqrt(2))
-            initialize_orthogonal(self.head, gain=0.01)
+            initialize_orthogonal(self.head, gain=head_gain)
         if noisy:
             make_noisy(self.head if isinstance(self.torso, OwnTorso) else self)
 

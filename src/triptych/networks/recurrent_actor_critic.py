@@ -25,6 +25,7 @@ class RecurrentActorCritic(nn.Module):
         memory_units: see `Memory`.
         normalize_observations: bring vectors to mean 0 and variance 1 as seen so far (`RunningNormalization`).
         network: what the user chose of the torso, see `make_torso`.
+        initial_std: see `GaussianHead`.
 
     Raises:
         ConfigurationError: images were to be normalised.
@@ -37,13 +38,14 @@ class RecurrentActorCritic(nn.Module):
         memory_units: int,
         normalize_observations: bool = False,
         network: Network | OwnNetwork | None = None,
+        initial_std: float = 1.0,
     ) -> None:
         super().__init__()
         self.normalization = make_normalization(spec, normalize_observations)
         torso = make_torso(spec, network, vector_sizes=(128,), activation=nn.Tanh)
         self.torso = RecurrentTorso(torso, memory_units)
         self.state_size = self.torso.state_size
-        self.policy = make_policy_head(memory_units, spec)
+        self.policy = make_policy_head(memory_units, spec, initial_std)
         self.value = nn.Linear(memory_units, 1)
         if not isinstance(torso, OwnTorso):
             initialize_orthogonal(torso, gain=math.sqrt(2))
