@@ -132,6 +132,28 @@ class WrongReward(Odd):
         return np.zeros(2) if self.time > 1 else 0.0
 
 
+class NoInfos(Odd):
+    def step(self, action):
+        *outcome, _ = super().step(action)
+        return *outcome, None
+
+
+class Leaves(Odd):
+    """Ends the process at a step, as many a game does whose window is closed."""
+
+    last_step = 1
+
+    def step(self, action):
+        self.steps = getattr(self, "steps", 0) + 1
+        if self.steps >= self.last_step:
+            raise SystemExit(3)
+        return super().step(action)
+
+
+class LeavesLate(Leaves):
+    last_step = 60
+
+
 class NoReward(Odd):
     def step(self, action):
         observation, _, *ends, infos = super().step(action)
@@ -294,5 +316,5 @@ class Nested(Odd):
         return float(np.sum(np.array(places) * 10.0 ** np.arange(6)) + numbers.sum())
 
 
-for _odd in [*Odd.__subclasses__(), *Stones.__subclasses__(), NeverAfter]:
+for _odd in [*Odd.__subclasses__(), *Stones.__subclasses__(), NeverAfter, LeavesLate]:
     gymnasium.register(f"{_odd.__name__}-v0", entry_point=_odd)

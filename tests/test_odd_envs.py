@@ -133,6 +133,27 @@ def test_a_reward_that_is_no_number_is_told(tmp_path):
     result = play("NoReward", tmp_path / "other", *PPO)
     assert result.returncode == 2
     assert "env.id=tests.odd_envs:NoReward-v0 does not keep to Gymnasium's interface: step() returns" in result.stderr
+    result = play("NoInfos", tmp_path / "third", *PPO)
+    assert result.returncode == 2
+    assert "does not keep to Gymnasium's interface: the infos of step() are of type NoneType" in result.stderr
+
+
+@pytest.mark.parametrize(("name", "status"), [("Leaves", "Failed to start"), ("LeavesLate", "Failed")])
+def test_an_environment_that_ends_the_process_fails_its_run_alone(name, status, tmp_path):
+    result = play(name, tmp_path / "run", *PPO)
+    assert result.returncode == 1
+    assert f"{status}: RuntimeError: the environment, or other code of the run, ended the process by sys.exit(3)" in (
+        result.stdout
+    )
+    assert summary(tmp_path / "run")["status"] == "failed"
+
+
+def test_a_sweep_tells_which_environment_ends_the_process(tmp_path):
+    sweep = ["-m", "env=gym", "env.id=tests.odd_envs:Leaves-v0,CartPole-v1", *PPO, "logger=csv"]
+    result = train(*sweep, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "its environment cannot be played (SystemExit: 3)" in result.stderr
+    assert "Leaves-v0" in result.stderr
     assert not (tmp_path / "other").exists()
 
 

@@ -36,7 +36,7 @@ from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.evaluation import EvaluationPlan
 from triptych.data.room import check_room
 from triptych.networks.choice import Network, OwnNetwork
-from triptych.provenance.hardware import Hardware
+from triptych.provenance.hardware import Hardware, time_limit
 from triptych.replay.saves import replay_folder
 from triptych.run.weights import load_weights
 from triptych.types import ConfigurationError, EnvSpec, GameFactory, chance_seed
@@ -112,6 +112,7 @@ def build(
     metrics = Metrics(run_dir, **plain(cfg.callbacks.metrics))
     checkpoint = RunCheckpoint(run_dir / "checkpoints", **plain(cfg.checkpoint))
     solved_return = spec.solved_return if cfg.stop_when_solved else None
+    minutes = time_limit(cfg.get("total_minutes"), hardware.max_time)
     phases = Phases(write_line, is_shown=cfg.callbacks.progress)
     finish = Finish(
         data.clock.total_frames,
@@ -119,7 +120,8 @@ def build(
         data.evaluator.confirm,
         write_line,
         phase=phases.phase,
-        total_minutes=cfg.get("total_minutes"),
+        total_minutes=minutes,
+        minutes_are_of="total_minutes" if minutes == cfg.get("total_minutes") else "max_time",
         wall_time_s=lambda: metrics.wall_time_s,
     )
     interrupt = Interrupt()
@@ -128,7 +130,7 @@ def build(
         phases,
         write_line=write_line,
         is_shown=cfg.callbacks.progress,
-        total_minutes=cfg.get("total_minutes"),
+        total_minutes=minutes,
     )
     others_cores = len(os.sched_getaffinity(0)) * (num_runs - 1) // num_runs
     is_one = ranks.size() == 1  # with another number of threads one of several would learn other digits
@@ -233,7 +235,6 @@ def make_trainer(
         num_nodes=ranks.size() // ranks.local_size(),
         precision=hardware.precision,  # type: ignore[arg-type]
         max_epochs=-1,
-        max_time=hardware.max_time,
         profiler=hardware.profiler,
         deterministic=hardware.deterministic,
         detect_anomaly=hardware.detect_anomaly,

@@ -180,6 +180,9 @@ def test_a_missing_extra_is_named_where_nothing_was_imported_yet(tmp_path):
 BUILD_CASES = {
     "continuous actions": (["env=gym", "env.id=Pendulum-v1"], ["continuous", "Pendulum-v1", "discrete"]),
     "unknown gymnasium id": (["env=gym", "env.id=CartPoel-v1"], ["env.id=CartPoel-v1", "CartPole"]),
+    "a path before an id": (["env=gym", "env.id=../mine:Own-v0"], ["env.id=../mine:Own-v0", "stands a module"]),
+    "no list of wrappers": (["env=cartpole", "env.wrappers=null"], ["env.wrappers=null", "it takes a list, []"]),
+    "no text among the tags": (["env=cartpole", "tags=[null]"], ["tags=[null]", "a list of texts"]),
     "keyword that Gymnasium's env has not": (
         ["env=gym", "env.id=CartPole-v1", "+env.make_kwargs.foo=1"],
         ["env.id=CartPole-v1", "foo"],

@@ -95,7 +95,8 @@ def test_habitual_choices_run(choice, tmp_path):
 
 @pytest.mark.parametrize(
     "choice",
-    ["trainer=mps", "trainer=gpu", "trainer.max_time=5", "trainer.max_time=9999999:00:00:00", "trainer.devices=0"],
+    ["trainer=mps", "trainer=gpu", "trainer.max_time=5", "trainer.max_time=00:00:00:00",
+     "trainer.max_time=9999999:00:00:00", "trainer.devices=0"],
 )
 def test_what_this_machine_or_project_has_not_is_refused_in_a_sentence(choice, tmp_path):
     if choice == "trainer=gpu" and torch.cuda.is_available():
@@ -106,11 +107,23 @@ def test_what_this_machine_or_project_has_not_is_refused_in_a_sentence(choice, t
     assert "trainer." in result.stderr
 
 
-def test_a_run_ends_after_its_time(tmp_path):
-    arguments = ["env=catch", "total_frames=100000000", "trainer.max_time=00:00:00:02", "logger=csv", "eval.episodes=1"]
-    result = train(*arguments, "callbacks.video=false", "stop_when_solved=false", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert "Finished" in result.stdout
+def test_a_run_ends_after_its_time_and_goes_on_when_it_is_given_more(tmp_path):
+    arguments = ["env=catch", "total_frames=100000000", "logger=csv", "eval.episodes=1", "run_dir=run"]
+
+    def run(*more):
+        result = train(*arguments, "callbacks.video=false", "stop_when_solved=false", *more, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    assert "Finished: the time is used up" in run("trainer.max_time=00:00:00:02")
+    first = summary(tmp_path / "run")
+    assert first["stop_reason"] == "max_time"
+    assert "is finished" in (said := run("trainer.max_time=00:00:00:02"))
+    assert "A larger trainer.max_time goes on" in said
+    assert "Finished: the minutes are used up" in run("trainer.max_time=00:00:30:00", "total_minutes=0.06")
+    second = summary(tmp_path / "run")
+    assert second["frames"] > first["frames"]
+    assert second["stop_reason"] == "total_minutes"
 
 
 def test_help_says_what_to_type():

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import gymnasium
@@ -95,8 +96,10 @@ def test_workers_leave_signals_to_the_run(envs, number):
 @pytest.mark.parametrize("error", [ValueError("a bad move"), ConnectionError("no server"), EOFError("no level")])
 def test_an_error_of_one_environment_arrives_and_the_others_are_closed(envs, stop_after, tmp_path, error):
     stop_after(20.0)
-    with pytest.raises(type(error), match=str(error)):
+    with pytest.raises(type(error), match=str(error)) as raised, warnings.catch_warnings(action="error"):
         envs.step(np.array([0, error]))
+    assert "Worker-1" in raised.value.__notes__[0]
+    assert "raise action" in raised.value.__notes__[0]
     envs.close()
     assert {f"closed-{process.pid}" for process in envs.processes} < {path.name for path in tmp_path.iterdir()}
     assert not any(process.is_alive() for process in envs.processes)

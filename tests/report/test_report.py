@@ -71,6 +71,12 @@ def test_a_protocol_with_a_setting_changed_is_another(tmp_path: Path) -> None:
     assert names == ["pong-nature-repeat_action_prob=0.25.png", "pong-nature.png"]
 
 
+def test_options_in_folders_and_with_blanks_are_names(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", experiment="sub/quick", env="my cart")
+    (run,) = find_runs([tmp_path])[0]
+    assert (run.algo, run.env) == ("dqn-sub_quick", "my_cart")
+
+
 def test_runs_with_other_settings_are_not_averaged(tmp_path: Path) -> None:
     write_run(tmp_path / "a", seed=1)
     write_run(tmp_path / "b", seed=2, batch_size=64)

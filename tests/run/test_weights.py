@@ -176,6 +176,8 @@ def test_only_to_evaluate_refuses_another_run_and_another_network(copy):
     assert "holds another run" in run(copy, "train=false", "seed=7", code=2).stderr
     result = run(copy, "train=false", f"ckpt_path={copy}", "algo.dueling=true", code=2)
     assert "does not fit: it has no online_network." in result.stderr
+    result = run(copy, "train=false", f"ckpt_path={copy}", "env=cartpole", code=2)
+    assert "is of a run on another game (" in result.stderr
     assert not (copy / "evaluation.json").exists()
 
 

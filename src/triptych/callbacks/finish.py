@@ -27,10 +27,12 @@ class Finish(pl.Callback):
         phase: makes the context of what takes long, from a word for it.
         total_minutes: of training and its evaluations, after which a run is evaluated once more and ends; ``None`` does
             not look at the clock.
+        minutes_are_of: the setting that limits them, which is then the reason.
         wall_time_s: how many seconds the run has taken, earlier stretches of it included.
 
     Attributes:
-        stop_reason: ``solved``, ``total_frames``, ``total_minutes``, or ``callback`` where another asked for the end.
+        stop_reason: ``solved``, ``total_frames``, ``total_minutes``, ``max_time``, or ``callback`` where another asked
+            for the end.
     """
 
     def __init__(
@@ -43,11 +45,12 @@ class Finish(pl.Callback):
         phase: Callable[[str], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
         total_minutes: float | None = None,
         wall_time_s: Callable[[], float] = lambda: 0.0,
+        minutes_are_of: str = "total_minutes",
     ) -> None:
         self.total_frames, self.solved_return, self.monitor = total_frames, solved_return, monitor
         self.confirm, self.write_line = confirm, write_line
         self.phase = phase
-        self.total_minutes, self.wall_time_s = total_minutes, wall_time_s
+        self.total_minutes, self.minutes_are_of, self.wall_time_s = total_minutes, minutes_are_of, wall_time_s
         self.is_solved = self.is_late = self.is_called_off = False
         self.stop_reason = "total_frames"
 
@@ -101,7 +104,7 @@ class Finish(pl.Callback):
         elif trainer.datamodule.clock.is_finished:
             self.stop_reason = "total_frames"
         else:
-            self.stop_reason = "total_minutes" if self.is_late else "callback"
+            self.stop_reason = self.minutes_are_of if self.is_late else "callback"
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -343,4 +343,6 @@ def _check(node: str, settings: Mapping[str, Setting], keywords: Mapping[str, Ke
 def _show(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list):
+        return f"[{', '.join(map(_show, value))}]"
     return f"{value:g}" if isinstance(value, float) else str(value)

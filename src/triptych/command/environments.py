@@ -26,7 +26,7 @@ def check_environments(jobs: Sequence[Job]) -> None:
             make_spec(make_game_factory(job.cfg))
         except ConfigurationError as error:
             raise ConfigurationError(f"{' '.join(job.overrides)}: {error}") from error
-        except Exception as error:  # an environment may raise anything
+        except (Exception, SystemExit) as error:  # an environment may raise anything
             lines = str(error).strip().splitlines() or ["no message"]
             raise ConfigurationError(
                 f"{' '.join(job.overrides)}: its environment cannot be played ({type(error).__name__}: {lines[0]}); "

@@ -124,7 +124,8 @@ def run_job(cfg: DictConfig, sweep: Sweep, command: str) -> tuple[int, float | N
         ledger.end(command, command, ExitCode.BAD_INPUT, str(error))
         return ExitCode.BAD_INPUT, None
     folder = folder_of(cfg, choices)
-    name = f"{folder.resolve()} {identity_of(cfg)} {cfg.total_frames} {cfg.get('total_minutes')}"
+    budget = cfg.total_frames, cfg.get("total_minutes"), cfg.trainer.get("max_time")
+    name = " ".join(map(str, (folder.resolve(), identity_of(cfg), *budget)))
     if ledger.begin(name, command, folder):
         sentences: list[str] = []
         num_runs = num_side_by_side(choices.get("hydra/launcher"), hydra_cfg.launcher.get("n_jobs"), sweep.num_jobs)

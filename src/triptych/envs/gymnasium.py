@@ -91,8 +91,11 @@ class Gymnasium:
     ) -> None:
         for key, value, kind in (("make_kwargs", make_kwargs or {}, dict), ("wrappers", wrappers, list | tuple)):
             if not isinstance(value, kind):
-                form = "a node of keywords, as env.make_kwargs.x=1" if kind is dict else f"a list, [{value}]"
-                raise ConfigurationError(f"env.{key}={value} is not allowed: it takes {form}.")
+                named = "[]" if value is None else f"[{value}]"
+                form = "a node of keywords, as env.make_kwargs.x=1" if kind is dict else f"a list, {named}"
+                raise ConfigurationError(
+                    f"env.{key}={'null' if value is None else value} is not allowed: it takes {form}."
+                )
         self._id, self._frame_stack, self._make_kwargs = id, frame_stack, dict(make_kwargs or {})
         mode = self._make_kwargs.pop("render_mode", None)  # drawing is for `replay`
         if mode not in (None, "rgb_array"):

@@ -53,6 +53,8 @@ def _play(env: gymnasium.Env) -> str | None:
     misfit = _misfit(env.observation_space, stepped[0])
     if misfit is not None:
         return f"the observation of step() {misfit}"
+    if not isinstance(stepped[4], dict):
+        return f"the infos of step() are {_kind(stepped[4])} and not a dict"
     return None if is_number(stepped[1]) else f"step() returns the reward {stepped[1]!r}, which is no number"
 
 

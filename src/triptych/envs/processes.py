@@ -7,7 +7,8 @@ import ctypes
 import functools
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from multiprocessing.util import Finalize
 from types import FrameType
@@ -68,6 +69,16 @@ class ProcessVectorEnv(AsyncVectorEnv):
                 raise RuntimeError("a process of an environment has ended by itself, or was killed") from error
             raise
         self._is_cut_off = False
+
+    def _raise_if_errors(self, successes: Iterable[bool]) -> None:
+        """Raise what an environment raised, with the traceback of its process as a note and not as a warning."""
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            try:
+                super()._raise_if_errors(successes)
+            except Exception as error:
+                error.add_note("\n".join(str(warning.message) for warning in told))
+                raise
 
     @property
     def _has_told_an_error(self) -> bool:

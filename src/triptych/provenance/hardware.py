@@ -27,7 +27,7 @@ class Hardware(NamedTuple):
     devices: Annotated[int, Between(1, 1024)]  # each with a process of its own
     precision: Literal["auto", "32-true", "bf16-mixed"]
     num_threads: Literal["auto"] | Annotated[int, Between(1, 1024)]  # of the learner's tensor operations
-    max_time: str | None = None  # days:hours:minutes:seconds, after which a run ends as if it was stopped
+    max_time: str | None = None  # days:hours:minutes:seconds, as the run's total_minutes
     profiler: Literal["simple", "advanced", "pytorch"] | None = None
     deterministic: bool = False  # refuse operations that are not, on a GPU
     detect_anomaly: bool = False  # name the operation whose gradient is not a number; slow
@@ -53,10 +53,7 @@ class Hardware(NamedTuple):
             raise ConfigurationError("trainer.accelerator=mps: no such device was found; use trainer.accelerator=cpu.")
         if self.devices > 1 and self.accelerator == "mps":
             raise ConfigurationError(f"trainer.devices={self.devices}: there is one mps device; use trainer.devices=1.")
-        if self.max_time is not None and re.fullmatch(r"\d{1,6}:\d\d:\d\d:\d\d", self.max_time) is None:
-            raise ConfigurationError(
-                f"trainer.max_time={self.max_time} is not allowed: it takes days:hours:minutes:seconds, as 00:12:00:00."
-            )
+        time_limit(None, self.max_time)
         accelerator = ("cuda" if has_cuda else "cpu") if self.accelerator == "auto" else self.accelerator
         is_large = spec.is_image and spec.observation_size >= LARGE_IMAGE
         has_bf16 = torch.cuda.is_bf16_supported() if accelerator in ("gpu", "cuda") else cpu_has_bf16()
@@ -87,6 +84,27 @@ class Hardware(NamedTuple):
             **({"processes": self.devices} if self.devices > 1 else {}),
             **({} if matmul_precision == "highest" else {"float32_matmul_precision": matmul_precision}),
         }
+
+
+def time_limit(total_minutes: float | None, max_time: str | None) -> float | None:
+    """Return the smaller of two limits in minutes, the second as Lightning writes it; ``None`` where there is none.
+
+    >>> time_limit(90, "00:01:00:30")
+    60.5
+
+    Raises:
+        ConfigurationError: ``max_time`` is no time.
+    """
+    if max_time is None:
+        return total_minutes
+    found = re.fullmatch(r"(\d{1,6}):(\d\d):(\d\d):(\d\d)", str(max_time))
+    days, hours, minutes, seconds = map(int, found.groups()) if found else (0, 0, 0, 0)
+    limit = (days * 24 + hours) * 60 + minutes + seconds / 60
+    if not limit:
+        raise ConfigurationError(
+            f"trainer.max_time={max_time} is not allowed: it takes days:hours:minutes:seconds, as 00:12:00:00."
+        )
+    return limit if total_minutes is None else min(limit, total_minutes)
 
 
 def cpu_has_bf16() -> bool:

@@ -132,10 +132,10 @@ def _furthest(*sources: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(value: Any) -> str:
-    """Return a name that may become part of a file's; refuse any other."""
-    if not isinstance(value, str) or not re.fullmatch(r"\w[\w.+-]*", value):
+    """Return a name that may become part of a file's, as a run's folder has it; refuse what is none."""
+    if not isinstance(value, str) or not re.fullmatch(r"\w[\w.+/ -]*", value):
         raise ValueError(f"{value!r} is no name")
-    return value
+    return re.sub("[/ ]", "_", value)
 
 
 def _number(value: Any) -> float:

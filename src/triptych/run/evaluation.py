@@ -20,7 +20,7 @@ from triptych.files import find_link, read_json, write_text
 from triptych.provenance.code import git_commit, versions
 from triptych.run.exit_codes import exit_code_of
 from triptych.run.origin import origin_of
-from triptych.run.restore import prepare
+from triptych.run.restore import check_is_its_game, prepare
 from triptych.run.weights import find_checkpoint, read_state
 from triptych.types import ConfigurationError, Episode, ExitCode
 
@@ -139,6 +139,7 @@ def evaluate_job(cfg: DictConfig, path: Path, identity: str) -> ExitCode:
 
     def evaluate() -> None:
         checkpoint, folder = _named(cfg, path, identity)
+        check_is_its_game(checkpoint, cfg)
         is_in_run = checkpoint.parent.name == "checkpoints"
         link = find_link(folder) if is_in_run else None
         if link is not None:  # writing through it would change what is not the run's

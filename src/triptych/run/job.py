@@ -15,7 +15,7 @@ from triptych import ranks
 from triptych.build import Experiment, Watcher, build, make_trainer, plain
 from triptych.files import write_text
 from triptych.provenance.code import git_commit, versions
-from triptych.provenance.hardware import available_bytes
+from triptych.provenance.hardware import available_bytes, time_limit
 from triptych.provenance.identity import deciding_settings, leaves
 from triptych.run.evaluation import evaluate_job
 from triptych.run.final import play_final
@@ -27,7 +27,7 @@ from triptych.run.origin import changes_since, check_is_this_run, load, origin_o
 from triptych.run.others import Others, Start, take_part
 from triptych.run.tracking import Tracking
 from triptych.run.weights import find_checkpoint
-from triptych.run.words import introduction, result, sentence_of, tell_finished, tell_interrupted
+from triptych.run.words import RAISED_BY, introduction, result, sentence_of, tell_finished, tell_interrupted
 from triptych.types import ConfigurationError, ExitCode, RunInterrupted
 
 PROGRESS = ("frames", "env_steps", "updates", "wall_time_s", "frames_per_second")  # fields of summary.json
@@ -172,7 +172,7 @@ class Job:
             raise
         except CannotGoOn:
             raise
-        except Exception as error:  # what an environment or a logger says when it is made
+        except (Exception, SystemExit) as error:  # what an environment or a logger says when it is made
             return self._fail_to_start(error)
         self._begin(experiment, checkpoint)
         return self._train_and_evaluate(experiment, checkpoint)
@@ -198,8 +198,8 @@ class Job:
         if earlier.get("status") != "finished" or not {"stop_reason", *PROGRESS} <= earlier.keys():
             return False  # what is missing is seen again from the last checkpoint
         stop_reason = earlier.get("stop_reason")
-        if stop_reason == "total_minutes":
-            minutes = cfg.get("total_minutes")
+        if stop_reason in ("total_minutes", "max_time"):
+            minutes = time_limit(cfg.get("total_minutes"), cfg.trainer.get("max_time"))
             has_none_left = minutes is not None and round(60 * minutes, 1) <= earlier.get("wall_time_s", 0)
             return has_none_left or cfg.total_frames <= earlier.get("frames", 0)
         was_stopped = stop_reason != "total_frames" and cfg.total_frames <= earlier.get("total_frames", 0)
@@ -208,14 +208,14 @@ class Job:
 
     def _say_finished(self) -> None:
         folder, then, now = self.folder, self.earlier.get("git_commit"), self.fields["git_commit"]
-        more = "total_minutes" if self.earlier.get("stop_reason") == "total_minutes" else "total_frames"
+        more = RAISED_BY.get(self.earlier.get("stop_reason") or "", "total_frames")
         advice = f"A larger {more} goes on, fresh=true starts over."
         folder.log(f"{folder.path} is finished: {result(self.earlier)}. {advice}")
         if then != now:
             folder.log(f"The code has changed since: {then} then, {now} now.")
 
-    def _fail_to_start(self, error: Exception) -> ExitCode:
-        folder = self.folder
+    def _fail_to_start(self, error: BaseException) -> ExitCode:
+        folder, error = self.folder, _as_exception(error)
         if folder.moved_to is not None:
             folder.discard_if_new()
             folder.log(f"The earlier run is back in {folder.path}.")
@@ -270,28 +270,34 @@ class Job:
                 tell_finished(folder)
             # A signal that came with the last update has nothing more to end here but a sweep.
             exit_code = ExitCode.INTERRUPTED if experiment.interrupt.is_requested else ExitCode.DONE
-        except (RunInterrupted, KeyboardInterrupt, SystemExit):  # Lightning turns a second Ctrl-C into an exit
-            self.others.end()
-            is_saved = progress is not None or experiment.checkpoint.saved_frames == experiment.data.clock.frames
-            what = self._results_kept(experiment)
-            folder.update_summary(
-                status="interrupted", **what, **((progress or _progress(experiment)) if is_saved else {})
-            )
-            tell_interrupted(folder, experiment.checkpoint.best_value, self.command, is_saved=is_saved)
-            exit_code = ExitCode.INTERRUPTED
-        except Exception as error:
-            exit_code = ExitCode.BAD_INPUT if isinstance(error, ConfigurationError) else ExitCode.FAILED
-            error = self.others.explain(error, folder.note)
-            self.others.end(0.0)
-            self._tell("Failed", error)
-            what = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
-            if progress is None and experiment.data.clock.frames:  # else its checkpoint was not read
-                progress = _progress(experiment)
-            folder.update_summary(**what, **self._results_kept(experiment), **(progress or {}))
+        except BaseException as error:
+            is_stop = _is_stop(error, experiment.interrupt.is_requested)
+            exit_code = self._end(experiment, progress) if is_stop else self._fail(error, experiment, progress)
         finally:
             experiment.data.teardown("fit")  # Lightning leaves the emulators open after an error
             ending = folder.summary()
             tracking.close(exit_code, **{name: ending.get(name) for name in ENDING})
+        return exit_code
+
+    def _end(self, experiment: Experiment, progress: dict[str, Any] | None) -> ExitCode:
+        """Write down that a signal ended the run, after its training where there is ``progress`` already."""
+        self.others.end()
+        is_saved = progress is not None or experiment.checkpoint.saved_frames == experiment.data.clock.frames
+        reached = (progress or _progress(experiment)) if is_saved else {}
+        self.folder.update_summary(status="interrupted", **self._results_kept(experiment), **reached)
+        tell_interrupted(self.folder, experiment.checkpoint.best_value, self.command, is_saved=is_saved)
+        return ExitCode.INTERRUPTED
+
+    def _fail(self, error: BaseException, experiment: Experiment, progress: dict[str, Any] | None) -> ExitCode:
+        """Write down what went wrong, after training where there is ``progress`` already."""
+        exit_code = ExitCode.BAD_INPUT if isinstance(error, ConfigurationError) else ExitCode.FAILED
+        cause = self.others.explain(_as_exception(error), self.folder.note)
+        self.others.end(0.0)
+        self._tell("Failed", cause)
+        what = {"status": "failed", "error": f"{type(cause).__name__}: {cause}"}
+        if progress is None and experiment.data.clock.frames:  # else its checkpoint was not read
+            progress = _progress(experiment)
+        self.folder.update_summary(**what, **self._results_kept(experiment), **(progress or {}))
         return exit_code
 
     def _keep_replay(self, is_asked_for: bool) -> bool | None:
@@ -306,8 +312,7 @@ class Job:
         """Let the other processes go: what follows training needs none."""
         if ranks.size() > 1:
             self.others.end()
-            hardware = experiment.hardware._replace(max_time=None)  # whose callback is there
-            experiment.trainer = make_trainer(hardware, experiment.trainer.callbacks, [], self.folder.path)  # type: ignore
+            experiment.trainer = make_trainer(experiment.hardware, experiment.trainer.callbacks, [], self.folder.path)  # type: ignore
 
     def _tell(self, what: str, error: Exception) -> None:
         sentence = str(error) if isinstance(error, ConfigurationError) else sentence_of(error)
@@ -322,6 +327,19 @@ class Job:
         """Return the results of an earlier run that has not gone on as far as a checkpoint."""
         has_gone_on = experiment.checkpoint.saved_frames is not None or not self.earlier
         return {} if has_gone_on else {name: self.earlier[name] for name in self._no_results() if name in self.earlier}
+
+
+def _is_stop(error: BaseException, is_requested: bool) -> bool:
+    """Whether somebody stopped the run; Lightning makes exits of its own of SIGTERM and of a second Ctrl-C."""
+    is_exit = isinstance(error, SystemExit) and (is_requested or isinstance(error.__context__, KeyboardInterrupt))
+    return is_exit or isinstance(error, RunInterrupted | KeyboardInterrupt)
+
+
+def _as_exception(error: BaseException) -> Exception:
+    """Return an error as one that has a sentence."""
+    if isinstance(error, SystemExit):
+        return RuntimeError(f"the environment, or other code of the run, ended the process by sys.exit({error.code!r})")
+    return error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def _progress(experiment: Experiment) -> dict[str, Any]:

@@ -21,8 +21,11 @@ ENDINGS = {
     "solved": "solved",
     "total_frames": "the frames are used up",
     "total_minutes": "the minutes are used up",
+    "max_time": "the time is used up",
     "callback": "a callback ended it",
 }
+# The setting whose budget was the end of a run.
+RAISED_BY = {"total_frames": "total_frames", "total_minutes": "total_minutes", "max_time": "trainer.max_time"}
 
 
 def introduction(cfg: DictConfig, experiment: Experiment) -> dict[str, str]:
@@ -66,8 +69,8 @@ def tell_finished(folder: RunFolder) -> None:
     summary, video = folder.summary(), folder.path / "videos" / "evaluation.mp4"
     lines = {"score": result(summary), "folder": str(folder.path)}
     if summary.get("updates") == 0:
-        is_budget = summary["stop_reason"] in ("total_frames", "total_minutes")
-        way_out = f"; raise {summary['stop_reason']}" if is_budget else ""
+        budget = RAISED_BY.get(summary["stop_reason"])
+        way_out = f"; raise {budget}" if budget else ""
         lines["note"] = f"nothing was learned: the run ended before its first update{way_out}"
     if video.exists():
         lines["video"] = str(video)
