@@ -40,7 +40,7 @@ def shown(request, tmp_path, monkeypatch, capsys):
 def test_the_end_says_why_what_and_where(shown, stop_reason, words_for_it):
     folder, read = shown
     folder.update_summary(**SUMMARY | {"stop_reason": stop_reason})
-    tell_finished(folder)
+    tell_finished(folder, has_video=True)
     for text in read():
         assert words_for_it in text
         assert "mean return 12.50" in text
@@ -48,8 +48,10 @@ def test_the_end_says_why_what_and_where(shown, stop_reason, words_for_it):
         assert "evaluation.mp4" not in text
     (folder.path / "videos").mkdir()
     (folder.path / "videos" / "evaluation.mp4").write_bytes(b"")
-    tell_finished(folder)
+    tell_finished(folder, has_video=True)
     assert "evaluation.mp4" in "".join(read()[0].split())
+    tell_finished(folder, has_video=False)  # there is one of an evaluation before
+    assert "evaluation.mp4" not in "".join(read()[0].split())
 
 
 def test_an_interruption_says_how_it_goes_on(shown):

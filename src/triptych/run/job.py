@@ -267,7 +267,7 @@ class Job:
                     play_final(experiment, folder, tracking, identity, frames, has_video=self.cfg.callbacks.video)
                 is_kept = self._keep_replay(experiment.checkpoint.keep_replay)
                 folder.update_summary(status="finished", replay_kept=is_kept)
-                tell_finished(folder)
+                tell_finished(folder, has_video=self.cfg.test and self.cfg.callbacks.video)
             # A signal that came with the last update has nothing more to end here but a sweep.
             exit_code = ExitCode.INTERRUPTED if experiment.interrupt.is_requested else ExitCode.DONE
         except BaseException as error:

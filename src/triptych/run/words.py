@@ -64,15 +64,15 @@ def result(summary: dict[str, Any]) -> str:
     )
 
 
-def tell_finished(folder: RunFolder) -> None:
-    """Say why a run has ended, what came of it, and what to do with it."""
+def tell_finished(folder: RunFolder, *, has_video: bool) -> None:
+    """Say why a run has ended, what came of it, and what to do with it; where its last evaluation was filmed, that."""
     summary, video = folder.summary(), folder.path / "videos" / "evaluation.mp4"
     lines = {"score": result(summary), "folder": str(folder.path)}
     if summary.get("updates") == 0:
         budget = RAISED_BY.get(summary["stop_reason"])
         way_out = f"; raise {budget}" if budget else ""
         lines["note"] = f"nothing was learned: the run ended before its first update{way_out}"
-    if video.exists():
+    if has_video and video.exists():
         lines["video"] = str(video)
     lines["next"] = shlex.join(["python", "scripts/evaluate.py", str(folder.path)])
     _tell(folder, f"Finished: {ENDINGS[summary['stop_reason']]}", lines)
