@@ -129,6 +129,18 @@ def test_a_seed_and_actions_are_an_episode(env_id, use_processes):
     both.close()
 
 
+def test_health_is_seen_in_the_bar_alone():
+    pictures = {}
+    for has_bar in (False, True):
+        env = Doom("health_gathering_supreme", render_hud=has_bar)
+        env.reset(seed=1)
+        pictures[has_bar] = [env.step(NONE)[0] for _ in range(20)]  # 80 tics, in which the acid hurts twice
+        env.close()
+    red = {has_bar: [(one[52:, 14:28, 0] > 100).sum() for one in seen] for has_bar, seen in pictures.items()}
+    assert len(set(red[True])) > 1  # other digits
+    assert set(red[False]) == {0}
+
+
 @pytest.mark.parametrize("use_color", [True, False])
 def test_an_episode_can_be_shown_again_larger_and_in_colour(use_color):
     game = doom(use_color=use_color)
@@ -151,6 +163,7 @@ def test_an_episode_can_be_shown_again_larger_and_in_colour(use_color):
         ({"scenario": "basic", "frame_skip": 0}, ["frame_skip=0", "1 to 1,000"]),
         ({"scenario": "basic", "frame_skip": True}, ["frame_skip=True"]),
         ({"scenario": "basic", "max_buttons": 1.5}, ["max_buttons=1.5"]),
+        ({"scenario": "basic", "render_hud": "yes"}, ["render_hud=yes", "true or false"]),
         ({"scenario": "basic", "image_size": 84}, ["image_size=84", "[height,width]"]),
         ({"scenario": "basic", "image_size": [0, 80]}, ["image_size=[0, 80]"]),
         ({"scenario": "basic", "image_size": [481, 80]}, ["image_size=[481, 80]", "480"]),

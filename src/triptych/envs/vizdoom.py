@@ -58,6 +58,8 @@ class Doom(gymnasium.Env):
         image_size: height and width of the picture, made smaller by the mean of the pixels.
         use_color: or grey.
         max_buttons: that an action holds at once.
+        render_hud: draw the bar of health, armour and ammunition at the bottom, as a player sees it; by default as the
+            scenario has it, mostly not.
         render_mode: ``rgb_array`` or none.
 
     Raises:
@@ -74,16 +76,21 @@ class Doom(gymnasium.Env):
         use_color: bool = True,
         max_buttons: int = 1,
         render_mode: str | None = None,
+        render_hud: bool | None = None,
     ) -> None:
         import vizdoom  # only who plays it needs it
 
         _check_numbers(frame_skip, image_size, max_buttons)
+        if render_hud not in (True, False, None):
+            raise ConfigurationError(f"env.make_kwargs.render_hud={render_hud} is not allowed: it takes true or false.")
         self.render_mode, self._frame_skip, self._use_color = render_mode, frame_skip, use_color
         self._image_size = (int(image_size[0]), int(image_size[1]))
         self.metadata = self.metadata | {"render_fps": TICS_PER_SECOND / frame_skip}
         self._game, self._program = vizdoom.DoomGame(), vizdoom.exe_path
         self._game.load_config(_find(scenario, Path(vizdoom.scenarios_path)))
         self._set_up_screen(vizdoom)
+        if render_hud is not None:
+            self._game.set_render_hud(render_hud)
         buttons = [one for one in self._game.get_available_buttons() if not vizdoom.is_delta_button(one)]
         self._game.set_available_buttons(buttons)
         held = itertools.product((0.0, 1.0), repeat=len(buttons))
