@@ -89,7 +89,7 @@ def check_is_its_game(checkpoint: Path, cfg: DictConfig) -> None:
     found = changed_settings(game_of(then), game_of(now))
     if found:
         raise ConfigurationError(
-            f"{checkpoint} is of a run on another game ({found}); name that game, or give a checkpoint of this one's."
+            f"{checkpoint} is of a run on another game ({found}); give a checkpoint of this game, or name the other."
         )
 
 
