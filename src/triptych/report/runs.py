@@ -108,11 +108,11 @@ def read_run(folder: Path) -> Run:
         last = (rows or [{}])[-1]
         is_finished = summary["status"] == "finished"
         progress = summary if is_finished else _furthest(summary, last)
-        algo, experiment = _name(summary["algo"]), summary["experiment"]
+        algo, experiment = _option(summary["algo"]), summary["experiment"]
         return Run(
             folder=folder,
-            algo=f"{algo}-{_name(experiment)}" if experiment else algo,
-            env=_name(summary["env"]),
+            algo=f"{algo}-{_option(experiment)}" if experiment else algo,
+            env=_option(summary["env"]),
             protocol=_name(summary["protocol"]),
             seed=int(_number(summary["seed"])),
             settings=_settings(config),
@@ -132,10 +132,15 @@ def _furthest(*sources: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(value: Any) -> str:
-    """Return a name that may become part of a file's, as a run's folder has it; refuse what is none."""
-    if not isinstance(value, str) or not re.fullmatch(r"\w[\w.+/ -]*", value):
+    """Return a name that may become part of a file's; refuse any other."""
+    if not isinstance(value, str) or not re.fullmatch(r"\w[\w.+-]*", value):
         raise ValueError(f"{value!r} is no name")
-    return re.sub("[/ ]", "_", value)
+    return value
+
+
+def _option(value: Any) -> str:
+    """Return the name of an option, which may lie in a folder of its group or have blanks, as part of a file's."""
+    return _name(re.sub("[/ ]", "_", value) if isinstance(value, str) else value)
 
 
 def _number(value: Any) -> float:
