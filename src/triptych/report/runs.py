@@ -140,7 +140,8 @@ def _name(value: Any) -> str:
 
 def _option(value: Any) -> str:
     """Return the name of an option, which may lie in a folder of its group or have blanks, as part of a file's."""
-    return _name(re.sub("[/ ]", "_", value) if isinstance(value, str) else value)
+    is_text = isinstance(value, str) and not value.startswith(("/", " "))
+    return _name(re.sub("[/ ]", "_", value) if is_text else value)
 
 
 def _number(value: Any) -> float:
