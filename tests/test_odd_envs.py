@@ -133,9 +133,11 @@ def test_a_reward_that_is_no_number_is_told(tmp_path):
     result = play("NoReward", tmp_path / "other", *PPO)
     assert result.returncode == 2
     assert "env.id=tests.odd_envs:NoReward-v0 does not keep to Gymnasium's interface: step() returns" in result.stderr
+    assert not (tmp_path / "other").exists()
     result = play("NoInfos", tmp_path / "third", *PPO)
     assert result.returncode == 2
     assert "does not keep to Gymnasium's interface: the infos of step() are of type NoneType" in result.stderr
+    assert not (tmp_path / "third").exists()
 
 
 @pytest.mark.parametrize(("name", "status"), [("Leaves", "Failed to start"), ("LeavesLate", "Failed")])
@@ -154,7 +156,7 @@ def test_a_sweep_tells_which_environment_ends_the_process(tmp_path):
     assert result.returncode == 2
     assert "its environment cannot be played (SystemExit: 3)" in result.stderr
     assert "Leaves-v0" in result.stderr
-    assert not (tmp_path / "other").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_drawn_trains_without_a_video(tmp_path):

@@ -53,7 +53,6 @@ class Hardware(NamedTuple):
             raise ConfigurationError("trainer.accelerator=mps: no such device was found; use trainer.accelerator=cpu.")
         if self.devices > 1 and self.accelerator == "mps":
             raise ConfigurationError(f"trainer.devices={self.devices}: there is one mps device; use trainer.devices=1.")
-        time_limit(None, self.max_time)
         accelerator = ("cuda" if has_cuda else "cpu") if self.accelerator == "auto" else self.accelerator
         is_large = spec.is_image and spec.observation_size >= LARGE_IMAGE
         has_bf16 = torch.cuda.is_bf16_supported() if accelerator in ("gpu", "cuda") else cpu_has_bf16()

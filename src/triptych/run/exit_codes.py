@@ -24,3 +24,20 @@ def exit_code_of(work: Callable[[], ExitCode | None]) -> ExitCode:
     except (RunInterrupted, KeyboardInterrupt):
         print("Interrupted.")
         return ExitCode.INTERRUPTED
+
+
+def is_stop_of_run(error: BaseException, is_requested: bool) -> bool:
+    """Whether somebody stopped the run, by a signal that came (``is_requested``) or by Ctrl-C.
+
+    Lightning makes exits of its own of SIGTERM and of a second Ctrl-C.
+    """
+    is_exit = isinstance(error, SystemExit) and (is_requested or isinstance(error.__context__, KeyboardInterrupt))
+    return is_exit or isinstance(error, RunInterrupted | KeyboardInterrupt)
+
+
+def without_exit(error: BaseException) -> Exception:
+    """Return an error as it is, and an exit of the process, as by an environment, as an error."""
+    if isinstance(error, Exception):
+        return error
+    code = getattr(error, "code", None)
+    return RuntimeError(f"the environment, or other code of the run, ended the process by sys.exit({code!r})")

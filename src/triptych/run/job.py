@@ -18,6 +18,7 @@ from triptych.provenance.code import git_commit, versions
 from triptych.provenance.hardware import available_bytes, time_limit
 from triptych.provenance.identity import deciding_settings, leaves
 from triptych.run.evaluation import evaluate_job
+from triptych.run.exit_codes import is_stop_of_run, without_exit
 from triptych.run.final import play_final
 from triptych.run.folder import CannotGoOn, RunFolder
 from triptych.run.lock import FolderInUse
@@ -215,7 +216,7 @@ class Job:
             folder.log(f"The code has changed since: {then} then, {now} now.")
 
     def _fail_to_start(self, error: BaseException) -> ExitCode:
-        folder, error = self.folder, _as_exception(error)
+        folder, error = self.folder, without_exit(error)
         if folder.moved_to is not None:
             folder.discard_if_new()
             folder.log(f"The earlier run is back in {folder.path}.")
@@ -270,8 +271,8 @@ class Job:
                 tell_finished(folder, has_video=self.cfg.test and self.cfg.callbacks.video)
             # A signal that came with the last update has nothing more to end here but a sweep.
             exit_code = ExitCode.INTERRUPTED if experiment.interrupt.is_requested else ExitCode.DONE
-        except BaseException as error:
-            is_stop = _is_stop(error, experiment.interrupt.is_requested)
+        except (Exception, RunInterrupted, KeyboardInterrupt, SystemExit) as error:
+            is_stop = is_stop_of_run(error, experiment.interrupt.is_requested)
             exit_code = self._end(experiment, progress) if is_stop else self._fail(error, experiment, progress)
         finally:
             experiment.data.teardown("fit")  # Lightning leaves the emulators open after an error
@@ -291,7 +292,7 @@ class Job:
     def _fail(self, error: BaseException, experiment: Experiment, progress: dict[str, Any] | None) -> ExitCode:
         """Write down what went wrong, after training where there is ``progress`` already."""
         exit_code = ExitCode.BAD_INPUT if isinstance(error, ConfigurationError) else ExitCode.FAILED
-        cause = self.others.explain(_as_exception(error), self.folder.note)
+        cause = self.others.explain(without_exit(error), self.folder.note)
         self.others.end(0.0)
         self._tell("Failed", cause)
         what = {"status": "failed", "error": f"{type(cause).__name__}: {cause}"}
@@ -327,19 +328,6 @@ class Job:
         """Return the results of an earlier run that has not gone on as far as a checkpoint."""
         has_gone_on = experiment.checkpoint.saved_frames is not None or not self.earlier
         return {} if has_gone_on else {name: self.earlier[name] for name in self._no_results() if name in self.earlier}
-
-
-def _is_stop(error: BaseException, is_requested: bool) -> bool:
-    """Whether somebody stopped the run; Lightning makes exits of its own of SIGTERM and of a second Ctrl-C."""
-    is_exit = isinstance(error, SystemExit) and (is_requested or isinstance(error.__context__, KeyboardInterrupt))
-    return is_exit or isinstance(error, RunInterrupted | KeyboardInterrupt)
-
-
-def _as_exception(error: BaseException) -> Exception:
-    """Return an error as one that has a sentence."""
-    if isinstance(error, SystemExit):
-        return RuntimeError(f"the environment, or other code of the run, ended the process by sys.exit({error.code!r})")
-    return error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def _progress(experiment: Experiment) -> dict[str, Any]:
