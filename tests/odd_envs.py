@@ -132,6 +132,32 @@ class WrongReward(Odd):
         return np.zeros(2) if self.time > 1 else 0.0
 
 
+class Grows(Odd):
+    """Shows a number more after its second step."""
+
+    def show(self):
+        return np.zeros(2 + (self.time > 1), np.float32)
+
+
+class Shrinks(Odd):
+    """Shows one number after its second step, of which NumPy would make two."""
+
+    def show(self):
+        return np.zeros(2 - (self.time > 1), np.float32)
+
+
+class GrowsWithin(Odd):
+    observation_space = Dict({"a": Box(-1, 1, (2,), np.float32), "b": Discrete(3)})
+
+    def show(self):
+        return {"a": np.zeros(2 + (self.time > 1), np.float32), "b": 1}
+
+
+class PaysMuch(Odd):
+    def pay(self, action):
+        return 1e39 if self.time > 1 else 0.0
+
+
 class NoInfos(Odd):
     def step(self, action):
         *outcome, _ = super().step(action)

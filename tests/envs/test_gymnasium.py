@@ -353,6 +353,29 @@ def test_rewards_in_an_array_are_numbers_and_what_is_none_is_told(use_processes)
         game.close()
 
 
+@pytest.mark.parametrize("use_processes", [False, True])
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("Grows", r"an observation that has the shape \[3\], but observation_space \[2\]"),
+        ("Shrinks", r"an observation that has the shape \[1\], but observation_space \[2\]"),
+        ("GrowsWithin", r"an observation that has the shape \[3\], but observation_space \[2\]"),
+        ("PaysMuch", r"a reward of 1e\+39, which float32 does not hold"),
+    ],
+)
+def test_what_changes_in_the_middle_of_a_game_is_told(name, sentence, use_processes):
+    game = Gymnasium(f"tests.odd_envs:{name}-v0", 2, use_processes=use_processes)
+    try:
+        game.reset(np.array([1, 2]), np.ones(2, bool))
+        game.send(np.array([0, 1]))
+        game.receive()
+        game.send(np.array([0, 1]))
+        with pytest.raises(ValueError, match=sentence):
+            game.receive()
+    finally:
+        game.close()
+
+
 @pytest.mark.parametrize("space", [Box(-1, 1, (4,), np.float32), Box(0, 255, (16,), np.uint8)])
 def test_a_frame_stack_that_is_not_stacked_is_refused(space):
     with pytest.raises(ConfigurationError, match="frame_stack"):

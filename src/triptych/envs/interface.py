@@ -42,17 +42,17 @@ def _play(env: gymnasium.Env) -> str | None:
         return f"reset() returns {_kind(started)} and not (observation, infos)"
     if not isinstance(started[1], dict):
         return f"the infos of reset() are {_kind(started[1])} and not a dict"
-    misfit = _misfit(env.observation_space, started[0])
-    if misfit is not None:
-        return f"the observation of reset() {misfit}"
+    wrong = misfit(env.observation_space, started[0])
+    if wrong is not None:
+        return f"the observation of reset() {wrong}"
     if not can_try(env.action_space):
         return None  # there is no action to try; which kinds are played is told by their rule
     stepped: Any = env.step(some_action(env.action_space, started[1].get(NAME)))
     if not isinstance(stepped, tuple) or len(stepped) != NUM_RETURNED:
         return f"step() returns {_kind(stepped)} and not (observation, reward, terminated, truncated, infos)"
-    misfit = _misfit(env.observation_space, stepped[0])
-    if misfit is not None:
-        return f"the observation of step() {misfit}"
+    wrong = misfit(env.observation_space, stepped[0])
+    if wrong is not None:
+        return f"the observation of step() {wrong}"
     if not isinstance(stepped[4], dict):
         return f"the infos of step() are {_kind(stepped[4])} and not a dict"
     return None if is_number(stepped[1]) else f"step() returns the reward {stepped[1]!r}, which is no number"
@@ -63,16 +63,16 @@ def is_number(value: Any) -> bool:
     return np.size(value) == 1 and np.asarray(value).dtype.kind in NUMBERS
 
 
-def _misfit(space: Space, value: Any) -> str | None:
+def misfit(space: Space, value: Any) -> str | None:
     """Say what an observation is that a space does not have; its numbers may lie outside of the bounds."""
     if isinstance(space, Dict):
         if not isinstance(value, dict) or not space.keys() <= value.keys():
             return f"is {_kind(value)} and not a dict of {_names(space)}"
-        return next((found for name in space if (found := _misfit(space[name], value[name]))), None)
+        return next((found for name in space if (found := misfit(space[name], value[name]))), None)
     if isinstance(space, Tuple):
         if not isinstance(value, tuple | list) or len(value) != len(space.spaces):
             return f"is {_kind(value)} and not a tuple of {len(space.spaces)}"
-        return next((found for pair in zip(space, value, strict=True) if (found := _misfit(*pair))), None)
+        return next((found for pair in zip(space, value, strict=True) if (found := misfit(*pair))), None)
     if not isinstance(space, Box | Discrete | MultiDiscrete | MultiBinary):
         return None
     try:
