@@ -181,6 +181,19 @@ def test_it_explores_at_random_first_then_near_its_policy_and_evaluates_without_
     torch.testing.assert_close(module.explain(observation).action_mean, played)
 
 
+@pytest.mark.parametrize("algorithm", [DDPG, TD3])
+def test_some_actions_are_random_while_it_explores_and_none_while_it_is_evaluated(algorithm):
+    module, observation = make(algorithm, random_action_fraction=0.25, exploration_noise=0.0), torch.zeros(4000, 3)
+    module.env_steps = 10
+    explored, played = (module.act(observation, mode).action for mode in (EXPLORE, EVALUATE))
+    is_random = (explored != played).any(dim=1)
+    assert float(is_random.float().mean()) == pytest.approx(0.25, abs=0.03)
+    low, high = torch.tensor([-2.0, 0.0]), torch.tensor([2.0, 1.0])
+    assert bool(((explored >= low) & (explored <= high)).all())
+    torch.testing.assert_close(explored[is_random].mean(dim=0), torch.tensor([0.0, 0.5]), atol=0.15, rtol=0)
+    torch.testing.assert_close(played, make(algorithm).act(observation, EVALUATE).action)
+
+
 @pytest.mark.parametrize("algorithm", [SAC, CrossQ])
 def test_the_temperature_falls_while_the_policy_is_more_random_than_it_should_be(algorithm):
     module, batch = make(algorithm), minibatch()

@@ -6,6 +6,7 @@ import torch
 from triptych.functional.continuous_control import (
     clipped_double_q_target,
     noisy_action,
+    sometimes_random,
     squashed_gaussian,
     temperature_losses,
 )
@@ -25,6 +26,18 @@ def test_noise_is_clipped_and_leaves_no_bound():
     action, noise = torch.tensor([[0.0, 0.9, -0.9, 0.0]]), torch.tensor([[0.7, 0.3, -0.3, -0.2]])
     torch.testing.assert_close(noisy_action(action, noise, 0.5), torch.tensor([[0.5, 1.0, -1.0, -0.2]]))
     torch.testing.assert_close(noisy_action(action, noise), torch.tensor([[0.7, 1.0, -1.0, -0.2]]))
+
+
+def test_an_action_is_random_as_a_whole_and_as_often_as_asked():
+    action = torch.full((20_000, 3), 0.25)
+    found = sometimes_random(action, 0.3, torch.Generator().manual_seed(0))
+    is_random = found != action
+    assert (is_random.any(dim=1) == is_random.all(dim=1)).all()
+    assert float(is_random[:, 0].float().mean()) == pytest.approx(0.3, abs=0.01)
+    drawn = found[is_random].reshape(-1, 3)
+    assert float(drawn.abs().max()) <= 1
+    assert drawn.mean(dim=0).tolist() == pytest.approx([0.0, 0.0, 0.0], abs=0.03)
+    assert drawn.var(dim=0).tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3], abs=0.02)
 
 
 def test_the_log_probability_is_that_of_pytorchs_transformed_distribution():

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
-from triptych.functional.continuous_control import clipped_double_q_target, noisy_action
+from triptych.functional.continuous_control import clipped_double_q_target, noisy_action, sometimes_random
 from triptych.functional.losses import half_squared
 from triptych.networks.action_scale import ActionScale, check_bounded_actions
 from triptych.networks.average import WeightAverage
@@ -41,6 +41,7 @@ class DDPG(Algorithm):
         spec: of the environments; actions must be continuous and bounded.
         learning_starts_env_steps: before which actions are uniformly random.
         exploration_noise: standard deviation of the noise while exploring, where half the range of an action is 1.
+        random_action_fraction: of the actions while exploring, which are uniformly random in place of the policy's.
         target_update_rate: τ, by which the target networks move towards the learned ones at each update.
         policy_hidden_sizes, critic_hidden_sizes: units of the hidden layers.
         normalize_observations: bring them to mean 0 and variance 1, as seen in minibatches so far.
@@ -59,10 +60,12 @@ class DDPG(Algorithm):
         policy_hidden_sizes: list[Annotated[int, Between(1, 65_536)]],
         critic_hidden_sizes: list[Annotated[int, Between(1, 65_536)]],
         normalize_observations: bool = False,
+        random_action_fraction: Fraction = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
         self.learning_starts_env_steps, self.exploration_noise = learning_starts_env_steps, exploration_noise
+        self.random_action_fraction = random_action_fraction
         self.scale = ActionScale(spec)
         self.normalization = ObservationNormalization(spec, normalize_observations)
         self.policy = DeterministicPolicy(spec, policy_hidden_sizes)
@@ -81,6 +84,8 @@ class DDPG(Algorithm):
         elif mode == EXPLORE:
             noise = torch.randn(action.shape, generator=self.generator(mode)).to(action.device)
             action = noisy_action(action, self.exploration_noise * noise)
+            if self.random_action_fraction:
+                action = sometimes_random(action, self.random_action_fraction, self.generator(mode))
         return ActorOutput(self.scale.to_environment(action), {})
 
     def loss(self, minibatch: Minibatch[Transition]) -> LossOutput:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
-from triptych.functional.continuous_control import clipped_double_q_target, noisy_action
+from triptych.functional.continuous_control import clipped_double_q_target, noisy_action, sometimes_random
 from triptych.functional.losses import half_squared
 from triptych.networks.action_scale import ActionScale, check_bounded_actions
 from triptych.networks.average import WeightAverage
@@ -36,6 +36,7 @@ class TD3(Algorithm):
         spec: of the environments; actions must be continuous and bounded.
         learning_starts_env_steps: before which actions are uniformly random.
         exploration_noise: standard deviation of the noise while exploring, where half the range of an action is 1.
+        random_action_fraction: of the actions while exploring, which are uniformly random in place of the policy's.
         target_noise, target_noise_clip: of the noise in the next action of a target, and how far it may go.
         policy_period_updates: d, updates of the critics for one of the policy and of the target networks.
         target_update_rate: τ, by which the target networks then move towards the learned ones.
@@ -60,10 +61,12 @@ class TD3(Algorithm):
         policy_hidden_sizes: list[Annotated[int, Between(1, 65_536)]],
         critic_hidden_sizes: list[Annotated[int, Between(1, 65_536)]],
         normalize_observations: bool = False,
+        random_action_fraction: Fraction = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
         self.learning_starts_env_steps, self.exploration_noise = learning_starts_env_steps, exploration_noise
+        self.random_action_fraction = random_action_fraction
         self.target_noise, self.target_noise_clip = target_noise, target_noise_clip
         self.policy_period_updates = policy_period_updates
         self.scale = ActionScale(spec)
@@ -84,6 +87,8 @@ class TD3(Algorithm):
         elif mode == EXPLORE:
             noise = torch.randn(action.shape, generator=self.generator(mode)).to(action.device)
             action = noisy_action(action, self.exploration_noise * noise)
+            if self.random_action_fraction:
+                action = sometimes_random(action, self.random_action_fraction, self.generator(mode))
         return ActorOutput(self.scale.to_environment(action), {})
 
     def loss(self, minibatch: Minibatch[Transition]) -> LossOutput:

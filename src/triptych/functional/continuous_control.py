@@ -25,6 +25,15 @@ def noisy_action(
     return (action + noise.clamp(-noise_clip, noise_clip)).clamp(-1.0, 1.0)
 
 
+def sometimes_random(
+    action: Float[Tensor, "B D"], probability: float, generator: torch.Generator
+) -> Float[Tensor, "B D"]:
+    """Return uniformly random actions in place of some, of each row alike (Andrychowicz et al. 2017, appendix A)."""
+    random = 2.0 * torch.rand(action.shape, generator=generator) - 1.0
+    is_random = torch.rand((len(action), 1), generator=generator) < probability
+    return torch.where(is_random.to(action.device), random.to(action.device), action)
+
+
 def squashed_gaussian(
     mean: Float[Tensor, "B D"], log_std: Float[Tensor, "B D"], noise: Float[Tensor, "B D"]
 ) -> tuple[Float[Tensor, "B D"], Float[Tensor, " B"]]:
