@@ -111,7 +111,7 @@ CASES = {
     ),
     "misspelt choice in a sweep": (["-m", "algo=dqn,dqm"], ["dqm", "dqn"]),
     "a misspelt key of a network": (["algo.network.tosro=nature"], ["algo.network.tosro", "algo.network.torso"]),
-    "an unknown torso": (["algo.network.torso=resnet"], ["algo.network.torso=resnet", "nature, impala, small"]),
+    "an unknown torso": (["algo.network.torso=resnet"], ["torso=resnet", "nature, nips, data_efficient, impala, "]),
     "a number for sizes": (["algo.network.hidden_sizes=64"], ["algo.network.hidden_sizes=64", "a list"]),
     "a layer of no units": (["algo.network.hidden_sizes=[64,0]"], ["[64, 0]", "a whole number from 1"]),
     "a name for a network": (["+algo.network=impala"], ["algo.network=impala", "algo.network.torso=impala"]),

@@ -1,11 +1,13 @@
 """The torso that a user chose, or made."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from triptych.networks.actor_critic import ActorCritic
-from triptych.networks.choice import Network, OwnTorso, make_torso
+from triptych.networks.choice import CONVOLUTIONAL, MIN_SIZES, Network, OwnTorso, make_torso
 from triptych.networks.q_network import QNetwork
 from triptych.types import ConfigurationError, EnvSpec
 
@@ -45,6 +47,10 @@ class Own(nn.Module):
         (SMALL, Network("mlp", [20, 10]), 10),
         (SMALL, Network(None, [24]), 24),
         (LARGE, Network("nature", [64]), 64),
+        (LARGE, Network("nips"), 256),
+        (LARGE, Network("nips", []), 9 * 9 * 32),
+        (LARGE, Network("data_efficient"), 256),
+        (LARGE, Network("data_efficient", []), 3 * 3 * 64),
         (LARGE, Network("nature", []), 3136),
         (VECTOR, Network("mlp", [256, 256, 32]), 32),
         (VECTOR, Network(None, []), 5),
@@ -75,6 +81,8 @@ def test_impala_has_the_parameters_of_the_paper():
         (VECTOR, Network("nature"), ["algo.network.torso=nature", "vectors", "torso=mlp"]),
         (VECTOR, Network("impala"), ["algo.network.torso=impala", "vectors"]),
         (SMALL, Network("nature"), ["from 36 pixels", "10 x 10", "impala"]),
+        (SMALL, Network("nips"), ["torso=nips", "from 20 pixels", "10 x 10", "impala"]),
+        (SMALL, Network("data_efficient"), ["torso=data_efficient", "from 25 pixels", "10 x 10"]),
     ],
 )
 def test_a_torso_that_does_not_fit_is_refused(spec, network, words):
@@ -82,6 +90,15 @@ def test_a_torso_that_does_not_fit_is_refused(spec, network, words):
         make_torso(spec, network)
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize("name", MIN_SIZES)
+def test_the_smallest_image_of_a_torso_is_one_of_which_something_is_left(name):
+    smallest = MIN_SIZES[name]
+    features = make_torso(replace(LARGE, observation_shape=(4, smallest, smallest + 3)), Network(name, []))
+    assert features.num_features > 0
+    with pytest.raises(RuntimeError, match="Kernel size"):
+        CONVOLUTIONAL[name]((4, smallest - 1, smallest - 1))
 
 
 @pytest.mark.parametrize("spec", [SMALL, VECTOR])

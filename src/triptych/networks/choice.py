@@ -11,27 +11,36 @@ from torch import Tensor, nn
 
 from triptych.networks.torsos import (
     ConvolutionalTorso,
+    DataEfficientTorso,
     FlatPixelTorso,
     ImpalaTorso,
     NatureTorso,
+    NipsTorso,
     SmallTorso,
     VectorTorso,
 )
 from triptych.types import ConfigurationError, EnvSpec
 from triptych.types.bounds import Between
 
-CONVOLUTIONAL = {"nature": NatureTorso, "impala": ImpalaTorso, "small": SmallTorso}
-MIN_NATURE_SIZE = 36  # pixels, of height and width: its convolutions leave nothing of smaller images
+CONVOLUTIONAL = {
+    "nature": NatureTorso,
+    "nips": NipsTorso,
+    "data_efficient": DataEfficientTorso,
+    "impala": ImpalaTorso,
+    "small": SmallTorso,
+}
+MIN_SIZES = {"nature": 36, "nips": 20, "data_efficient": 25}  # pixels of height and width; of fewer nothing is left
 
 
 class Network(NamedTuple):
     """The settings of ``algo.network``; what is ``None`` the algorithm chooses.
 
-    ``torso`` is ``nature`` (Mnih et al. 2015), ``impala`` (Espeholt et al. 2018), ``small`` (two convolutions) or
-    ``mlp`` (none); ``hidden_sizes`` are the units of the layers after it, the last of which are the features.
+    ``torso`` is ``nature`` (Mnih et al. 2015), ``nips`` (Mnih et al. 2013), ``data_efficient`` (van Hasselt et al.
+    2019), ``impala`` (Espeholt et al. 2018), ``small`` (two convolutions) or ``mlp`` (none); ``hidden_sizes`` are the
+    units of the layers after it, the last of which are the features.
     """
 
-    torso: Literal["nature", "impala", "small", "mlp"] | None = None
+    torso: Literal["nature", "nips", "data_efficient", "impala", "small", "mlp"] | None = None
     hidden_sizes: list[Annotated[int, Between(1, 65_536)]] | None = None
 
 
@@ -103,9 +112,10 @@ def make_torso(
     if callable(network):
         return OwnTorso(network(spec), spec)
     name, sizes = network or Network()
-    shape, is_large = spec.observation_shape, spec.is_image and min(spec.observation_shape[1:]) >= MIN_NATURE_SIZE
+    shape = spec.observation_shape
+    num_pixels = min(shape[1:]) if spec.is_image else 0  # of the shorter side
     if name is None:
-        name = "nature" if is_large else "small" if spec.is_image else "mlp"
+        name = "nature" if num_pixels >= MIN_SIZES["nature"] else "small" if spec.is_image else "mlp"
     if name == "mlp":
         mlp_sizes = vector_sizes if sizes is None else sizes
         if spec.is_image:
@@ -115,9 +125,9 @@ def make_torso(
         raise ConfigurationError(
             f"algo.network.torso={name} is for images, but {spec.name} shows vectors; use algo.network.torso=mlp."
         )
-    if name == "nature" and not is_large:
+    if num_pixels < MIN_SIZES.get(name, 1):
         raise ConfigurationError(
-            f"algo.network.torso=nature is for images from {MIN_NATURE_SIZE} pixels, but {spec.name} shows "
+            f"algo.network.torso={name} is for images from {MIN_SIZES[name]} pixels, but {spec.name} shows "
             f"{shape[1]} x {shape[2]}; use small, impala or mlp."
         )
     given = {} if sizes is None else {"hidden_sizes": sizes}

@@ -123,6 +123,40 @@ class NatureTorso(ConvolutionalTorso):
         super().__init__(observation_shape, rectified(layers, layer_norm), hidden_sizes, layer_norm)
 
 
+class NipsTorso(ConvolutionalTorso):
+    """The network of Mnih et al. 2013 (arXiv 1312.5602, section 4.1) up to its last hidden layer."""
+
+    def __init__(
+        self,
+        observation_shape: tuple[int, ...],
+        hidden_sizes: Sequence[int] = (256,),
+        layer_norm: bool = False,
+        pixel_max: float | None = None,
+    ) -> None:
+        layers = (
+            PixelConvolution(observation_shape[0], 16, kernel_size=8, stride=4, pixel_max=pixel_max),
+            nn.Conv2d(16, 32, kernel_size=4, stride=2),
+        )
+        super().__init__(observation_shape, rectified(layers, layer_norm), hidden_sizes, layer_norm)
+
+
+class DataEfficientTorso(ConvolutionalTorso):
+    """The network of data-efficient Rainbow (van Hasselt et al. 2019, appendix E) up to its last hidden layer."""
+
+    def __init__(
+        self,
+        observation_shape: tuple[int, ...],
+        hidden_sizes: Sequence[int] = (256,),
+        layer_norm: bool = False,
+        pixel_max: float | None = None,
+    ) -> None:
+        layers = (
+            PixelConvolution(observation_shape[0], 32, kernel_size=5, stride=5, pixel_max=pixel_max),
+            nn.Conv2d(32, 64, kernel_size=5, stride=5),
+        )
+        super().__init__(observation_shape, rectified(layers, layer_norm), hidden_sizes, layer_norm)
+
+
 class SmallTorso(ConvolutionalTorso):
     """Two 3x3 convolutions for images too small for the Nature network."""
 
