@@ -116,6 +116,10 @@ CASES = {
     "a layer of no units": (["algo.network.hidden_sizes=[64,0]"], ["[64, 0]", "a whole number from 1"]),
     "a name for a network": (["+algo.network=impala"], ["algo.network=impala", "algo.network.torso=impala"]),
     "a network that is not there": (["algo.network._target_=no.such.Torso"], ["no.such.Torso", "cannot be imported"]),
+    "a network of one's own beside a torso by its name": (
+        ["experiment=fast", "env=pong", "algo.network._target_=torch.nn.Linear"],
+        ["algo.network.torso=nips", "~algo.network.torso"],
+    ),
     "a network of a planner": (
         ["algo=muzero", "algo.network.torso=impala"],
         ["algo.network does not fit", "MuZero"],

@@ -304,6 +304,10 @@ def _check_network(cfg: DictConfig, is_taken: bool) -> None:
             f"{NETWORK}={node} is no node; give its keys, as {NETWORK}.torso=impala or {NETWORK}.hidden_sizes=[64]."
         )
     if "_target_" in node:
+        if "torso" in node and "torso" not in signature_of(find(node["_target_"], f"{NETWORK}._target_")).keywords:
+            raise ConfigurationError(
+                f"{NETWORK}.torso={node.torso} does not go with a network of your own; take it out by ~{NETWORK}.torso."
+            )
         _check_target(cfg, NETWORK)
     else:
         _check(NETWORK, settings_of(cfg, NETWORK), signature_of(Network).keywords, NETWORK)
