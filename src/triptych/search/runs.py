@@ -86,7 +86,8 @@ class Runs:
         sentences: list[str] = []
 
         def tell_of(frames: int, mean: float) -> bool:
-            return tell(round(frames / job.cfg.eval.period_frames), mean)
+            is_last = frames >= job.cfg.total_frames
+            return tell(self._num_evaluations(job) if is_last else frames // job.cfg.eval.period_frames, mean)
 
         is_trained = _summary(folder).get("stop_reason") is not None
         for frames, mean in _evaluations(folder):  # of a run whose process was killed
