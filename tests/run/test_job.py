@@ -601,10 +601,10 @@ def test_a_finished_run_without_its_checkpoints_is_not_begun_again(finished, tmp
 @pytest.mark.parametrize("algo", ["prioritized_dqn", "ppo"])
 def test_evaluations_leave_the_training_as_it_is(algo, tmp_path):
     weights = []
-    for period in (500, 100_000):
+    for period in (300, 100_000):
         folder = tmp_path / f"every-{period}"
         arguments = [argument for argument in TINY if not argument.startswith(("algo.", "eval.period_frames"))]
-        result = train(*arguments, f"algo={algo}", "debug=tiny", "total_frames=1500", f"eval.period_frames={period}",
+        result = train(*arguments, f"algo={algo}", "debug=tiny", "total_frames=800", f"eval.period_frames={period}",
                        f"run_dir={folder}")  # fmt: skip
         assert result.returncode == 0, result.stderr
         saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
