@@ -114,7 +114,7 @@ CASES = {
     "an unknown torso": (["algo.network.torso=resnet"], ["torso=resnet", "nature, nips, data_efficient, impala, "]),
     "a number for sizes": (["algo.network.hidden_sizes=64"], ["algo.network.hidden_sizes=64", "a list"]),
     "a layer of no units": (["algo.network.hidden_sizes=[64,0]"], ["[64, 0]", "a whole number from 1"]),
-    "a name for a network": (["+algo.network=impala"], ["algo.network=impala", "algo.network.torso=impala"]),
+    "a name for a network": (["+algo.network=impala"], ["algo.network=impala", "algo.network.torso=..."]),
     "a network that is not there": (["algo.network._target_=no.such.Torso"], ["no.such.Torso", "cannot be imported"]),
     "a network of one's own beside a torso by its name": (
         ["experiment=fast", "env=pong", "algo.network._target_=torch.nn.Linear"],

@@ -299,10 +299,7 @@ def _check_network(cfg: DictConfig, is_taken: bool) -> None:
         return
     if not is_taken:
         raise ConfigurationError(f"{NETWORK} does not fit: {cfg.algo.module} makes its networks itself; leave it out.")
-    if not OmegaConf.is_dict(node):
-        raise ConfigurationError(
-            f"{NETWORK}={node} is no node; give its keys, as {NETWORK}.torso=impala or {NETWORK}.hidden_sizes=[64]."
-        )
+    _check_is_node(NETWORK, node, "torso")
     if "_target_" in node:
         if "torso" in node and "torso" not in signature_of(find(node["_target_"], f"{NETWORK}._target_")).keywords:
             raise ConfigurationError(

@@ -6,7 +6,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Num
@@ -105,73 +105,65 @@ class ConvolutionalTorso(nn.Module):
         return self.hidden(self.convolutions(observation))
 
 
-class NatureTorso(ConvolutionalTorso):
+class Convolution(NamedTuple):
+    """One layer of a `StackedTorso`."""
+
+    num_channels: int
+    kernel_size: int
+    stride: int
+    padding: int = 0
+
+
+class StackedTorso(ConvolutionalTorso):
+    """Rectified convolutions, one after the other, and hidden layers.
+
+    Attributes:
+        layers: the convolutions, the first of them over pixels.
+        sizes: units of the hidden layers where none are given.
+    """
+
+    layers: ClassVar[tuple[Convolution, ...]]
+    sizes: ClassVar[tuple[int, ...]]
+
+    def __init__(
+        self,
+        observation_shape: tuple[int, ...],
+        hidden_sizes: Sequence[int] | None = None,
+        layer_norm: bool = False,
+        pixel_max: float | None = None,
+    ) -> None:
+        modules: list[nn.Conv2d] = [PixelConvolution(observation_shape[0], *self.layers[0], pixel_max=pixel_max)]
+        modules += [nn.Conv2d(before.num_channels, *layer) for before, layer in itertools.pairwise(self.layers)]
+        sizes = self.sizes if hidden_sizes is None else hidden_sizes
+        super().__init__(observation_shape, rectified(modules, layer_norm), sizes, layer_norm)
+
+
+class NatureTorso(StackedTorso):
     """The network of Mnih et al. 2015 (Methods, model architecture) up to its last hidden layer."""
 
-    def __init__(
-        self,
-        observation_shape: tuple[int, ...],
-        hidden_sizes: Sequence[int] = (512,),
-        layer_norm: bool = False,
-        pixel_max: float | None = None,
-    ) -> None:
-        layers = (
-            PixelConvolution(observation_shape[0], 32, kernel_size=8, stride=4, pixel_max=pixel_max),
-            nn.Conv2d(32, 64, kernel_size=4, stride=2),
-            nn.Conv2d(64, 64, kernel_size=3, stride=1),
-        )
-        super().__init__(observation_shape, rectified(layers, layer_norm), hidden_sizes, layer_norm)
+    layers = (Convolution(32, 8, stride=4), Convolution(64, 4, stride=2), Convolution(64, 3, stride=1))
+    sizes = (512,)
 
 
-class NipsTorso(ConvolutionalTorso):
+class NipsTorso(StackedTorso):
     """The network of Mnih et al. 2013 (arXiv 1312.5602, section 4.1) up to its last hidden layer."""
 
-    def __init__(
-        self,
-        observation_shape: tuple[int, ...],
-        hidden_sizes: Sequence[int] = (256,),
-        layer_norm: bool = False,
-        pixel_max: float | None = None,
-    ) -> None:
-        layers = (
-            PixelConvolution(observation_shape[0], 16, kernel_size=8, stride=4, pixel_max=pixel_max),
-            nn.Conv2d(16, 32, kernel_size=4, stride=2),
-        )
-        super().__init__(observation_shape, rectified(layers, layer_norm), hidden_sizes, layer_norm)
+    layers = (Convolution(16, 8, stride=4), Convolution(32, 4, stride=2))
+    sizes = (256,)
 
 
-class DataEfficientTorso(ConvolutionalTorso):
+class DataEfficientTorso(StackedTorso):
     """The network of data-efficient Rainbow (van Hasselt et al. 2019, appendix E) up to its last hidden layer."""
 
-    def __init__(
-        self,
-        observation_shape: tuple[int, ...],
-        hidden_sizes: Sequence[int] = (256,),
-        layer_norm: bool = False,
-        pixel_max: float | None = None,
-    ) -> None:
-        layers = (
-            PixelConvolution(observation_shape[0], 32, kernel_size=5, stride=5, pixel_max=pixel_max),
-            nn.Conv2d(32, 64, kernel_size=5, stride=5),
-        )
-        super().__init__(observation_shape, rectified(layers, layer_norm), hidden_sizes, layer_norm)
+    layers = (Convolution(32, 5, stride=5), Convolution(64, 5, stride=5))
+    sizes = (256,)
 
 
-class SmallTorso(ConvolutionalTorso):
+class SmallTorso(StackedTorso):
     """Two 3x3 convolutions for images too small for the Nature network."""
 
-    def __init__(
-        self,
-        observation_shape: tuple[int, ...],
-        hidden_sizes: Sequence[int] = (128,),
-        layer_norm: bool = False,
-        pixel_max: float | None = None,
-    ) -> None:
-        layers = (
-            PixelConvolution(observation_shape[0], 16, kernel_size=3, padding=1, pixel_max=pixel_max),
-            nn.Conv2d(16, 16, kernel_size=3, stride=2, padding=1),
-        )
-        super().__init__(observation_shape, rectified(layers, layer_norm), hidden_sizes, layer_norm)
+    layers = (Convolution(16, 3, stride=1, padding=1), Convolution(16, 3, stride=2, padding=1))
+    sizes = (128,)
 
 
 class ResidualBlock(nn.Module):
