@@ -92,7 +92,7 @@ def play_against(player: CheckpointPlayer, opponent: tuple[str, int], options: a
     name, number = opponent
     if name == "gnugo":
         with GnuGo(number, options.seed) as engine:
-            records = play_engine(player, engine, options.games)
+            records = play_engine(player, engine, options.games, options.seed)
     else:
         game = player.experiment.data.make_game(min(options.games // 2, MAX_GAMES_AT_ONCE))
         game.face(name, number)  # type: ignore[attr-defined]

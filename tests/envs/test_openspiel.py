@@ -8,6 +8,8 @@ import pytest
 from triptych.collect.collector import Collector
 from triptych.collect.evaluation import play_episodes
 from triptych.collect.random_play import RandomActor
+from triptych.collect.two_sided import TwoSidedGames
+from triptych.envs.matches import _tree_search
 from triptych.envs.openspiel import OpenSpiel
 from triptych.envs.positions import load_game
 from triptych.types import ActionCells, ConfigurationError
@@ -269,9 +271,67 @@ def test_boards_that_are_not_square_have_no_eight_symmetries():
 def test_perfect_play_that_cannot_be_found_is_told_at_the_start(monkeypatch):
     with pytest.raises(ConfigurationError, match="for games without chance and secrets"):
         OpenSpiel(num_envs=1, id="kuhn_poker", eval_opponent="perfect")
+    with pytest.raises(ConfigurationError, match="not found for go"):
+        OpenSpiel(num_envs=1, eval_opponent="perfect", **GO)
     monkeypatch.setattr("triptych.envs.matches.MOST_POSITIONS", 100)
     with pytest.raises(ConfigurationError, match="more than 100 positions"):
         OpenSpiel(num_envs=1, eval_opponent="perfect", **HEX)
+
+
+def test_a_tree_search_does_not_look_at_cards():
+    """With the middle of three cards it answers a bet alike, whatever the other holds."""
+    bet, game = 1, pyspiel.load_game("kuhn_poker")
+    answers = set()
+    for other in (0, 2):
+        for seed in range(20):
+            state = game.new_initial_state()
+            for action in (other, 1, bet):
+                state.apply_action(action)
+            answers.add(_tree_search(game, 100, seed).step(state))
+    assert len(answers) == 1
+
+
+@pytest.mark.parametrize("opponent", ["opponent", "eval_opponent"])
+def test_a_tree_search_that_cannot_imagine_what_is_hidden_is_told(opponent):
+    with pytest.raises(
+        ConfigurationError, match="cannot play phantom_ttt: OpenSpiel does not give what its opponent may"
+    ):
+        OpenSpiel(num_envs=1, id="phantom_ttt", **{opponent: "search"})
+    with pytest.raises(ConfigurationError, match="cannot play phantom_ttt"):
+        OpenSpiel(num_envs=1, id="phantom_ttt").face("search", 10)
+
+
+def test_a_game_that_the_opponent_would_end_at_once_begins_anew():
+    """Nim with three stones, of which the last loses: whoever is second may find none left."""
+
+    def nim(stones):
+        return OpenSpiel("nim", 200, game_parameters={"pile_sizes": stones, "is_misere": True}, opponent="random")
+
+    game = nim("3")
+    observation, _ = game.reset(np.arange(200), np.ones(200, bool))
+    assert game.spec.legal_actions(observation).any(axis=1).all()
+    assert len({match.state.to_string() for match in game._matches[1::2]}) == 2  # two stones or one are left
+    with pytest.raises(ConfigurationError, match="ends before there is a move to choose"):
+        nim("1").reset(np.arange(200), np.ones(200, bool))
+
+
+def test_rewards_add_up_where_one_player_is_paid_before_the_other():
+    num_envs, generator = 20, np.random.default_rng(0)
+    game = OpenSpiel("repeated_leduc_poker", num_envs)
+    games = TwoSidedGames(game)
+    games.start(np.arange(num_envs))
+    first = [match.state.current_player() for match in game._matches]
+    while not games.is_over.all():
+        legal = game.spec.legal_actions(games.observation)
+        games.play(np.array([generator.choice(np.flatnonzero(row)) if row.any() else 0 for row in legal]))
+    returns = np.array([match.state.returns()[player] for match, player in zip(game._matches, first, strict=True)])
+    assert games.outcome.tolist() == np.sign(returns).tolist()
+    assert len(set(returns.tolist())) > 3
+
+
+def test_rules_are_for_outcomes_that_a_planner_can_represent():
+    assert OpenSpiel("cliff_walking", 1).spec.rules is None  # down to -100
+    assert OpenSpiel(num_envs=1, **TIC_TAC_TOE).spec.rules is not None
 
 
 def test_moves_are_cells_of_the_picture():

@@ -324,6 +324,22 @@ def test_temperature():
         assert (torch.bincount(output.action, minlength=3) / 20_000).tolist() == pytest.approx(expected, abs=0.02)
 
 
+def test_what_was_never_visited_is_not_played_at_any_temperature():
+    output = call(
+        "muzero_policy",
+        root=planning.RootOutput(
+            torch.tensor([[9.0, 0.0, 0.0, 0.0, 0.0]]).expand(500, 5), torch.zeros(500), torch.zeros(500, 1)
+        ),
+        num_simulations=3,
+        dirichlet_fraction=0.0,
+        temperature=1000.0,
+        generator=torch.Generator().manual_seed(0),
+    )
+    played = output.action_weights.gather(1, output.action[:, None])
+    assert (output.action_weights == 0).any()
+    assert (played > 0).all()
+
+
 def test_temperature_zero_takes_any_of_equal_counts():
     output = call(
         "muzero_policy",
@@ -345,6 +361,40 @@ def test_the_noise_is_as_described():
     torch.testing.assert_close(noise.sum(dim=-1), torch.ones(4000))
     assert noise.mean(dim=0).tolist() == pytest.approx([0.2] * 5, abs=0.02)
     assert float(noise.var()) == pytest.approx(0.2 * 0.8 / (5 * 0.3 + 1), rel=0.05)
+
+
+@pytest.mark.parametrize("num_valid", [1, 2, 4])
+def test_the_noise_is_of_the_actions_that_are_allowed(num_valid):
+    """Dirichlet(α) over n actions: the means are 1/n, the variances (n - 1) / (n² (nα + 1))."""
+    num = 4000
+    is_invalid = torch.arange(5).expand(num, 5) >= num_valid
+    root = planning.RootOutput(torch.zeros(num, 5), torch.zeros(num), torch.zeros(num, 1))
+    noise = call(
+        "muzero_policy",
+        root=root,
+        invalid_actions=is_invalid,
+        num_simulations=0,
+        dirichlet_fraction=1.0,
+        dirichlet_alpha=0.3,
+        generator=torch.Generator().manual_seed(0),
+    ).action_weights[:, :num_valid]
+    assert noise.mean(dim=0).tolist() == pytest.approx([1 / num_valid] * num_valid, abs=0.02)
+    variance = (num_valid - 1) / (num_valid**2 * (0.3 * num_valid + 1))
+    assert float(noise.var()) == pytest.approx(variance, rel=0.05, abs=1e-6)
+
+
+def test_an_action_beside_a_sure_one_gets_its_whole_share_of_noise():
+    num = 4000
+    logits = torch.tensor([[30.0, 0.0, 0.0, 0.0, 0.0]]).expand(num, 5)
+    weights = call(
+        "muzero_policy",
+        root=planning.RootOutput(logits, torch.zeros(num), torch.zeros(num, 1)),
+        invalid_actions=torch.arange(5).expand(num, 5) >= 2,
+        num_simulations=0,
+        dirichlet_fraction=0.25,
+        generator=torch.Generator().manual_seed(0),
+    ).action_weights
+    assert float(weights[:, 1].mean()) == pytest.approx(0.125, abs=0.01)
 
 
 def test_a_greater_value_is_found_behind_a_low_prior():

@@ -9,8 +9,10 @@ import pytest
 pytest.importorskip("pyspiel")
 from scripts import play, tournament
 from tests.front_door import train
+from triptych.envs.openspiel import OpenSpiel
 from triptych.run.duel import Duel, Gtp, play_in_terminal
-from triptych.run.versus import CheckpointPlayer
+from triptych.run.gtp_engine import play_engine
+from triptych.run.versus import CheckpointPlayer, play_each_other
 from triptych.types import ConfigurationError
 
 TINY = ["logger=csv", "trainer.num_threads=1", "callbacks.video=false", "eval.episodes=2", "env.num_envs=4",
@@ -203,3 +205,48 @@ def test_only_games_for_two_can_be_dueled(tmp_path):
     )
     with pytest.raises(ConfigurationError, match="no game for two players"):
         Duel(CheckpointPlayer(folder))
+
+
+class Engine:
+    """Passes, and keeps what it was told."""
+
+    def __init__(self):
+        self.games = []
+
+    def ask(self, command):
+        if command == "clear_board":
+            self.games.append([])
+        elif command.startswith("play"):
+            self.games[-1].append(command)
+        return "PASS"
+
+
+def test_games_against_an_engine_begin_alike_from_both_seats_and_differ(go):
+    engine = Engine()
+    black, white = play_engine(CheckpointPlayer(go), engine, 6, seed=1)
+    assert sum(black) == sum(white) == 3
+    openings = [moves[:2] for moves in engine.games]
+    assert [move.split()[1] for move in openings[0]] == ["black", "white"]
+    assert openings[:3] == openings[3:]
+    assert len({tuple(moves) for moves in openings}) == 3
+
+
+class Counting:
+    """Plays the first move that is allowed, and counts."""
+
+    def __init__(self, spec):
+        self.spec, self.count = spec, 0
+
+    def choose(self, observation):
+        self.count += len(observation)
+        return np.array([np.flatnonzero(row)[0] for row in self.spec.legal_actions(observation)])
+
+
+@pytest.mark.parametrize(("id", "num_random"), [("kuhn_poker", 0), ("tic_tac_toe", 2)])
+def test_random_moves_are_for_games_that_chance_does_not_make_differ(id, num_random):
+    game = OpenSpiel(id, 20)
+    game.close = lambda: None  # what was played is looked at
+    players = tuple(Counting(game.spec) for _ in range(2))
+    assert len(play_each_other(lambda num_games: game, players, (0, 1), 20)) == 20
+    played = sum(len(match.history) for match in game._matches)
+    assert sum(player.count for player in players) == played - 20 * num_random

@@ -30,16 +30,16 @@ class TwoSidedGames:
         num_envs = self.game.num_envs
         self.observation, _ = self.game.reset(seeds, np.ones(num_envs, bool))
         self.mover, self.is_over = np.zeros(num_envs, np.int64), np.zeros(num_envs, bool)
-        self.outcome = np.zeros(num_envs, np.int64)
+        self.outcome, self._returns = np.zeros(num_envs, np.int64), np.zeros(num_envs)
         self._sides.begin()
 
     def play(self, actions: np.ndarray) -> None:
         """Make a move ``[N]`` in each game; in one that is over it is ignored."""
         self.game.send(actions)
         received = self.game.receive()
-        rewards = self._sides.rewards(received)
+        self._returns += self._sides.rewards(received)
         ended = received.terminated & ~self.is_over
-        self.outcome[ended] = np.sign(rewards[ended])
+        self.outcome[ended] = np.sign(self._returns[ended])
         self.is_over |= ended
         if received.turn_passes is not None:
             self.mover = np.where(received.turn_passes, 1 - self.mover, self.mover)

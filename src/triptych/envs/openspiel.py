@@ -7,7 +7,6 @@ may play one side; then a step is a move and the opponent's answer, and nothing 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -15,8 +14,8 @@ import numpy as np
 
 from triptych.envs.boards import cells_of_actions, draw_position
 from triptych.envs.exploitability import InformationStates
-from triptych.envs.matches import Match, Opponent, solver_of
-from triptych.envs.positions import OpenSpielRules, Position, load_game, make_parts
+from triptych.envs.matches import Match, Opponent, check_opponent
+from triptych.envs.positions import OpenSpielRules, Position, has_chance, is_open, load_game, make_parts
 from triptych.envs.symmetries import Group, make_symmetries
 from triptych.types import ConfigurationError, EnvSpec, NoPicture, Received, ReceivedInTurns
 from triptych.types.bounds import Between, Count
@@ -65,8 +64,8 @@ class OpenSpiel:
         parameters = dict(game_parameters or {}) | ({} if board_size is None else {"board_size": board_size})
         self.game, self.num_envs = load_game(id, parameters), num_envs
         self.opponent, self._eval_opponent, self._simulations = opponent, eval_opponent, opponent_simulations
-        if "perfect" in (opponent, eval_opponent):
-            solver_of(self.game).value(self.game.new_initial_state())  # told now where it cannot be found
+        for one in (opponent, eval_opponent):
+            check_opponent(self.game, one)
         planes = None if player_planes is None else (int(player_planes[0]), int(player_planes[1]))
         self.parts = make_parts(self.game, planes is not None)
         self._position = Position(self.game, self.parts, planes)
@@ -77,8 +76,6 @@ class OpenSpiel:
         is_board = len(self.parts.seen_shape) == 3
         count, *board = self.parts.seen_shape
         seen = f"{count} planes of {' x '.join(map(str, board))}" if is_board else f"{count} numbers"
-        pyspiel: Any = importlib.import_module("pyspiel")
-        information = self.game.get_type().information
         self.spec = EnvSpec(
             name=id if board_size is None else f"{id}-{board_size}",
             protocol="none",
@@ -91,7 +88,8 @@ class OpenSpiel:
             action_names=self._action_names(),
             parts=self.parts,
             num_players=self.game.num_players() if opponent == "self" else 1,
-            is_perfect_information=information == pyspiel.GameType.Information.PERFECT_INFORMATION,
+            is_perfect_information=is_open(self.game),
+            has_chance=has_chance(self.game),
             rules=OpenSpielRules(self.game, self._position) if self.parts.history_length else None,
             symmetries=make_symmetries(symmetries, board, self.game.num_distinct_actions()),
             action_cells=cells_of_actions(self.game, planes),
@@ -102,7 +100,12 @@ class OpenSpiel:
         self.opponent = self._eval_opponent
 
     def face(self, opponent: Opponent, simulations: int) -> None:
-        """Play against another opponent from the next reset on; ``simulations`` are those of a tree search."""
+        """Play against another opponent from the next reset on; ``simulations`` are those of a tree search.
+
+        Raises:
+            ConfigurationError: it cannot play this game.
+        """
+        check_opponent(self.game, opponent)
         self.opponent, self._simulations = opponent, simulations
 
     def _action_names(self) -> tuple[str, ...]:

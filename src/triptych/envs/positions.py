@@ -57,7 +57,7 @@ def load_game(id: str, parameters: dict[str, Any]) -> Any:
         )
     seen = _observation_of(game)
     if seen is None or seen.tensor is None:
-        what = "see" if _is_open(game) else "know, from all that they have seen and done,"
+        what = "see" if is_open(game) else "know, from all that they have seen and done,"
         raise ConfigurationError(
             f"env.id={id} cannot be learned from: OpenSpiel does not give what its players {what} as numbers; choose "
             "another game."
@@ -110,7 +110,7 @@ class Position:
 def _observation_of(game: Any) -> Any:
     from open_spiel.python.observation import make_observation
 
-    if _is_open(game):
+    if is_open(game):
         return make_observation(game)
     pyspiel: Any = importlib.import_module("pyspiel")
     everything_known = pyspiel.IIGObservationType(
@@ -128,21 +128,35 @@ def make_parts(game: Any, has_player_planes: bool) -> ObservationParts:
     if is_planes and not has_player_planes:
         shape = (shape[0] + 1, *shape[1:])
     length = game.max_game_length() if _has_rules(game) else 0
-    return ObservationParts(shape, game.num_distinct_actions(), length, has_seat=not _is_open(game))
+    return ObservationParts(shape, game.num_distinct_actions(), length, has_seat=not is_open(game))
 
 
-def _is_open(game: Any) -> bool:
+def is_open(game: Any) -> bool:
     """Whether all players see everything."""
     pyspiel: Any = importlib.import_module("pyspiel")
     return game.get_type().information == pyspiel.GameType.Information.PERFECT_INFORMATION
 
 
+def has_chance(game: Any) -> bool:
+    """Whether cards or dice decide something."""
+    pyspiel: Any = importlib.import_module("pyspiel")
+    return game.get_type().chance_mode != pyspiel.GameType.ChanceMode.DETERMINISTIC
+
+
+def lead(state: Any, player: int) -> float:
+    """Return what a player has won so far; of two players, half of what it is ahead by.
+
+    Where one loses what the other wins, the two are the same. Some games pay the one before the other, and even out
+    later.
+    """
+    returns = state.returns()
+    return returns[player] if len(returns) == 1 else (returns[player] - returns[1 - player]) / 2
+
+
 def _has_rules(game: Any) -> bool:
     """Whether a position follows from the moves so far, for which there is room, and outcomes are from -1 to 1."""
-    pyspiel: Any = importlib.import_module("pyspiel")
-    kind = game.get_type()
-    is_certain = kind.chance_mode == pyspiel.GameType.ChanceMode.DETERMINISTIC
-    return _is_open(game) and is_certain and game.max_game_length() <= LONGEST_HISTORY and game.max_utility() <= 1
+    is_small = game.min_utility() >= -1 and game.max_utility() <= 1
+    return is_open(game) and not has_chance(game) and game.max_game_length() <= LONGEST_HISTORY and is_small
 
 
 class OpenSpielRules:
@@ -177,7 +191,7 @@ class OpenSpielRules:
                 player = state.current_player()
                 if action in state.legal_actions():
                     state, history = state.child(action), [*history, action]
-                    reward[index] = state.player_return(player) - self._states[position].player_return(player)
+                    reward[index] = lead(state, player) - lead(self._states[position], player)
                     is_terminal[index] = state.is_terminal()
                     turn_passes[index] = not is_terminal[index] and state.current_player() != player
                 else:

@@ -73,7 +73,8 @@ def muzero_policy(
         invalid_actions: ones mark what must not be played at the root.
         max_depth: most actions from the root to a leaf, ``num_simulations`` where it is ``None``.
         dirichlet_fraction: share of the noise in the root's prior (Silver et al. 2017, Methods).
-        dirichlet_noise: the noise itself, instead of a draw from Dirichlet(``dirichlet_alpha``).
+        dirichlet_noise: the noise itself, over all actions, instead of a draw from Dirichlet(``dirichlet_alpha``) over
+            those that are allowed.
         pb_c_init, pb_c_base: c1 and c2 of equation 2.
         temperature: acts by N(a)^(1/temperature); 0 takes the most visited action, any of those with equal counts.
         generator: draws noise and action, on its own device; the default one of the root's device where ``None``.
@@ -94,10 +95,11 @@ def muzero_policy(
     described = describe(qtransform)
     root, is_invalid = _check_root(root, invalid_actions, "dirichlet_noise", dirichlet_noise, 0.0)
 
-    probs = root.prior_logits.softmax(dim=-1)
-    if dirichlet_noise is None:
-        dirichlet_noise = _dirichlet(probs, dirichlet_alpha, generator)
-    noisy_probs = (1 - dirichlet_fraction) * probs + dirichlet_fraction * dirichlet_noise  # also of what is not allowed
+    prior_logits = root.prior_logits
+    if dirichlet_noise is None:  # over what is allowed, as is then the prior that it joins
+        prior_logits = _mask(prior_logits, is_invalid)
+        dirichlet_noise = _dirichlet(is_invalid, dirichlet_alpha, generator)
+    noisy_probs = (1 - dirichlet_fraction) * prior_logits.softmax(dim=-1) + dirichlet_fraction * dirichlet_noise
     prior_logits = _mask(noisy_probs.clamp(min=TINY).log(), is_invalid)
 
     tree = plant(prior_logits, root.value, root.embedding, is_invalid, num_simulations + 1)
@@ -108,7 +110,8 @@ def muzero_policy(
     action_weights = tree.summary().visit_probs
     logits = action_weights.clamp(min=TINY).log()
     logits = (logits - logits.amax(dim=-1, keepdim=True)) / max(temperature, TINY)
-    action = (_mask(logits, is_invalid) + _gumbel(logits, generator)).argmax(dim=-1)  # a draw from their softmax
+    is_out = is_invalid | (action_weights == 0)
+    action = (_mask(logits, is_out) + _gumbel(logits, generator)).argmax(dim=-1)  # a draw from their softmax
     return PolicyOutput(action, action_weights, tree)
 
 
@@ -183,11 +186,15 @@ def _gumbel(like: Float[Tensor, "B A"], generator: torch.Generator | None) -> Fl
     return -exponential.clamp(min=TINY).log().to(like.device, non_blocking=True)
 
 
-def _dirichlet(like: Float[Tensor, "B A"], alpha: float, generator: torch.Generator | None) -> Float[Tensor, "B A"]:
-    device = like.device if generator is None else generator.device
+def _dirichlet(
+    is_invalid: Bool[Tensor, "B A"], alpha: float, generator: torch.Generator | None
+) -> Float[Tensor, "B A"]:
+    """Draw from a Dirichlet distribution over the valid actions: a draw over all, of which their part is taken."""
+    device = is_invalid.device if generator is None else generator.device
     # What torch.distributions.Dirichlet calls; that class takes no generator.
-    noise = torch._sample_dirichlet(torch.full(like.shape, alpha, device=device), generator)
-    return noise.to(like.device, non_blocking=True)
+    noise = torch._sample_dirichlet(torch.full(is_invalid.shape, alpha, device=device), generator)
+    noise = (noise.to(is_invalid.device, non_blocking=True) + TINY).masked_fill(is_invalid, 0)
+    return noise / noise.sum(dim=-1, keepdim=True)
 
 
 def _check_settings(num_simulations: int, max_depth: int | None) -> None:

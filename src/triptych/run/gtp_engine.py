@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from triptych.collect.two_sided import TwoSidedGames
-from triptych.run.versus import CheckpointPlayer, Record
+from triptych.run.versus import RANDOM_MOVES, CheckpointPlayer, Opening, Record
 from triptych.types import ConfigurationError
 
 COLOURS = "black", "white"
@@ -33,6 +33,7 @@ class GnuGo:
         if path is None:
             raise ConfigurationError("--against gnugo needs GNU Go, which is not installed: apt-get install gnugo")
         command = [path, "--mode", "gtp", "--level", str(level), "--seed", str(seed), "--chinese-rules"]
+        command += ["--capture-all-dead"]  # all that is left on the board counts as alive here
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> GnuGo:
@@ -63,8 +64,11 @@ class GnuGo:
         return answer[1:].strip()
 
 
-def play_engine(player: CheckpointPlayer, engine: GnuGo, num_games: int) -> tuple[Record, Record]:
+def play_engine(player: CheckpointPlayer, engine: GnuGo, num_games: int, seed: int = 0) -> tuple[Record, Record]:
     """Play games of Go one after the other, half of them from each seat; return how it went from each.
+
+    So that they differ, each begins with two random moves, the same ones from both seats: a checkpoint plays the same
+    move of two, and an engine nearly does.
 
     Raises:
         ConfigurationError: the game is not Go.
@@ -76,21 +80,25 @@ def play_engine(player: CheckpointPlayer, engine: GnuGo, num_games: int) -> tupl
     komi = float(game.game.get_parameters()["komi"])
     records = []
     for seat in range(2):
-        outcomes = [_play(player, engine, game, seat, size, komi) for _ in range(num_games // 2)]
+        openings = [Opening(seed, number) for number in range(num_games // 2)]
+        outcomes = [_play(player, engine, game, seat, size, komi, opening) for opening in openings]
         records.append(Record(*(sum(one == outcome for one in outcomes) for outcome in (1, 0, -1))))
     return records[0], records[1]
 
 
-def _play(player: CheckpointPlayer, engine: GnuGo, game: Any, seat: int, size: int, komi: float) -> int:
+def _play(
+    player: CheckpointPlayer, engine: GnuGo, game: Any, seat: int, size: int, komi: float, opening: Opening
+) -> int:
     """Play one game; return 1 where the checkpoint has won, -1 where it has lost, else 0."""
     for command in (f"boardsize {size}", f"komi {komi}", "clear_board"):
         engine.ask(command)
     games, names = TwoSidedGames(game), [name.lower() for name in game.spec.action_names]
     games.start(np.array([0]))
-    for _ in range(MOST_MOVES * size * size):
+    for number in range(MOST_MOVES * size * size):
         mover = int(games.mover[0])
-        if mover == seat:
-            action = int(player.choose(games.observation)[0])
+        if number < RANDOM_MOVES or mover == seat:
+            legal = game.spec.legal_actions(games.observation)[0]
+            action = opening.choose(legal) if number < RANDOM_MOVES else int(player.choose(games.observation)[0])
             engine.ask(f"play {COLOURS[mover]} {names[action]}")
         else:
             answer = engine.ask(f"genmove {COLOURS[mover]}").lower()

@@ -17,7 +17,7 @@ from triptych.report.elo import GameResult
 from triptych.run.restore import checkpoint_name, load_checkpoint, load_config, prepare
 from triptych.types import EVALUATE, ConfigurationError, EnvSpec, Explanation
 
-RANDOM_MOVES = 2  # with which games between checkpoints begin, so that they differ
+RANDOM_MOVES = 2  # with which games begin where neither player nor chance makes them differ
 MOST_MOVES = 10_000  # after which such a game is drawn
 
 
@@ -79,6 +79,17 @@ def check_two_players(spec: EnvSpec) -> None:
         )
 
 
+class Opening:
+    """Random moves that a game begins with: the same ones for both orders of the players."""
+
+    def __init__(self, seed: int, number: int) -> None:
+        self._generator = np.random.default_rng((seed, number))
+
+    def choose(self, legal: np.ndarray) -> int:
+        """Return one of the actions that ``legal [A]`` allows."""
+        return int(self._generator.choice(np.flatnonzero(legal)))
+
+
 def play_each_other(
     make_game: Callable[[int], Any],
     players: tuple[CheckpointPlayer, CheckpointPlayer],
@@ -88,28 +99,30 @@ def play_each_other(
 ) -> list[GameResult]:
     """Play games between two checkpoints, each of which moves first in half of them; all games at the same time.
 
-    So that games differ, each begins with two random moves, the same ones for both orders.
+    So that games differ, each begins with two random moves, or where there is chance with its own cards or dice; they
+    are the same for both orders.
 
     Args:
         make_game: makes environments of the game, in which both sides are played.
         players: the two.
         numbers: theirs, for the results.
         num_games: an even number.
-        seed: of the random moves.
+        seed: of the random moves, and of chance.
     """
     games = TwoSidedGames(make_game(num_games))
+    num_random = 0 if games.game.spec.has_chance else RANDOM_MOVES
     games.start(np.arange(num_games) // 2 + 1000 * seed)
     first = np.arange(num_games) % 2  # which of the two moves first
-    openings = [np.random.default_rng((seed, index // 2)) for index in range(num_games)]
+    openings = [Opening(seed, index // 2) for index in range(num_games)]
     for move in range(MOST_MOVES):
         running = np.flatnonzero(~games.is_over)
         if not len(running):
             break
         actions = np.zeros(num_games, np.int64)
-        if move < RANDOM_MOVES:
+        if move < num_random:
             legal = games.game.spec.legal_actions(games.observation)
             for index in running.tolist():
-                actions[index] = openings[index].choice(np.flatnonzero(legal[index]))  # type: ignore[index]
+                actions[index] = openings[index].choose(legal[index])  # type: ignore[index]
         else:
             to_move = (first + games.mover) % 2
             for which, player in enumerate(players):

@@ -49,6 +49,7 @@ class EnvSpec:
         symmetries: of a board, where it has any.
         goals: of an environment that shows a goal to reach; else ``None``.
         action_cells: of an environment whose pictures are boards of nothing else; else ``None``.
+        has_chance: whether cards or dice decide something in a game whose players take turns.
     """
 
     name: str
@@ -79,6 +80,7 @@ class EnvSpec:
     symmetries: BoardSymmetries | None = field(default=None, compare=False, repr=False)
     goals: GoalRule | None = field(default=None, compare=False, repr=False)
     action_cells: ActionCells | None = field(default=None, compare=False, repr=False)
+    has_chance: bool = False
 
     @property
     def seen(self) -> EnvSpec:
