@@ -50,7 +50,7 @@ SMALL = ["env=catch", "debug=tiny", "logger=csv", "callbacks.video=false", EXTRA
 
 
 def test_a_run_files_both_with_each_evaluation(tmp_path):
-    result = train("algo=dqn", *SMALL, f"run_dir={tmp_path / 'run'}")
+    result = train("algo=dqn", *SMALL, "total_frames=800", "eval.period_frames=400", f"run_dir={tmp_path / 'run'}")
     assert result.returncode == 0, result.stderr
     evaluations = [row for row in rows(tmp_path / "run") if row["eval/return_mean"]]
     for row in evaluations:  # a game of Catch takes 9 steps and pays at its end

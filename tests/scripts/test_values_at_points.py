@@ -9,7 +9,7 @@ from scripts import values_at_points
 from scripts.values_at_points import before_rewards
 from tests.front_door import call, train
 
-TINY = ["env=catch", "debug=tiny", "callbacks.video=false"]
+TINY = ["env=catch", "debug=tiny", "callbacks.video=false", "total_frames=600"]
 
 
 def measure(*arguments):
