@@ -10,6 +10,7 @@ why it did not work.
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import time
 import warnings
@@ -18,6 +19,9 @@ from pathlib import Path
 
 import torch
 from benchmark_worker import DQN, autocast, make_experiment, make_minibatch
+
+from triptych.run.arguments import ScriptParser
+from triptych.run.exit_codes import exit_code_of
 
 SECONDS = 3.0  # of each way
 BATCH_SIZE = 32
@@ -53,8 +57,14 @@ def capture(step: Callable[[], object]) -> Callable[[], object]:
     return graph.replay
 
 
-def main() -> None:
+def main(arguments: list[str]) -> int:
+    """Time each way, print what came out, and return the exit code."""
+    return exit_code_of(lambda: time_each(arguments))
+
+
+def time_each(arguments: list[str]) -> None:
     """Time each way and print what came out."""
+    ScriptParser(__doc__).parse_args(arguments)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as run_dir:
         experiment = make_experiment(Path(run_dir), *DQN)
@@ -91,4 +101,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from triptych.command.main import check, in_own_names
 from triptych.files import write_text
-from triptych.types import ConfigurationError
+from triptych.run.arguments import ScriptParser
+from triptych.run.exit_codes import exit_code_of
+from triptych.types import ConfigurationError, ExitCode
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "habits.md"
 OPENING = """# Habitual command lines
@@ -160,15 +162,27 @@ def _cell(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page, or compare it; return the exit code."""
+    """Write the page, or compare it, and return the exit code."""
+    return exit_code_of(lambda: write_or_compare(arguments))
+
+
+def write_or_compare(arguments: list[str]) -> ExitCode:
+    """Do what the arguments say.
+
+    Raises:
+        ConfigurationError: an argument cannot be used.
+    """
+    parser = ScriptParser(__doc__)
+    parser.add_argument("--check", action="store_true", help="compare the table with the code, and write nothing")
+    options = parser.parse_args(arguments)
     text = page().replace(f"{PAGE.parents[1]}/", "")
-    if arguments == ["--check"]:
+    if options.check:
         is_same = PAGE.is_file() and PAGE.read_text() == text
         print("docs/habits.md is what the code does." if is_same else "docs/habits.md is out of date: run this script.")
-        return 0 if is_same else 1
+        return ExitCode.DONE if is_same else ExitCode.FAILED
     write_text(PAGE, text)
     print(f"Written to {PAGE}.")
-    return 0
+    return ExitCode.DONE
 
 
 if __name__ == "__main__":

@@ -158,6 +158,14 @@ class PaysMuch(Odd):
         return 1e39 if self.time > 1 else 0.0
 
 
+class Elsewhere(Odd):
+    """Goes to another folder to find its files."""
+
+    def __init__(self, render_mode=None):
+        super().__init__(render_mode)
+        os.chdir("/")
+
+
 class NoInfos(Odd):
     def step(self, action):
         *outcome, _ = super().step(action)

@@ -86,6 +86,13 @@ def test_a_value_method_trains(name, tmp_path):
     assert summary(tmp_path / "run")["updates"] > 0
 
 
+def test_a_simulator_that_changes_the_folder_does_not_take_the_run_with_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert play("Elsewhere", "run", *PPO).returncode == 0
+    assert summary(tmp_path / "run")["frames"] == 512
+    assert "is finished" in play("Elsewhere", "run", *PPO).stdout
+
+
 def test_infos_that_nobody_reads_do_no_harm_in_processes_either(tmp_path):
     result = play("Infos", tmp_path / "run", *PPO, "env.use_processes=true", "env.num_envs=2")
     assert result.returncode == 0, result.stderr + result.stdout

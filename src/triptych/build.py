@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 from collections.abc import Callable, Sequence
@@ -30,7 +31,7 @@ from triptych.callbacks.progress import Progress
 from triptych.callbacks.shares import Shares
 from triptych.callbacks.threads import Threads
 from triptych.collect.random_play import observation_sizes
-from triptych.command.check import algo_settings
+from triptych.command.settings import algo_settings
 from triptych.command.signatures import deal, find, signature_of
 from triptych.data.datamodule import EnvironmentDataModule
 from triptych.data.evaluation import EvaluationPlan
@@ -154,7 +155,12 @@ def make_game_factory(cfg: DictConfig) -> GameFactory:
     """Return what makes fresh environments."""
     constructor, keywords = find(cfg.env._target_, "env._target_"), plain(cfg.env)
     del keywords["_target_"]
-    return lambda num_envs: constructor(**keywords | {"num_envs": num_envs})
+
+    def make(num_envs: int) -> Any:
+        with contextlib.chdir(os.getcwd()):  # which a simulator may change to find its files
+            return constructor(**keywords | {"num_envs": num_envs})
+
+    return make
 
 
 def make_spec(make_game: GameFactory) -> tuple[EnvSpec, Measured]:

@@ -2,11 +2,58 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 
+from tests.front_door import summary, train
+from triptych.algos.ppo import PPO
 from triptych.callbacks.checkpoint import RunCheckpoint
 from triptych.types import RunInterrupted
+
+
+class Keeps(pl.Callback):
+    """Has a state that is plain at first."""
+
+    def __init__(self):
+        self.best = None
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        if trainer.datamodule.clock.frames > 1000:
+            self.best = np.mean([1.0, 2.0])
+
+    def state_dict(self):
+        return {"best": self.best}
+
+
+class KeepsInTheAlgorithm(PPO):
+    def on_save_checkpoint(self, checkpoint):
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["mine"] = lambda: 3
+
+
+@pytest.mark.parametrize(
+    ("argument", "holder", "frames"),
+    [
+        ("+callbacks.extra.mine._target_=tests.callbacks.test_checkpoint.Keeps", "callbacks: Keeps.state_dict", 1000),
+        (
+            "algo.module=tests.callbacks.test_checkpoint.KeepsInTheAlgorithm",
+            "algo: KeepsInTheAlgorithm.on_save_checkpoint, mine",
+            0,
+        ),
+    ],
+)
+def test_a_state_that_could_not_be_read_again_is_told_by_who_holds_it(argument, holder, frames, tmp_path):
+    """What was saved before stays."""
+    settings = ["logger=csv", "env=catch", "algo=ppo", "total_frames=3000", "checkpoint.period_frames=500"]
+    result = train(*settings, "eval.period_frames=9000", "callbacks.video=false", argument, f"run_dir={tmp_path}")
+    assert result.returncode == 2
+    assert f"Failed: {holder} holds what no checkpoint can" in result.stdout
+    assert summary(tmp_path)["status"] == "failed"
+    found = tmp_path / "checkpoints" / "last.ckpt"
+    assert found.exists() == (frames > 0)
+    assert not found.exists() or torch.load(found, weights_only=True)
 
 
 class FakeTrainer:

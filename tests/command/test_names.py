@@ -36,6 +36,13 @@ CONF = ROOT / "conf"
         ("algo.learning_rate=1e-3", "algo.learning_rate=1e-3"),
         ("seed=1,2e1", "seed=1,20"),
         ("env=pnog", "env=pnog"),
+        ("env=catch.yaml", "env=catch"),
+        ("env=./catch,/pong", "env=catch,pong"),
+        ("algo=ppo/../DQN.yaml", "algo=dqn"),
+        ("+env=Catch", "env=catch"),
+        ("+experiment=pong_fast", "experiment=pong_fast"),
+        ("+seed=2", "+seed=2"),
+        ("algo.network={torso:nips}", "++algo.network={torso:nips}"),
         ("run_dir=1e6/x", "run_dir=1e6/x"),
         ("run_dir=my runs/a=1", "run_dir='my runs/a=1'"),
         ("run_dir='quoted'", "run_dir='quoted'"),
@@ -95,8 +102,14 @@ def test_habitual_choices_run(choice, tmp_path):
 
 @pytest.mark.parametrize(
     "choice",
-    ["trainer=mps", "trainer=gpu", "trainer.max_time=5", "trainer.max_time=00:00:00:00",
-     "trainer.max_time=9999999:00:00:00", "trainer.devices=0"],
+    [
+        "trainer=mps",
+        "trainer=gpu",
+        "trainer.max_time=5",
+        "trainer.max_time=00:00:00:00",
+        "trainer.max_time=9999999:00:00:00",
+        "trainer.devices=0",
+    ],
 )
 def test_what_this_machine_or_project_has_not_is_refused_in_a_sentence(choice, tmp_path):
     if choice == "trainer=gpu" and torch.cuda.is_available():

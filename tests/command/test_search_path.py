@@ -124,6 +124,18 @@ def test_the_command_line_comes_before_the_file(own):
         own_folders(split([*ways, "hydra.searchpath=[file://elsewhere]"]), CONF)
 
 
+def test_a_file_that_would_not_be_read_is_told(own):
+    """Of two files of one name Hydra takes this project's."""
+    for name in ("env/catch.yaml", "tuned/dqn-catch.yaml"):
+        path = own / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("num_envs: 3\n")
+        with pytest.raises(ConfigurationError, match=rf"{path} would not be read: this project has a {name} of its"):
+            composed(f"--config-dir={own}", "env=catch")
+        path.write_bytes((CONF / name).read_bytes())
+        assert composed(f"--config-dir={own}", "env=catch")
+
+
 def test_flags_may_stand_anywhere(tmp_path):
     line = ["env=catch", "-m", "seed=1,2", "--config-dir", str(tmp_path), "algo=dqn", "--config-name=train"]
     flags = ["-m", "--config-dir", str(tmp_path), "--config-name=train"]
@@ -138,6 +150,12 @@ def test_flags_may_stand_anywhere(tmp_path):
 def test_flags_that_exclude_each_other_are_told(flags):
     with pytest.raises(ConfigurationError, match="cannot be asked for at once"):
         flags_first(["env=catch", *flags])
+
+
+def test_a_switch_that_would_do_nothing_is_told():
+    with pytest.raises(ConfigurationError, match="--resolve is for what --cfg=job shows"):
+        flags_first(["env=catch", "--resolve"])
+    assert flags_first(["env=catch", "--resolve", "--cfg=job"]) == ["--resolve", "--cfg=job", "env=catch"]
 
 
 def test_a_flag_that_is_none_is_told(tmp_path):

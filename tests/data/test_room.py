@@ -18,7 +18,7 @@ PLENTY = {"memory": 10**15, "disk": 10**15, "device": 10**15}
 def test_every_place_is_looked_at(place):
     needs = Needs("algo.some_count", 12, lambda count: {"memory": 3, "disk": 3, "device": 3} | {place: 5 * count})
     check_room(needs, PLENTY | {place: 60})
-    words = rf"^algo\.some_count=12 takes 0\.00 GB of {place}, which has 0\.00 GB .* is algo\.some_count=11\.$"
+    words = rf"^algo\.some_count=12 takes 0\.00 MB of {place}, which has 0\.00 MB .* is algo\.some_count=11\.$"
     with pytest.raises(ConfigurationError, match=words):
         check_room(needs, PLENTY | {place: 59})
 

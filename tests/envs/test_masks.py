@@ -150,6 +150,7 @@ def test_a_mask_may_come_with_the_first_step():
     [
         (np.ones(3), Discrete(5), ["shape [3]", "Discrete(5)", "an array of shape [5]"]),
         (1, Discrete(5), ["type int", "an array of shape [5]"]),
+        ([1, 0, np.nan, 0, 0], Discrete(5), ["with NaN in it", "an array of shape [5]"]),
         (np.ones(7), MultiDiscrete([3, 4]), ["shape [7]", "for one discrete choice"]),
         ((np.ones(3), np.ones(4)), MultiDiscrete([3, 4]), ["type tuple", "for one discrete choice"]),
     ],

@@ -17,6 +17,7 @@ import torch
 from omegaconf import OmegaConf
 
 from tests.front_door import ROOT, Fork, command, frames_of, rows, start, summary, train
+from triptych.algos.dqn import DQN
 from triptych.build import build
 from triptych.command import environments
 from triptych.command.compose import compose_jobs, register_options
@@ -503,6 +504,19 @@ def test_a_run_ends_by_the_clock_and_goes_on_when_it_is_given_more(tmp_path):
     assert summary(folder)["stop_reason"] == "total_frames"
 
 
+class WithoutLoss(DQN):
+    """Somebody forgot to return it."""
+
+    def loss(self, minibatch):
+        super().loss(minibatch)
+
+
+def test_losses_that_are_none_are_told(tmp_path):
+    result = train(*TINY, "algo.module=tests.run.test_job.WithoutLoss", "total_frames=1000", f"run_dir={tmp_path}")
+    assert result.returncode == 0, result.stderr
+    assert "nothing was learned: the loss of all 101 minibatches was None" in result.stdout
+
+
 def test_minutes_that_end_before_the_first_update_are_told(tmp_path):
     folder = tmp_path / "run"
     arguments = [*TINY, "total_frames=1_000_000", "algo.learning_starts_env_steps=900_000", f"run_dir={folder}"]
@@ -651,6 +665,16 @@ def test_a_missing_replay_file_gives_way_to_the_checkpoint_before(finished, tmp_
     result = train(*TINY, "total_frames=4000", f"run_dir={folder}")
     assert result.returncode == 0, result.stderr
     assert "last.ckpt cannot be read" in result.stdout
+    assert summary(folder)["frames"] >= 4000
+
+
+def test_a_replay_that_was_deleted_is_filled_anew(finished, tmp_path):
+    folder = copy_of(finished, tmp_path)
+    shutil.rmtree(folder / "checkpoints" / "replay")
+    result = train(*TINY, "total_frames=4000", f"run_dir={folder}")
+    assert result.returncode == 0, result.stderr
+    assert "The replay that the checkpoints refer to is gone." in result.stdout
+    assert "200 env steps are played" in result.stdout
     assert summary(folder)["frames"] >= 4000
 
 

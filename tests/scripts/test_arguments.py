@@ -15,11 +15,9 @@ def test_every_script_that_people_call_is_here():
     # benchmark_search and train_sb3 run where this package is not, and workers are called by other scripts.
     others = {path.stem for path in (ROOT / "scripts").glob("*.py")} - {*SCRIPTS}
     assert others == {
-        "benchmark_graphs",
         "benchmark_sb3",
         "benchmark_search",
         "benchmark_worker",
-        "habits",
         "train_sb3",
     }
 

@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -178,3 +179,24 @@ def test_a_journal_with_a_damaged_line_is_told_and_one_that_is_cut_short_is_mend
     journal.write_text("".join([lines[0], "garbage\n", *lines[2:]]))
     with pytest.raises(ConfigurationError, match=r"line 2 of its journal\.log is damaged; choose another folder"):
         search(tmp_path, plan=plan_of(3))
+
+
+@pytest.mark.parametrize("line", ["null", '{"op_code": 99}', '{"op_code": 4}'])
+def test_a_line_that_optuna_did_not_write_is_told(line, tmp_path):
+    search(tmp_path)
+    with (tmp_path / "journal.log").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(ConfigurationError, match=r"its journal\.log is not as Optuna writes it; choose another folder"):
+        search(tmp_path)
+
+
+def test_trials_of_nobody_knows_which_search_are_not_gone_on_with(tmp_path):
+    search(tmp_path)
+    (tmp_path / "search.json").unlink()
+    with pytest.raises(ConfigurationError, match=r"it has trials and no search\.json"):
+        search(tmp_path)
+
+
+def test_a_folder_that_cannot_be_one_is_told():
+    with pytest.raises(ConfigurationError, match=r"search\.folder=/dev/null cannot be used .*; choose a folder"):
+        search(Path("/dev/null"))

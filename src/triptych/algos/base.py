@@ -65,6 +65,7 @@ class Algorithm(pl.LightningModule):
     Attributes:
         env_steps: agent decisions taken so far, over all environments.
         updates: gradient steps taken so far.
+        skipped_updates: minibatches without a loss, in this process.
         learning_generator: the source of noise in updates, such as augmentation.
         is_stopping: whether someone asked the run to stop; off policy the rest of a turn's updates then waits until the
             run goes on.
@@ -97,6 +98,7 @@ class Algorithm(pl.LightningModule):
         self.learning_rate, self.adam_epsilon, self.max_grad_norm = learning_rate, adam_epsilon, max_grad_norm
         self.learning_rate_decay_env_steps = learning_rate_decay_env_steps
         self.env_steps, self.updates, self.is_stopping = 0, 0, False
+        self.skipped_updates = 0
         self.seed = seed
         self._exploration = torch.Generator().manual_seed(chance_seed(seed, "exploration", ranks.rank()))
         self._evaluation = torch.Generator()
@@ -182,6 +184,7 @@ class Algorithm(pl.LightningModule):
             self._turn_updates += 1
             output = self.loss(minibatch)
             if output is None:
+                self.skipped_updates += 1
                 continue
             optimizer.zero_grad()
             self.manual_backward(output.loss)

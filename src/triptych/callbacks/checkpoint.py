@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import os
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from triptych import ranks
 from triptych.files import check_seal, copy_file, replacing, seal
-from triptych.types import RunInterrupted
+from triptych.types import ConfigurationError, RunInterrupted
 from triptych.types.bounds import Count
 
 ORIGIN = "run"  # key of a checkpoint: what it says of the run that wrote it
@@ -191,5 +193,40 @@ class RunCheckpoint(pl.Callback):
             trainer.save_checkpoint(self.directory / name)
             return
         with replacing(self.directory / name) as temporary:
-            trainer.save_checkpoint(temporary)
+            try:
+                trainer.save_checkpoint(temporary)
+                torch.load(temporary, map_location="cpu", weights_only=True, mmap=True)  # as whoever goes on from it
+            except OSError:
+                raise
+            except Exception as error:
+                raise _told_by_holder(trainer, error) from error
             seal(temporary)
+
+
+def _told_by_holder(trainer: pl.Trainer, error: Exception) -> Exception:
+    """Name the callback or the key of the algorithm whose state cannot be read again; else return ``error``."""
+    held: dict[str, Any] = {}
+    with contextlib.suppress(Exception):  # it may want what is not in there
+        trainer.lightning_module.on_save_checkpoint(held)
+    name = type(trainer.lightning_module).__name__
+    states = {f"algo: {name}.on_save_checkpoint, {key}": value for key, value in held.items()}
+    states |= {f"callbacks: {type(one).__name__}.state_dict": one.state_dict() for one in trainer.callbacks}  # type: ignore
+    for holder, state in states.items():
+        if not _is_plain(state):
+            return ConfigurationError(
+                f"{holder} holds what no checkpoint can: tensors, numbers, texts, and lists and dicts of these can be "
+                "read again without running code. Make numbers of it, by float(...) or .tolist()."
+            )
+    return error
+
+
+def _is_plain(state: Any) -> bool:
+    """Whether a state can be written and read again."""
+    buffer = io.BytesIO()
+    try:
+        torch.save(state, buffer)
+        buffer.seek(0)
+        torch.load(buffer, weights_only=True)
+    except Exception:
+        return False
+    return True

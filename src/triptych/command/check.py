@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from triptych.algos.base import Algorithm
 from triptych.callbacks.checkpoint import RunCheckpoint
 from triptych.callbacks.metrics import Metrics
 from triptych.command.compose import GROUPS
 from triptych.command.habits import HABITS, instead
+from triptych.command.settings import (
+    CLASSES,
+    NETWORK,
+    Setting,
+    check_complete,
+    flat_settings,
+    settings_of,
+    show,
+    written,
+)
 from triptych.command.signatures import Keyword, allows, describe, find, signature_of
 from triptych.command.suggest import unknown
 from triptych.data.datamodule import EnvironmentDataModule
@@ -22,7 +31,6 @@ from triptych.data.evaluation import EvaluationPlan
 from triptych.envs.extras import require_extra
 from triptych.networks.choice import Network
 from triptych.provenance.hardware import Hardware
-from triptych.provenance.identity import leaves
 from triptych.types import ConfigurationError
 from triptych.types.bounds import Count, Positive, Seed
 
@@ -62,13 +70,6 @@ class Protocol(NamedTuple):
     life_loss_is_terminal: bool
 
 
-class Setting(NamedTuple):
-    """One value of a configuration."""
-
-    key: str  # where it is written: elsewhere than it is used, if it is an interpolation of another key
-    value: Any
-
-
 # Which constructor takes the settings of a node, but for algo and env, which name theirs.
 CONSTRUCTORS = {
     "eval": EvaluationPlan,
@@ -85,9 +86,7 @@ GIVEN = frozenset(
 )
 # Of which each process of a run has its share.
 SHARED = ("num_envs", "batch_size", "capacity_env_steps", "reservoir_capacity")
-CLASSES = ("module", "data")  # keys of algo that name its classes
 PATCHES = {"experiment", "tuned", "debug"}  # groups whose files override single keys
-NETWORK = "algo.network"  # a component of its own: its settings are dealt to no other constructor
 
 
 def check_job(cfg: DictConfig) -> None:
@@ -108,12 +107,12 @@ def check_job(cfg: DictConfig) -> None:
             f"{name}=... has put its keys below {name}: the file must begin with the line `# @package _global_`, and "
             "hold keys of the configuration."
         )
-    if _written(cfg, "env.num_envs") is None:
+    if written(cfg, "env.num_envs") is None:
         raise ConfigurationError(
             "env.num_envs cannot be left out; begin the file of an env of your own with `defaults: [gym, _self_]`."
         )
     _check_protocol_fits(cfg)
-    _check_complete(cfg)
+    check_complete(cfg)
     settings = {key: one for key, one in settings_of(cfg).items() if key not in NODES}
     _check("", settings, signature_of(TopLevel).keywords, "the configuration")
     for node, constructor in CONSTRUCTORS.items():
@@ -130,77 +129,6 @@ def check_job(cfg: DictConfig) -> None:
             raise ConfigurationError(f"{node}={named} is not allowed: it takes a node for each name, with a _target_.")
         for name in named:
             _check_target(cfg, f"{node}.{name}")
-
-
-def algo_settings(cfg: DictConfig) -> dict[str, Any]:
-    """Return the settings of the algorithm by the last part of their keys, as they are dealt to its classes."""
-    return {name: setting.value for name, setting in _flat_settings(cfg).items()}
-
-
-def settings_of(cfg: DictConfig, node: str = "") -> dict[str, Setting]:
-    """Return what a node holds, by key; nodes in it as plain data. Nothing where it is no node."""
-    found = OmegaConf.select(cfg, node) if node else cfg
-    if not OmegaConf.is_dict(found):
-        return {}
-    raw = OmegaConf.to_container(found, resolve=False)
-    values = OmegaConf.to_container(found, resolve=True)
-    return {key: Setting(_written_at(raw[key]) or f"{node}.{key}".strip("."), values[key]) for key in raw}  # type: ignore
-
-
-def _written_at(raw: Any) -> str | None:
-    """Return the key that a value such as ``${protocol.frame_skip}`` takes as it is."""
-    is_plain = isinstance(raw, str) and raw.startswith("${") and raw.endswith("}") and raw.count("{") == 1
-    return raw[2:-1] if is_plain and ":" not in raw else None
-
-
-def _flat_settings(cfg: DictConfig, node: str = "algo") -> dict[str, Setting]:
-    """Return the settings of a node and of those in it by the last part of their keys.
-
-    Raises:
-        ConfigurationError: two of them have one name.
-    """
-    found: dict[str, Setting] = {}
-    for key, setting in settings_of(cfg, node).items():
-        if node == "algo" and key in CLASSES:
-            continue
-        is_node = isinstance(setting.value, dict) and f"{node}.{key}" != NETWORK
-        inner = _flat_settings(cfg, f"{node}.{key}") if is_node else {key: setting}
-        for name in found.keys() & inner.keys():
-            raise ConfigurationError(f"{inner[name].key} and {found[name].key} have one name; rename one of them.")
-        found |= inner
-    return found
-
-
-def _check_complete(cfg: DictConfig) -> None:
-    """Refuse what cannot be resolved, and what nobody has given."""
-    try:
-        values = dict(leaves(OmegaConf.to_container(cfg, resolve=True)))
-    except OmegaConfBaseException as error:
-        key = getattr(error, "full_key", None)
-        where = "{}={} cannot be resolved: ".format(*_source(cfg, key)) if key else ""
-        raise ConfigurationError(f"{where}{str(error).splitlines()[0]}.") from error
-    for key, value in values.items():
-        if value == "???":
-            raise ConfigurationError(f"{key} has no value; give it on the command line as {key}=...")
-
-
-def _written(cfg: DictConfig, key: str) -> Any:
-    """Return a setting as it is written, with its interpolations."""
-    node: Any = OmegaConf.to_container(cfg, resolve=False)
-    for name in key.split("."):
-        node = node.get(name) if isinstance(node, dict) else None
-    return node
-
-
-def _source(cfg: DictConfig, key: str) -> tuple[str, Any]:
-    """Return the setting from which another is taken, ``${other}``, as far as that is an interpolation, too."""
-    passed = {key}
-    while (found := re.fullmatch(r"\$\{([\w.]+)\}", str(_written(cfg, key)))) and found[1] not in passed:
-        if "${" not in str(_written(cfg, found[1])):
-            break
-        key = found[1]
-        passed.add(key)
-    return key, _written(cfg, key)
 
 
 def _check_protocol_fits(cfg: DictConfig) -> None:
@@ -223,7 +151,7 @@ def _check_env_and_protocol(cfg: DictConfig) -> None:
     read = {setting.key for setting in settings.values()} | {f"protocol.{key}" for key in same}
     protocol = {key: one for key, one in protocol.items() if f"protocol.{key}" not in read}
     for key in sorted(protocol.keys() & settings.keys()):
-        value = _show(settings[key].value)
+        value = show(settings[key].value)
         raise ConfigurationError(f"env.{key}={value} is for the protocol to say; write protocol.{key}={value}.")
     keywords = {key: one for key, one in signature_of(Protocol).keywords.items() if f"protocol.{key}" not in read}
     _check("protocol", protocol, keywords, "protocol")
@@ -256,7 +184,7 @@ def _check_algo(cfg: DictConfig) -> None:
     optional = {str(key).rpartition(".")[2] for key in cfg.where_known}
     settings = {
         name: setting
-        for name, setting in _flat_settings(cfg).items()
+        for name, setting in flat_settings(cfg).items()
         # A preset does without a setting of its base by null; a patch names those that not every algorithm has.
         if name in keywords or (setting.value is not None and name not in optional)
     }
@@ -288,7 +216,7 @@ def _check_algo(cfg: DictConfig) -> None:
 def _check_is_node(name: str, value: Any, example: str) -> None:
     if not OmegaConf.is_dict(value):
         raise ConfigurationError(
-            f"{name}={_show(value)} is not allowed: {name} is a node of keys; give one of them, as {name}.{example}=..."
+            f"{name}={show(value)} is not allowed: {name} is a node of keys; give one of them, as {name}.{example}=..."
         )
 
 
@@ -334,16 +262,21 @@ def _check(node: str, settings: Mapping[str, Setting], keywords: Mapping[str, Ke
             raise ConfigurationError(unknown(setting.key, setting.key, known, what=f"a key of {what}"))
         if not allows(keywords[name].annotation, setting.value):
             raise ConfigurationError(
-                f"{setting.key}={_show(setting.value)} is not allowed: it takes {describe(keywords[name].annotation)}."
+                f"{setting.key}={show(setting.value)} is not allowed: it takes {describe(keywords[name].annotation)}."
+                f"{_hint_at_text(keywords[name].annotation, setting)}"
             )
     for name in sorted(keywords.keys() - settings.keys()):
         if keywords[name].is_required:
             raise ConfigurationError(f"{prefix}{name} cannot be left out: {what} needs a value for it.")
 
 
-def _show(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, list):
-        return f"[{', '.join(map(_show, value))}]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _hint_at_text(annotation: Any, setting: Setting) -> str:
+    """Say that a value is a text, such as that of an environment variable, where what it says would be allowed."""
+    if not isinstance(setting.value, str):
+        return ""
+    try:
+        is_meant = allows(annotation, yaml.safe_load(setting.value))
+    except yaml.YAMLError:
+        return ""
+    key = setting.key
+    return f" This is a text; of a variable, {key}='${{oc.decode:${{oc.env:NAME}}}}' makes a value." if is_meant else ""

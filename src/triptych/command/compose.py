@@ -32,7 +32,7 @@ from triptych.command.names import read_option
 from triptych.command.params import with_params
 from triptych.command.patterns import check_patterns, parse_with_options
 from triptych.command.plugins import not_installed
-from triptych.command.search_path import KEY, split
+from triptych.command.search_path import KEY, check_own_files, own_folders, split
 from triptych.command.suggest import unknown
 from triptych.envs import atari
 from triptych.provenance.identity import leaves
@@ -110,6 +110,7 @@ def compose_jobs(arguments: Sequence[str], conf: Path) -> list[Job]:
         swept = [override for override in parsed if override.is_sweep_override()]
         if swept:
             raise ConfigurationError(f"{swept[0].input_line} asks for several values; add -m to run them as a sweep.")
+    check_own_files(own_folders(line, conf), conf)
     with hydra_ready(conf, line.config_dir):
         check_patterns(line.overrides)
         jobs = [line.overrides]
@@ -237,6 +238,11 @@ def compose_with_choices(
             raise ConfigurationError(f"{override} is not allowed: {key} is {form}, as {example}.") from error
         if str(error).startswith(("Multiple values for ", "In '")):
             raise ConfigurationError(_fault_of_file(str(error))) from error
+        there = re.search(r"item is already at '([^']+)'", str(error))
+        if there:
+            raise ConfigurationError(
+                f"+{there[1]}=... cannot be added: {there[1]} is a key already; leave out the +."
+            ) from error
         key = _offending_key(str(error), overrides)
         if key in HABITS:
             raise ConfigurationError(instead(key)) from error

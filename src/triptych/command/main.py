@@ -34,6 +34,11 @@ def main(arguments: list[str]) -> int:
         print(help_text(CONF), end="")
         return ExitCode.DONE
     try:
+        os.getcwd()
+    except FileNotFoundError:
+        print("error: the folder in which this was started is gone; change to one that is there.", file=sys.stderr)
+        return ExitCode.BAD_INPUT
+    try:
         arguments = in_own_names(flags_first(arguments))
         sys.argv[1:] = arguments  # which Hydra reads
         flags = {argument.partition("=")[0] for argument in arguments}
@@ -83,13 +88,15 @@ def check(arguments: list[str], *, with_environments: bool = True) -> list[Job]:
         check_job(job.cfg)
     if len(jobs) > 1 and with_environments:
         check_environments(jobs)
-    if {"-m", "--multirun"} & set(arguments) and not any(word.startswith("hydra.sweep.dir=") for word in arguments):
+    if {"-m", "--multirun"} & set(arguments):
+        given = [word.partition("=")[2] for word in arguments if word.startswith("hydra.sweep.dir=")]
+        folder = Path(given[-1]) if given else SWEEPS
         try:
-            SWEEPS.mkdir(parents=True, exist_ok=True)  # which Hydra would do, and tell less
+            if "$" not in str(folder):
+                folder.mkdir(parents=True, exist_ok=True)  # which Hydra would do, and tell less
         except OSError as error:
-            raise ConfigurationError(
-                f"the folder of a sweep, {error}; start it in a folder that can be written."
-            ) from error
+            way_out = "choose another hydra.sweep.dir" if given else "start it in a folder that can be written"
+            raise ConfigurationError(f"the folder of a sweep, {error}; {way_out}.") from error
     return jobs
 
 

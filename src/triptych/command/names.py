@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from triptych.envs import atari
 from triptych.types import ConfigurationError
 
 NAMED = ("algo", "env", "experiment", "logger", "protocol", "trainer", "callbacks", "debug")
+NODES_OF_OTHERS = ("env.make_kwargs", "algo.network")
 ATARI_ID = re.compile(r"(?:ALE/)?(\w+?)(?:NoFrameskip|Deterministic)?-v\d+(?:-ram)?", re.ASCII)
 WHOLE = re.compile(r"[+-]?\d+(\.\d+)?[eE]\+?\d+")
 
@@ -26,16 +28,19 @@ def _canonical(argument: str, folders: Sequence[Path]) -> list[str]:
     key, equals, value = argument.partition("=")
     if not equals or argument.startswith("-") or not value:
         return [argument]
-    if key == "env.make_kwargs" or key.startswith(("env.make_kwargs.", "callbacks.extra.", "algo.network.")):
+    if key in NODES_OF_OTHERS or key.startswith((*(f"{node}." for node in NODES_OF_OTHERS), "callbacks.extra.")):
         return [f"++{argument}"]  # keywords of others: there is no list of those that may be given
     if key in ("run_dir", "ckpt_path"):
         return [f"{key}={_path(value)}"]
-    if key in NAMED and re.fullmatch(r"[\w/:.,-]+", value):
-        found = [_option(key, one, folders) for one in value.split(",")]
+    group = key.removeprefix("+")  # every group is there already, to be chosen from
+    if group in NAMED and not re.fullmatch(r"[\w/:.,-]+", value):
+        return [f"{group}={value}"]
+    if group in NAMED:
+        found = [_option(group, one, folders) for one in value.split(",")]
         ids = [one for one in found if one.startswith("gym env.id=")]
         if ids and len(found) == 1:
             return ["env=gym", ids[0].removeprefix("gym ")]
-        return [argument] if ids else [f"{key}={','.join(found)}"]
+        return [f"{group}={value}"] if ids else [f"{group}={','.join(found)}"]
     return [f"{key}={','.join(_number(one) for one in value.split(','))}"]
 
 
@@ -52,6 +57,9 @@ def _path(value: str) -> str:
 
 
 def _option(group: str, name: str, folders: Sequence[Path]) -> str:
+    name = posixpath.normpath(name).lstrip("/").removesuffix(".yaml")  # as a shell completes the path of a file
+    if name.startswith(".."):
+        raise ConfigurationError(f"{group}={name} is not allowed: it takes the name of an option, without a folder.")
     options = {path.stem for folder in folders for path in (folder / group).glob("*.yaml")}
     if group == "env":
         options |= {*atari.games(), *atari.UNPLAYABLE}

@@ -91,6 +91,8 @@ def flags_first(arguments: Sequence[str]) -> list[str]:
             flags.append(word)
         else:
             raise ConfigurationError(f"{word} is no flag; settings are given as key=value, and --help tells of both.")
+    if "--resolve" in flags and not any(one.partition("=")[0] in ("--cfg", "-c") for one in flags):
+        raise ConfigurationError("--resolve is for what --cfg=job shows; add that, or leave it out.")
     modes = list(dict.fromkeys(name for one in flags if (name := one.partition("=")[0]) in MODES))
     if len(modes) > 1:
         raise ConfigurationError(f"{modes[0]} and {modes[1]} cannot be asked for at once; leave one out.")
@@ -118,6 +120,21 @@ def own_folders(line: CommandLine, conf: Path) -> list[Path]:
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
         raise ConfigurationError(f"{KEY}={paths} is not allowed: it takes a list, '{KEY}=[file://...,pkg://...]'.")
     return folders + [_folder_of(path) for path in paths]
+
+
+def check_own_files(folders: Sequence[Path], conf: Path) -> None:
+    """Refuse a file of the user's own that has the name of one of this project, which Hydra would take instead.
+
+    Raises:
+        ConfigurationError: there is one, and it holds something else.
+    """
+    for ours in sorted(conf.rglob("*.yaml")) if folders else ():
+        name = ours.relative_to(conf)
+        for path in (folder / name for folder in folders):
+            if path.is_file() and path.read_bytes() != ours.read_bytes():
+                raise ConfigurationError(
+                    f"{path} would not be read: this project has a {name} of its own; give yours another name."
+                )
 
 
 def _in_primary_file(line: CommandLine, folders: Sequence[Path]) -> Any:

@@ -30,8 +30,12 @@ def _too_large(needs: Needs, place: str, available: int) -> str:
     one = min((needs, *needs.others), key=lambda setting: setting.nbytes(0)[place])
     nbytes = one.nbytes(one.size)[place]
     fits = bisect.bisect_right(range(1, one.size), available, key=lambda size: one.nbytes(size)[place])
-    said = f"{one.key}={one.size} takes {nbytes / 1e9:.2f} GB of {place}, which has {available / 1e9:.2f} GB to spare"
+    said = f"{one.key}={one.size} takes {_gigabytes(nbytes)} of {place}, which has {_gigabytes(available)} to spare"
     if fits:
         return f"{said}; the largest that fits is {one.key}={fits}."
     rest = " or ".join(other.key for other in (needs, *needs.others) if other is not one)
     return f"{said}; even {one.key}=1 does not fit{f', a smaller {rest} may' if rest else ''}."
+
+
+def _gigabytes(nbytes: int) -> str:
+    return f"{nbytes / 1e9:.2f} GB" if nbytes >= 1e8 else f"{nbytes / 1e6:.2f} MB"

@@ -28,7 +28,7 @@ def told_by_setting(id: str, make_kwargs: Mapping[str, Any]) -> Iterator[None]:
     if id.count(":") > 1:
         raise ConfigurationError(f"env.id={id} is not allowed: it takes <id> or <module>:<id>.")
     module = id.rpartition(":")[0]
-    if module and not all(part.isidentifier() for part in module.split(".")):
+    if ":" in id and not all(part.isidentifier() for part in module.split(".")):
         raise ConfigurationError(f"env.id={id} is not allowed: before the colon stands a module, as my_package.envs.")
     try:
         yield

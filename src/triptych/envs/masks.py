@@ -36,9 +36,11 @@ def gives_mask(env: gymnasium.Env, name: str) -> bool:
         shape = list(np.shape(mask))
     except ValueError:  # parts of different lengths
         shape = []
-    if not isinstance(space, Discrete) or shape != [int(space.n)]:
+    has_nan = shape != [] and np.isnan(np.asarray(mask, np.float64)).any()
+    if not isinstance(space, Discrete) or shape != [int(space.n)] or has_nan:
         wanted = f"an array of shape [{space.n}]" if isinstance(space, Discrete) else "for one discrete choice"
         given = f"of shape {shape}" if shape else f"of type {type(mask).__name__}"
+        given = "with NaN in it" if has_nan else given
         raise ConfigurationError(
             f'env.id={name} gives an info["action_mask"] {given} for its actions {env.action_space}, but a mask here '
             f"is {wanted}. Put a wrapper around it that gives one, by env.wrappers, or say env.action_masks=false, "

@@ -188,6 +188,8 @@ class RunFolder:
         Raises:
             CannotGoOn: there are checkpoints and none can be read, or a finished run has lost them.
         """
+        if not (self.checkpoints / "replay").exists() and self._forget_replays():
+            self.log("The replay that the checkpoints refer to is gone.")  # the data say how it is filled anew
         paths = [path for name in ("last.ckpt", "previous.ckpt") if (path := self.checkpoints / name).exists()]
         unreadable: list[Path] = []
         for path in paths:
@@ -227,16 +229,23 @@ class RunFolder:
 
     def drop_replay(self) -> None:
         """Delete the replay of a run that is over, once no checkpoint refers to it."""
+        self._forget_replays()
+        shutil.rmtree(self.checkpoints / "replay")
+
+    def _forget_replays(self) -> bool:
+        """Let no checkpoint refer to a replay; return whether one did."""
+        has_changed = False
         for path in (self.checkpoints / "last.ckpt", self.checkpoints / "previous.ckpt"):
             try:
                 checkpoint = load(path)
             except Exception:  # absent, or damaged: then it is not gone on from
                 continue
-            _forget_replay(checkpoint)
-            with replacing(path) as temporary:
-                torch.save(checkpoint, temporary)
-                seal(temporary)
-        shutil.rmtree(self.checkpoints / "replay")
+            if _forget_replay(checkpoint):
+                has_changed = True
+                with replacing(path) as temporary:
+                    torch.save(checkpoint, temporary)
+                    seal(temporary)
+        return has_changed
 
     def best_checkpoint(self, identity: str) -> Path:
         """Return ``best.ckpt``; where it cannot be read or is of another run, ``last.ckpt`` takes its place.
@@ -261,13 +270,13 @@ def _files_of(folder: Path) -> list[Path]:
     return [*(folder / name for name in sorted(NAMES) if "." in name), *checkpoints]
 
 
-def _forget_replay(state: Any) -> None:
-    """Let the data of a checkpoint, and of each process where there are several, refer to no replay."""
-    if isinstance(state, dict) and isinstance(state.get("replay"), str):
+def _forget_replay(state: Any) -> bool:
+    """Let the data of a checkpoint, and of each process where there are several, refer to no replay; say if it did."""
+    is_of_data = isinstance(state, dict) and isinstance(state.get("replay"), str)
+    if is_of_data:
         state["replay"] = None
     parts = state.values() if isinstance(state, dict) else state if isinstance(state, list) else ()
-    for part in parts:
-        _forget_replay(part)
+    return any([is_of_data, *map(_forget_replay, parts)])
 
 
 def _is_of_its_kind(name: str, value: Any) -> bool:

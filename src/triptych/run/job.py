@@ -169,7 +169,7 @@ class Job:
             if checkpoint is not None and not self._is_trained():
                 experiment.data.check_saved(load(checkpoint).get(type(experiment.data).__qualname__, {}))
         except ConfigurationError:
-            folder.discard_if_new()
+            self._take_back()
             raise
         except CannotGoOn:
             raise
@@ -215,11 +215,16 @@ class Job:
         if then != now:
             folder.log(f"The code has changed since: {then} then, {now} now.")
 
+    def _take_back(self) -> None:
+        is_moved = self.folder.moved_to is not None
+        self.folder.discard_if_new()
+        if is_moved:
+            self.folder.log(f"The earlier run is back in {self.folder.path}.")
+
     def _fail_to_start(self, error: BaseException) -> ExitCode:
         folder, error = self.folder, without_exit(error)
         if folder.moved_to is not None:
-            folder.discard_if_new()
-            folder.log(f"The earlier run is back in {folder.path}.")
+            self._take_back()
         self._tell("Failed to start", error)
         if not folder.has_history:  # an earlier run is still what it was
             what = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
@@ -268,7 +273,8 @@ class Job:
                     play_final(experiment, folder, tracking, identity, frames, has_video=self.cfg.callbacks.video)
                 is_kept = self._keep_replay(experiment.checkpoint.keep_replay)
                 folder.update_summary(status="finished", replay_kept=is_kept)
-                tell_finished(folder, has_video=self.cfg.test and self.cfg.callbacks.video)
+                has_video, num_skipped = self.cfg.test and self.cfg.callbacks.video, experiment.module.skipped_updates
+                tell_finished(folder, has_video=has_video, num_skipped=num_skipped)
             # A signal that came with the last update has nothing more to end here but a sweep.
             exit_code = ExitCode.INTERRUPTED if experiment.interrupt.is_requested else ExitCode.DONE
         except (Exception, RunInterrupted, KeyboardInterrupt, SystemExit) as error:

@@ -64,18 +64,25 @@ def result(summary: dict[str, Any]) -> str:
     )
 
 
-def tell_finished(folder: RunFolder, *, has_video: bool) -> None:
-    """Say why a run has ended, what came of it, and what to do with it; where its last evaluation was filmed, that."""
+def tell_finished(folder: RunFolder, *, has_video: bool, num_skipped: int = 0) -> None:
+    """Say why a run has ended, what came of it, and what to do with it.
+
+    Args:
+        has_video: whether its last evaluation was filmed.
+        num_skipped: minibatches for which there was no loss.
+    """
     summary, video = folder.summary(), folder.path / "videos" / "evaluation.mp4"
     lines = {"score": result(summary), "folder": str(folder.path)}
     if summary.get("updates") == 0:
-        budget = RAISED_BY.get(summary["stop_reason"])
+        budget = RAISED_BY.get(str(summary.get("stop_reason")))
         way_out = f"; raise {budget}" if budget else ""
         lines["note"] = f"nothing was learned: the run ended before its first update{way_out}"
+        if num_skipped:
+            lines["note"] = f"nothing was learned: the loss of all {num_skipped:,} minibatches was None"
     if has_video and video.exists():
         lines["video"] = str(video)
     lines["next"] = shlex.join(["python", "scripts/evaluate.py", str(folder.path)])
-    _tell(folder, f"Finished: {ENDINGS[summary['stop_reason']]}", lines)
+    _tell(folder, f"Finished: {ENDINGS.get(str(summary.get('stop_reason')), 'it has ended')}", lines)
 
 
 def tell_interrupted(folder: RunFolder, best_value: float, command: str, *, is_saved: bool) -> None:

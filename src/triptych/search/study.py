@@ -52,8 +52,13 @@ class Search:
 
     def __init__(self, folder: Path, plan: Plan, settings: list[str]) -> None:
         self.folder, self.plan = folder, plan
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (folder / ".lock").open("a")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (folder / ".lock").open("a")
+        except OSError as error:
+            raise ConfigurationError(
+                f"search.folder={folder} cannot be used ({error.strerror}); choose a folder that can be written."
+            ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -67,13 +72,16 @@ class Search:
         pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
         if plan.prune_after_trials is not None:
             pruner = optuna.pruners.MedianPruner(n_startup_trials=plan.prune_after_trials)
-        self.study = optuna.create_study(
-            study_name="search",
-            storage=optuna.storages.JournalStorage(backend),
-            load_if_exists=True,
-            direction="maximize",
-            pruner=pruner,
-        )
+        try:
+            self.study = optuna.create_study(
+                study_name="search",
+                storage=optuna.storages.JournalStorage(backend),
+                load_if_exists=True,
+                direction="maximize",
+                pruner=pruner,
+            )
+        except (KeyError, TypeError, ValueError, AssertionError, AttributeError) as error:  # of lines that are JSON
+            raise self._damaged(f"its {JOURNAL} is not as Optuna writes it") from error
         self._mend_trials()
 
     def close(self) -> None:
@@ -144,6 +152,8 @@ class Search:
         decides = {key: plan[key] for key in ("space", "seeds", "sampler_seed", "random_trials", "prune_after_trials")}
         now = json.loads(json.dumps(decides | {"settings": settings}))
         path = self.folder / "search.json"
+        if not path.exists() and (self.folder / JOURNAL).exists():
+            raise self._damaged("it has trials and no search.json, which says of which search")
         try:
             before = read_json(path) if path.exists() else now
         except (OSError, ValueError) as error:
@@ -171,10 +181,10 @@ class Search:
                 try:
                     json.loads(line)
                 except ValueError as error:
-                    raise ConfigurationError(
-                        f"search.folder={self.folder} cannot go on: line {number} of its {JOURNAL} is damaged; choose "
-                        "another folder."
-                    ) from error
+                    raise self._damaged(f"line {number} of its {JOURNAL} is damaged") from error
+
+    def _damaged(self, why: str) -> ConfigurationError:
+        return ConfigurationError(f"search.folder={self.folder} cannot go on: {why}; choose another folder.")
 
     def _mend_trials(self) -> None:
         """Put the settings of trials that a kill cut off first in line again; their runs go on where they were."""

@@ -17,6 +17,9 @@ class ExitCode(IntEnum):
 class ConfigurationError(ValueError):
     """A setting cannot work; the message is one sentence that names the key, the value and the way out."""
 
+    def __str__(self) -> str:
+        return " ".join(super().__str__().splitlines())  # what others say may have several lines
+
 
 class NoPicture(RuntimeError):
     """An environment cannot be drawn on this machine, or not the episode that is to be seen."""
