@@ -44,7 +44,7 @@ def may_import(room: str) -> set[str]:
 
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py"), ROOT / "train.py"])
 
-WHAT_THEY_SHARE = ("__init__", "base", "hidden_states", "metric_means", "planner", "tables")
+WHAT_THEY_SHARE = ("__init__", "base", "extended_epsilon_greedy", "hidden_states", "metric_means", "planner", "tables")
 ALGORITHMS = sorted(path for path in (PACKAGE / "algos").glob("*.py") if path.stem not in WHAT_THEY_SHARE)
 
 

@@ -1,8 +1,16 @@
+import math
+
 import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from triptych.functional.q_learning import epsilon_greedy, q_learning_target, select
+from triptych.functional.q_learning import (
+    LONGEST_DURATION,
+    epsilon_greedy,
+    q_learning_target,
+    select,
+    zeta_durations,
+)
 
 
 def random_batch(seed, batch_size=50, num_actions=4):
@@ -82,3 +90,14 @@ def test_the_generator_alone_decides():
 def test_a_wrong_shape_or_type_raises(call):
     with pytest.raises(TypeCheckError):
         call()
+
+
+def test_durations_are_of_the_zeta_distribution():
+    """With exponent 2 its probabilities are n^-2 / (π² / 6)."""
+    drawn = zeta_durations(100_000, 2.0, torch.Generator().manual_seed(0))
+    for n in (1, 2, 3, 10):
+        expected = n**-2 / (math.pi**2 / 6)
+        assert float((drawn == n).float().mean()) == pytest.approx(expected, abs=5 * (expected / 100_000) ** 0.5)
+    assert int(drawn.max()) > 1000
+    assert zeta_durations(1000, math.inf, torch.Generator().manual_seed(0)).tolist() == [1] * 1000
+    assert 1 <= int(zeta_durations(10_000, 1.0, torch.Generator().manual_seed(0)).max()) <= LONGEST_DURATION

@@ -107,3 +107,11 @@ def test_environments_counted_by_either_name_are_the_same_run():
     by_env = config | {"env": config["env"] | {"num_envs": 16}}
     by_algo = by_env | {"algo": config["algo"] | {"num_envs": 16}}  # which `env.num_envs` follows
     assert identity_of(by_env) == identity_of(by_algo) != identity_of(config)
+
+
+def test_a_key_that_came_later_keeps_the_run_at_the_value_that_it_had_before():
+    def with_exponent(value):
+        return identity_of(CONFIG | {"algo": CONFIG["algo"] | {"epsilon_duration_exponent": value}})
+
+    assert with_exponent(None) == identity_of(CONFIG)
+    assert with_exponent(2.0) != identity_of(CONFIG)

@@ -18,14 +18,30 @@ LATE = ["algo.learning_starts_env_steps=200", "algo.replay.capacity_env_steps=70
 ON_CARTPOLE = ["env=cartpole", *PERIODS, "total_frames=1000"]
 SMALL_PLANNER = [*PLANNER, *LATE, "env.num_envs=4", "total_frames=480", "algo.reanalyse_fraction=0.5",
                  "algo.env_steps_per_update=4"]  # fmt: skip
-CONTROL = ["env=pendulum", *PERIODS, *LATE, "total_frames=1000", "algo.env_steps_per_update=4", "algo.batch_size=16",
-           "algo.policy_hidden_sizes=[16,16]", "algo.critic_hidden_sizes=[16,16]"]
-SMALL_GAMES = ["env.num_envs=4", "algo.batch_size=8", "algo.env_steps_per_update=8", "algo.num_simulations=4",
-               "algo.learning_starts_env_steps=200", "algo.replay.capacity_env_steps=2000", "total_frames=600"]
+CONTROL = [
+    "env=pendulum",
+    *PERIODS,
+    *LATE,
+    "total_frames=1000",
+    "algo.env_steps_per_update=4",
+    "algo.batch_size=16",
+    "algo.policy_hidden_sizes=[16,16]",
+    "algo.critic_hidden_sizes=[16,16]",
+]
+SMALL_GAMES = [
+    "env.num_envs=4",
+    "algo.batch_size=8",
+    "algo.env_steps_per_update=8",
+    "algo.num_simulations=4",
+    "algo.learning_starts_env_steps=200",
+    "algo.replay.capacity_env_steps=2000",
+    "total_frames=600",
+]
 RUNS = {
     "dqn": ["algo=dqn", *ON_CARTPOLE, *LATE],
     "dqn on disk": ["algo=dqn", *ON_CARTPOLE, *LATE, "algo.replay.storage=disk"],
-    "prioritized_dqn, 3 steps": ["algo=prioritized_dqn", *ON_CARTPOLE, *PRIORITIZED, *LATE],
+    "prioritized_dqn, 3 steps": ["algo=prioritized_dqn", *ON_CARTPOLE, *PRIORITIZED, *LATE,
+                                 "algo.epsilon_duration_exponent=2"],
     "dqn without replay": ["algo=dqn", *ON_CARTPOLE, "algo.replay=null", "algo.learning_starts_env_steps=200"],
     "c51": ["algo=c51", *ON_CARTPOLE, *LATE],
     "qr_dqn": ["algo=qr_dqn", *ON_CARTPOLE, *LATE],

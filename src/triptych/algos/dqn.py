@@ -1,9 +1,9 @@
 """Deep Q-networks: Mnih et al. 2015, "Human-level control through deep reinforcement learning", Nature 518.
 
 Options: `double_q` (van Hasselt et al. 2016), `dueling` (Wang et al. 2016), `noisy` (Fortunato et al. 2018),
-`munchausen` (Vieillard et al. 2020), and through the data `n_step` (Sutton & Barto 2018, section 7.1) and `prioritized`
-(Schaul et al. 2016). `target_network=false` and `replay=null` leave out what the Nature paper's Extended Data Table 3
-leaves out.
+`munchausen` (Vieillard et al. 2020), `epsilon_duration_exponent` (Dabney et al. 2021), and through the data `n_step`
+(Sutton & Barto 2018, section 7.1) and `prioritized` (Schaul et al. 2016). `target_network=false` and `replay=null`
+leave out what the Nature paper's Extended Data Table 3 leaves out.
 
 Differences from the Nature paper:
  1. Adam instead of RMSProp, and the gradient norm is clipped.
@@ -24,12 +24,13 @@ Differences from the Nature paper:
 from __future__ import annotations
 
 import copy
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
 
 from triptych.algos.base import Algorithm
+from triptych.algos.extended_epsilon_greedy import ExtendedEpsilonGreedy
 from triptych.functional.augmentation import augment
 from triptych.functional.losses import half_squared, huber
 from triptych.functional.masks import legal_max, legal_mean
@@ -49,7 +50,7 @@ from triptych.types import (
     Minibatch,
     Transition,
 )
-from triptych.types.bounds import Count, CountOrZero, Decay, Fraction, Positive
+from triptych.types.bounds import AtLeastOrInfinite, Count, CountOrZero, Decay, Fraction, Positive
 
 LOSSES = {"huber": huber, "squared": half_squared}
 
@@ -66,6 +67,7 @@ class DQN(Algorithm):
         target_update_period_updates: updates between two copies to the target network.
         epsilon_start, epsilon_end, epsilon_decay_env_steps: exploration, linear in env steps.
         eval_epsilon: exploration in evaluation.
+        epsilon_duration_exponent: μ of random actions that last; ``None`` for one step each.
         weight_average_decay: per update, of the average of the weights that plays evaluations.
         noisy: the linear layers have learned noise, drawn anew for every step and every update.
         augmentation: shift images and change their intensity when they are learned from.
@@ -100,6 +102,7 @@ class DQN(Algorithm):
         munchausen_scale: Fraction = 0.9,
         munchausen_temperature: Positive = 0.03,
         network: Network | OwnNetwork | None = None,
+        epsilon_duration_exponent: Annotated[float, AtLeastOrInfinite(1.0)] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec, **kwargs)
@@ -115,6 +118,8 @@ class DQN(Algorithm):
         self.target_update_period_updates = target_update_period_updates if target_network else 1
         self.epsilon_start, self.epsilon_end = epsilon_start, epsilon_end
         self.epsilon_decay_env_steps, self.eval_epsilon = epsilon_decay_env_steps, eval_epsilon
+        exponent = epsilon_duration_exponent
+        self.extended = None if exponent is None else ExtendedEpsilonGreedy(exponent)
         self.online_network = QNetwork(spec, dueling=dueling, noisy=noisy, network=network)
         self.target_network = copy.deepcopy(self.online_network).requires_grad_(False)
         self.average_network = WeightAverage(self.online_network, weight_average_decay)
@@ -124,6 +129,10 @@ class DQN(Algorithm):
         """The probability of a random action while exploring, now."""
         return linear_schedule(self.env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_decay_env_steps)
 
+    def begin_episodes(self, is_first: Tensor, mode: str = EXPLORE) -> None:
+        if self.extended is not None and mode == EXPLORE:
+            self.extended.begin_episodes(is_first)
+
     def act(self, observation: Tensor, mode: str = EXPLORE) -> ActorOutput:
         network = self.online_network if mode == EXPLORE else self.average_network
         if mode == EXPLORE:
@@ -131,6 +140,8 @@ class DQN(Algorithm):
         q_values = network(observation)  # [N, A]
         epsilon = self.epsilon if mode == EXPLORE else self.eval_epsilon
         legal = self.spec.legal_actions(observation)
+        if self.extended is not None and mode == EXPLORE:
+            return ActorOutput(self.extended.choose(q_values, epsilon, self.generator(mode), legal), {})
         return ActorOutput(epsilon_greedy(q_values, epsilon, self.generator(mode), legal), {})
 
     def loss(self, minibatch: Minibatch[Transition]) -> LossOutput:
@@ -169,3 +180,12 @@ class DQN(Algorithm):
 
     def after_turn(self, batch: Any) -> None:
         self.average_network.follow(self.online_network, self.updates)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        extended = {} if self.extended is None else {"extended": self.extended.state_dict()}
+        return super().get_extra_state() | extended
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        super().set_extra_state(state)
+        if self.extended is not None:
+            self.extended.load_state_dict(state["extended"])

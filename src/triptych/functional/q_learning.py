@@ -8,6 +8,7 @@ from torch import Tensor
 
 from triptych.functional.masks import mask_out
 
+LONGEST_DURATION = 10_000  # env steps that a random action may last
 MUNCHAUSEN_FLOOR = -1.0  # l₀ of Vieillard et al. 2020
 
 
@@ -70,6 +71,17 @@ def epsilon_greedy(
     else:
         random = mask_out(torch.rand(num_envs, num_actions, generator=generator), legal.cpu()).argmax(dim=-1)
     return torch.where(is_random.to(greedy.device), random.to(greedy.device), greedy)
+
+
+def zeta_durations(num: int, exponent: float, generator: torch.Generator) -> Int[Tensor, " N"]:
+    """Draw numbers of steps n from 1 up, with a probability in proportion to n^-``exponent``; drawn on the CPU.
+
+    Dabney et al. 2021, section 3 (their z). None is above ``LONGEST_DURATION``.
+    """
+    weights = torch.arange(1, LONGEST_DURATION + 1, dtype=torch.float64) ** -exponent
+    up_to = weights.cumsum(dim=0)
+    drawn = torch.rand(num, generator=generator, dtype=torch.float64) * up_to[-1]
+    return torch.searchsorted(up_to, drawn, right=True).clamp(max=LONGEST_DURATION - 1) + 1
 
 
 def majority_vote(q_values: Float[Tensor, "N A K"]) -> Float[Tensor, "N A"]:

@@ -10,6 +10,8 @@ from typing import Any
 DECIDING = ("algo", "env", "protocol", "seed")  # top-level keys of a configuration
 # Where these differ, runs still learn the same.
 NOT_DECIDING = {"storage", "num_threads", "use_processes", "total_frames"}
+# Keys that came later, with the value at which runs learn as before there were these: such a run is still the same.
+LATER = {"epsilon_duration_exponent": None}
 
 
 def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -30,7 +32,10 @@ def deciding_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     given = {} if start is None else {"ckpt_path": start}
     devices = config.get("trainer", {}).get("devices", 1)  # processes that share the work, each with chances of its own
     given |= {} if devices == 1 else {"trainer.devices": devices}
-    return given | {key: value for key, value in settings.items() if key.rpartition(".")[2] not in NOT_DECIDING}
+    named = {key: key.rpartition(".")[2] for key in settings}
+    left_out = {key for key, name in named.items() if name in NOT_DECIDING}
+    left_out |= {key for key, name in named.items() if name in LATER and settings[key] == LATER[name]}
+    return given | {key: value for key, value in settings.items() if key not in left_out}
 
 
 def identity_hash(settings: Mapping[str, Any]) -> str:
