@@ -8,7 +8,7 @@ to think. It searches; the search's policy, and who won, are what it learns next
 Differences from the paper:
  1. `search=gumbel` is Gumbel AlphaZero, which improves the policy with any number of simulations, with 0.1 as the
     weight of values beside the prior (Danihelka et al. on boards: 1). `search=puct` is the paper's but for values,
-    which are scaled between the least and the largest of siblings, those of actions not tried yet the least.
+    which are scaled between the extremes of a node and its tried children; an action not tried yet counts as 0.
  2. All games advance together and are searched in one batch, by the process that learns; data per update is a number.
  3. Adam instead of SGD with momentum; no weight decay.
  4. The network is smaller and normalises over each layer instead of over the batch.

@@ -5,7 +5,7 @@ followed: it is taken for the truth for as long as an episode lasts, as in Thomp
 
 Options: `double_q`, `dueling` and those of the data, as of DQN.
 
-Differences from the paper, beside those of DQN numbered 1 to 5 and 7:
+Differences from the paper, beside those of DQN numbered 1, 2, 4, 5 and 7:
  1. Every head learns from every transition (paper: from those that a mask gives it, of which giving all is a special
     case), so the heads differ by their initial weights and by the targets that follow from them.
  2. The heads are linear in the last hidden layer, which they share (paper: one of 512 units for each).

@@ -6,7 +6,7 @@ A network gives, for each action, not the expected return but its distribution o
 Options: `double_q`, `dueling`, `noisy` and those of the data, as of DQN. All of them with three-step targets are
 Rainbow (Hessel et al. 2018).
 
-Differences from the paper, beside those of DQN numbered 1 to 5, 7 and 8:
+Differences from the paper, beside those of DQN numbered 2 to 5, 7 and 8 (Adam is the paper's, the clipped norm is not):
  1. Evaluation acts randomly with probability 0.01 (paper: 0.001).
  2. With `prioritized`, which the paper has not, the priority of a transition is the divergence from its target, as in
     Rainbow.

@@ -5,7 +5,7 @@ A network gives, for each action, the quantile of the return at any fraction it 
 
 Options: `noisy` (Fortunato et al. 2018), `munchausen` (Vieillard et al. 2020, M-IQN) and those of the data, as of DQN.
 
-Differences from the paper, beside those of DQN numbered 1 to 5 and 7:
+Differences from the paper, beside those of DQN numbered 2 to 5 and 7 (Adam is the paper's, the clipped norm is not):
  1. Evaluation acts randomly with probability 0.01 (paper: 0.001).
  2. 8 fractions are drawn for an update and 8 for its targets (paper: 64).
  3. The quantiles of an update's targets choose their action, too (paper: 32 more).

@@ -9,7 +9,7 @@ Options that make it EfficientZero (Ye et al. 2021, "Mastering Atari games with 
 
 Differences from the Nature paper:
  1. `search=gumbel` is Gumbel MuZero, which improves the policy with any number of simulations, with 0.1 as the weight
-    of values beside the prior (Danihelka et al. on boards: 1); `search=puct` is the paper's.
+    of values beside the prior (Danihelka et al. on boards: 1); `search=puct` is the paper's but for 7.
  2. All environments are searched in one batch, by the process that learns; data per update is a number.
  3. Adam instead of SGD with momentum; no weight decay.
  4. The networks are smaller, normalise over each layer instead of over the batch, and start with uniform

@@ -10,6 +10,8 @@ Differences from the paper:
     0.005 for the policy), and the gradient norm is clipped.
  3. 64 games step together; env steps per update are counted over all of them and over both players.
  4. Evaluation plays with an average of the policy's weights (paper: the latest).
+ 5. Epsilon falls to 0 linearly over 1M env steps (paper: with the inverse square root of their number), and the
+    reservoir holds 500,000 (paper: 2,000,000).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ A network gives, for each action, the quantiles of the return at evenly spread f
 
 Options: `double_q`, `dueling`, `noisy` and those of the data, as of DQN.
 
-Differences from the paper, beside those of DQN numbered 1 to 5, 7 and 8:
+Differences from the paper, beside those of DQN numbered 2 to 5, 7 and 8 (Adam is the paper's, the clipped norm is not):
  1. Evaluation acts randomly with probability 0.01 (paper: 0.001).
  2. 50 quantiles (paper: 200).
  3. The learning rate is DQN's, five times the paper's.

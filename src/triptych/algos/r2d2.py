@@ -16,6 +16,7 @@ Differences from the paper:
  5. The target network moves every 250 updates (paper: 2500); the gradient norm is clipped as in DQN.
  6. Atari's rewards are clipped where the protocol says so (paper: never).
  7. Evaluation plays with an average of the weights and acts randomly with probability 0.01.
+ 8. The learning rate is 2.5e-4 (paper: 1e-4), and the replay holds 200,000 env steps (paper: 100,000 sequences).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ of the next K observations, and they must be alike to those of what was then see
 
 Options: `double_q`, `dueling`, `noisy`, `prioritized`, as of C51.
 
-Differences from the paper, beside those of C51 and DQN 1, 5 and 7:
+Differences from the paper, beside those of C51 and DQN 7:
  1. The torso is the Nature network for images from 36 pixels, with 512 hidden units (paper: 256).
  2. What was seen is projected by the online network itself, taken as given (as the paper with augmentation, τ = 0).
  3. Every env step earns one update (paper: two).
