@@ -174,4 +174,3 @@ def test_the_updates_of_a_replay_batch_wait_until_the_run_goes_on(stopping, monk
     monkeypatch.setattr(module, "after_update", lambda: None)
     module.training_step(batch, 0)
     assert (module.updates, drawn, sent, module.env_steps) == (3, [1, 2, 3], [1.0, 2.0, 3.0], 8)
-

@@ -35,8 +35,7 @@ def marker(tmp_path, monkeypatch):
     """A file that appears where somebody else's code is run, and a module that would make it."""
     path = tmp_path / "broken_into"
     (tmp_path / "their_code.py").write_text(
-        f"open({str(path)!r}, 'w').close()\n"
-        "class Anything:\n    def __init__(self, *args, **kwargs): pass\n"
+        f"open({str(path)!r}, 'w').close()\nclass Anything:\n    def __init__(self, *args, **kwargs): pass\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     yield path
