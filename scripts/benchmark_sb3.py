@@ -4,19 +4,27 @@ The samples of DQN per env step are those of `python train.py algo=dqn env=pong`
 Those of SAC and TD3 are those of `python train.py algo=sac env=half_cheetah`: one update of 256 per env step.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
+import sys
 import time
 from typing import Any
 
-import ale_py
-import gymnasium
-import stable_baselines3
-import torch
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.env_util import make_atari_env, make_vec_env
-from stable_baselines3.common.vec_env import VecFrameStack
+try:
+    import ale_py
+    import gymnasium
+    import stable_baselines3
+    import torch
+    from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines3.common.env_util import make_atari_env, make_vec_env
+    from stable_baselines3.common.vec_env import VecFrameStack
+except ModuleNotFoundError as missing:
+    maker = "scripts/benchmark.py --make-sb3-venv makes what this needs"
+    print(f"error: {missing.name} is not installed here; {maker}.", file=sys.stderr)
+    sys.exit(2)
 
 ENV_STEPS_PER_UPDATE = 4
 

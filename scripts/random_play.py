@@ -29,7 +29,9 @@ def measure(arguments: list[str]) -> None:
         ConfigurationError: an argument cannot be used.
     """
     parser = ScriptParser(__doc__)
-    parser.add_argument("envs", nargs="+", metavar="ENV", help="as in env=...")
+    parser.add_argument(
+        "envs", nargs="+", metavar="ENV", type=lambda text: text.removeprefix("env="), help="as in env=..."
+    )
     parser.add_argument("--episodes", type=whole_number(1), default=200)
     parser.add_seed(1, "the games and of what is played")
     parser.add_out()

@@ -21,8 +21,9 @@ def test_random_play_is_as_bad_as_it_must_be(tmp_path):
     assert -1600 < returns["pendulum"]["return_mean"] < -900
 
 
-def test_a_misspelt_env_gets_a_sentence():
-    result = play("cach")
+@pytest.mark.parametrize("name", ["cach", "env=cach"])
+def test_a_misspelt_env_gets_a_sentence(name):
+    result = play(name)
     assert result.returncode == 2
     assert result.stderr.startswith("error: env=cach is not an option; did you mean catch")
 

@@ -118,6 +118,9 @@ def compose_jobs(arguments: Sequence[str], conf: Path) -> list[Job]:
             parsed = parse_with_options(with_params(line.overrides, line.config_name))
             jobs = _sweep_jobs(parsed)
         composed = [Job(job, *compose_with_choices(job, conf, line.config_name)) for job in jobs]
+    for override in parsed:  # of a key that there is, or it had not been composed
+        if override.is_delete() and not any(fnmatchcase(override.key_or_group, one) for one in (*OPEN_KEYS, "algo.*")):
+            raise ConfigurationError(f"{override.input_line}: it cannot be left out; give it another value.")
     _check_folders([job.cfg for job in composed], parsed)
     return composed
 
@@ -183,9 +186,6 @@ def _check_override(override: Override, conf: Path) -> None:
     if is_component and (override.is_delete() or override.value() is None):
         options = ", ".join(sorted(path.stem for path in (conf / key).glob("*.yaml")))
         raise ConfigurationError(f"{override.input_line}: {key} cannot be left out; it takes one of {options}.")
-    # The keys of an algorithm are checked against what its classes take.
-    if override.is_delete() and not any(fnmatchcase(key, pattern) for pattern in (*OPEN_KEYS, "algo.*")):
-        raise ConfigurationError(f"{override.input_line}: {key} cannot be left out; give it another value.")
     if key == "tuned":
         raise ConfigurationError(
             f"{override.input_line}: tuned numbers follow from algo and env, as conf/tuned/<algo>-<env>.yaml; "
@@ -238,6 +238,8 @@ def compose_with_choices(
             raise ConfigurationError(f"{override} is not allowed: {key} is {form}, as {example}.") from error
         if str(error).startswith(("Multiple values for ", "In '")):
             raise ConfigurationError(_fault_of_file(str(error))) from error
+        if "Could not delete from config. The value of" in str(error):  # ~key=value with another value
+            raise ConfigurationError(str(error).splitlines()[0]) from error
         there = re.search(r"item is already at '([^']+)'", str(error))
         if there:
             raise ConfigurationError(
@@ -257,6 +259,8 @@ def compose_with_choices(
                 f"{' '.join(components)} cannot be composed; each group takes one name, as env=pong does."
             ) from error
         known = [key for key, _ in leaves(OmegaConf.to_container(composed, resolve=False))]
+        if key in known:  # null, which Hydra takes for what is not there
+            raise ConfigurationError(f"~{key}: it cannot be left out; give it another value.") from error
         groups = sorted(path.name for path in conf.iterdir() if path.is_dir())
         sentence = unknown(key, key, [*known, *UNWRITTEN, *groups], what="a key")
         raise ConfigurationError(f"{sentence} (A key of your own is added by a +, as +{key}=...)") from error
@@ -301,8 +305,8 @@ def _fault_of_file(message: str) -> str:
 
 
 def _offending_key(message: str, overrides: list[str]) -> str:
-    match = re.search(r"full_key: (\S+)", message) or re.search(r"[Cc]ould not override '([^'=]+)", message)
-    return match.group(1).strip("'") if match else " ".join(overrides)
+    match = re.search(r"full_key: (\S+)|[Cc]ould not override '([^'=]+)|'([^'=]+)' does not exist", message)
+    return (match[1] or match[2] or match[3]).strip("'") if match else " ".join(overrides)
 
 
 def _is_left_to_hydra(override: Override) -> bool:
