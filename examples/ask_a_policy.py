@@ -1,9 +1,9 @@
 """Ask a trained policy from Python, in a notebook or a program of your own.
 
-    python examples/ask_a_policy.py RUN_FOLDER
+    python examples/ask_a_policy.py RUN_FOLDER [--trust]
 
 It plays one game, and prints what the policy does and expects on the way. `scripts/evaluate.py` measures a policy,
-`scripts/watch.py` shows it.
+`scripts/watch.py` shows it. A run of an algorithm or a network of your own is asked with `--trust`, as there.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from triptych.types import EVALUATE, ConfigurationError
 
 
 @torch.no_grad()
-def main(run_folder: Path) -> None:
+def main(run_folder: Path, *, is_trusted: bool = False) -> None:
     """Play one game with the best checkpoint of a run."""
-    cfg = load_config(run_folder)
+    cfg = load_config(run_folder, is_trusted=is_trusted)
     _, weights = load_checkpoint(run_folder, "best")
     with tempfile.TemporaryDirectory() as scratch:
         experiment = prepare(cfg, weights, Path(scratch), num_episodes=1, num_envs=1)
@@ -47,7 +47,8 @@ def main(run_folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    folders = [word for word in sys.argv[1:] if word != "--trust"]
     try:
-        main(Path(sys.argv[1] if len(sys.argv) == 2 else "RUN_FOLDER"))
+        main(Path(folders[0] if len(folders) == 1 else "RUN_FOLDER"), is_trusted="--trust" in sys.argv)
     except ConfigurationError as error:
         sys.exit(f"error: {error}")

@@ -22,6 +22,7 @@ from triptych.report.table import markdown_tables
 from triptych.report.writing import CURVES, write_report
 from triptych.run.arguments import ScriptParser, folder_to_fill
 from triptych.run.exit_codes import exit_code_of
+from triptych.run.folder import is_run
 from triptych.types import ConfigurationError
 
 
@@ -68,6 +69,8 @@ def report(arguments: list[str]) -> None:
     for folder in options.folders:
         if not folder.is_dir():
             parser.error(f"{folder} is not a folder.")
+    if options.collect is not None and is_run(options.collect):
+        parser.error(f"--collect {options.collect} is not allowed: it is the folder of a run.")
     if options.metric and options.html is None:
         parser.error(f"--metric {options.metric[0]} is for the page; add --html DIR.")
     runs, notes = find_runs(options.folders)

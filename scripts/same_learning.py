@@ -77,10 +77,10 @@ def record(checkout: Path, folder: Path) -> ExitCode:
 def compare(before: Path, after: Path, out: Path | None, arguments: list[str]) -> ExitCode:
     """Compare the runs of two folders; print a line for each and write what was found."""
     runs: dict[str, Any] = {}
-    for (algo, domain), arguments in commands().items():
+    for (algo, domain), played in commands().items():
         name = f"{algo}-{domain}"
         found = count_differences(before / name, after / name)
-        runs[name] = {"arguments": " ".join(arguments), **found}
+        runs[name] = {"arguments": " ".join(played), **found}
         print(f"{name:24}" + "".join(f"  {key} {value}" for key, value in found.items()))
     total = sum(value for run in runs.values() for key, value in run.items() if key.startswith("different_"))
     commits = {

@@ -10,6 +10,7 @@ settings are an experiment in the search's folder, searches/<sweep>-<env> or sea
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -45,17 +46,26 @@ def read_arguments(words: list[str], config_dir: Path | None) -> tuple[str, Plan
     changes = {one.key_or_group: one.value() for one in parse_fixed([w for w in words if w.startswith("search.")])}
     plan = read_plan(path, {key.removeprefix("search."): value for key, value in changes.items()})
     fixed = in_own_names([*flags, *plan.overrides, *given])[len(flags) :]
-    for override in parse_fixed(fixed):
-        if override.key_or_group in plan.space or override.key_or_group in ("seed", "run_dir", "fresh"):
+    chosen = {one.key_or_group: one for one in parse_fixed(fixed)}
+    decided = [chosen[key].input_line for key in chosen if key in (*plan.space, "seed", "run_dir", "fresh")]
+    decided += [key for key in ("seed", "run_dir", "fresh") if key in plan.space]
+    if decided:
+        raise ConfigurationError(
+            f"{decided[0]} is what the search decides: it takes search.seeds=[...], search.folder=... and the space of "
+            "its file."
+        )
+    for key in ("train", "test"):
+        if key in plan.space or (key in chosen and chosen[key].value() is not True):
             raise ConfigurationError(
-                f"{override.input_line} is what the search decides: it takes search.seeds=[...], search.folder=... "
-                "and the space of its file."
+                f"{key} is not allowed to change: a trial that does not train or test has no score."
             )
     return names[0], plan, flags, fixed
 
 
-def label_of(overrides: list[str]) -> str:
+def label_of(overrides: list[str], plan: Plan) -> str:
     """Name what is played: the last ``env=``, and its id where it is any environment."""
+    if "env" in plan.space:
+        return "envs"
     chosen = dict(word.split("=", 1) for word in overrides if "=" in word)
     name = chosen["env.id"] if chosen.get("env") == "gym" and "env.id" in chosen else chosen.get("env", "pong")
     return "".join(letter if letter.isalnum() or letter in "_-." else "_" for letter in name)
@@ -108,17 +118,23 @@ def run_search(arguments: list[str]) -> ExitCode:
     started = time.monotonic()
     try:
         name, plan, flags, fixed = read_arguments(options.overrides, options.config_dir)
-        title = f"{name}-{label_of(fixed)}"
+        title = f"{name}-{label_of(fixed, plan)}"
         folder = Path(plan.folder) if plan.folder else Path("searches", title)
-        from triptych.search.runs import Runs  # torch is slow to import
+        from triptych.run.folder import run_above  # torch is slow to import
+        from triptych.search.runs import Runs
         from triptych.search.study import Search, TooManyFailures
 
         runs = Runs([*flags, *fixed], CONF, folder / "trials", plan)
         runs.check()
+        run = run_above(folder / "trials")
+        if run is not None:
+            raise ConfigurationError(
+                f"search.folder={folder} lies in the folder of a run, {run}; choose one beside it."
+            )
         search = Search(folder, plan, fixed)
     except OSError as error:
         raise ConfigurationError(str(error)) from error
-    command = " ".join(["python scripts/search.py", *arguments])
+    command = shlex.join(["python", "scripts/search.py", *arguments])
     try:
         search.run(runs.play, lambda line: print(line, flush=True))
         found = describe(search, time.monotonic() - started)
@@ -144,9 +160,9 @@ def tell(found: dict[str, Any], folder: Path, title: str, fixed: list[str], comm
     write_text(folder / "conf" / "experiment" / f"{title}.yaml", experiment_text(overrides, comment))
     print(f"{found['complete']} trials complete, {found['pruned']} ended early, {found['failed']} failed")
     print(f"best {best['name']}: score {best['score']:.4g}, {best['values']}")
-    if flags:
-        print("Copy the experiment beside your own configuration, which it needs.")
-    print(f"run it: python train.py --config-dir {folder / 'conf'} experiment={title}")
+    own = [f"hydra.searchpath=['file://{flag.removeprefix('--config-dir=')}']" for flag in flags]
+    words = ["python", "train.py", f"--config-dir={folder / 'conf'}", *own, f"experiment={title}"]
+    print(f"run it: {shlex.join(words)}")
 
 
 def main(arguments: list[str]) -> int:

@@ -25,8 +25,8 @@ from triptych.types import ConfigurationError
 SWEEPS = Path("outputs", ".sweeps")
 
 
-def find_jobs(places: list[Path]) -> tuple[list[str], list[Path]]:
-    """Return what is to be said above the table, and the folders of the jobs.
+def find_jobs(places: list[Path]) -> tuple[list[str], list[Progress]]:
+    """Return what is to be said above the table, and how far the jobs are.
 
     Raises:
         ValueError: a place is neither a folder nor the record of a sweep.
@@ -36,7 +36,9 @@ def find_jobs(places: list[Path]) -> tuple[list[str], list[Path]]:
         if not records:
             raise ValueError(f"no sweep was started here ({SWEEPS} holds none): name a folder of runs")
         places = records[-1:]
-    titles, folders = [], []
+    titles: list[str] = []
+    folders: list[Path] = []
+    refused: dict[Path, str] = {}
     for place in places:
         if place.is_dir():
             folders += find_folders(place)
@@ -46,9 +48,16 @@ def find_jobs(places: list[Path]) -> tuple[list[str], list[Path]]:
             more = f" ({unknown} of its jobs have not started and are not shown)" if unknown > 0 else ""
             titles.append(f"{sweep.command}{more}")
             folders += sweep.folders
+            refused |= sweep.refused
         else:
             raise ValueError(f"{place} is neither a folder nor the record of a sweep")
-    return titles, list(dict.fromkeys(folders))
+    jobs = [read_progress(folder) for folder in dict.fromkeys(folders)]
+    return titles, [
+        job._replace(status="refused", error=refused[job.folder])
+        if job.status == "not started" and job.folder in refused
+        else job
+        for job in jobs
+    ]
 
 
 def table_of(runs: list[Progress]) -> Table:
@@ -67,7 +76,7 @@ def table_of(runs: list[Progress]) -> Table:
             _shown(run.frames_per_second, ",.0f"),
             _duration(run.seconds_left),
             _shown(run.seed, "d"),
-            _relative(run.folder) + (f": {run.error}" if run.status == "failed" and run.error else ""),
+            _relative(run.folder) + (f": {run.error}" if run.status in ("failed", "refused") and run.error else ""),
         )
         table.add_row(*(Text(cell) for cell in cells))  # whatever a file says is no markup
     return table
@@ -95,8 +104,7 @@ def show(places: list[Path], console: Console) -> None:
     Raises:
         ValueError: there is nothing to show.
     """
-    titles, folders = find_jobs(places)
-    runs = [read_progress(folder) for folder in folders]
+    titles, runs = find_jobs(places)
     if not runs and not titles:
         raise ValueError(f"there is no run below {', '.join(map(str, places))}")
     for title in titles:

@@ -139,6 +139,27 @@ CASES = {
     ),
     "sizes without their node": (["algo.hidden_sizes=[64]"], ["algo.hidden_sizes", "algo.network.hidden_sizes"]),
     "unreadable override": (["algo.batch_size"], ["algo.batch_size"]),
+    "a range among values": (["-m", "seed=range(1,3),7"], ["seed=range(1,3),7 is not allowed", "as seed=1,2,7"]),
+    "a range without a step": (["-m", "seed=range(1,10,0)"], ["seed=range(1,10,0)", "a step other than 0"]),
+    "a range too long": (["-m", "seed=range(1,1e9)"], ["seed=range(1,1e9) stands for 999,999,999 values"]),
+    "what a file of Hydra's sweeps": (
+        ["-m", "hydra.sweeper.params.seed=1,2"],
+        ["hydra.sweeper.params.seed=1,2", "-m key=1,2"],
+    ),
+    "a launcher as a key": (["hydra.launcher=joblib"], ["hydra.launcher=joblib", "hydra/launcher=..."]),
+    "no processes": (["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=0"], ["n_jobs=0", "other than 0"]),
+    "no jobs at a time": (["-m", "seed=1,2", "hydra.sweeper.max_batch_size=0"], ["max_batch_size=0", "from 1"]),
+    "a text for a node of Hydra's": (
+        ["hydra.job_logging=x"],
+        ["hydra.job_logging=x is not allowed: Cannot"],
+    ),
+    "a mode of Hydra's": (["hydra.mode=x"], ["hydra.mode=x is not allowed", "MULTIRUN"]),
+    "no number of environments": (["~algo.num_envs"], ["algo.num_envs cannot be left out", "defaults: [dqn, _self_]"]),
+    "another key of TensorBoard": (["logger=tensorboard", "+logger.tensorboard.nokey=1"], ["tensorboard.nokey"]),
+    "a name for TensorBoard": (
+        ["logger=tensorboard", "logger.tensorboard.name=3"],
+        ["name=3 is not allowed", "a text"],
+    ),
 }
 
 

@@ -158,6 +158,34 @@ def test_a_switch_that_would_do_nothing_is_told():
     assert flags_first(["env=catch", "--resolve", "--cfg=job"]) == ["--resolve", "--cfg=job", "env=catch"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--config-dir"], "--config-dir takes a folder"),
+        (["--config-dir", "env=catch"], "--config-dir takes a folder"),
+        (["--config-dir="], "--config-dir takes a folder"),
+        (["--config-name"], "--config-name takes a name"),
+        (["-p", "algo", "env=catch"], "-p is for what --cfg=job shows"),
+        (["--info=nonsense"], "--info=nonsense is not allowed: it takes one of all, config"),
+        (["-i", "nonsense"], "--info=nonsense is not allowed"),
+        (["--cfg", "jo"], "--cfg=jo is not allowed: it takes one of job, hydra, all"),
+        (["run_dir='a\udcff'"], "is no text in UTF-8"),
+    ],
+)
+def test_a_flag_without_its_value_is_told(arguments, words, tmp_path):
+    result = train(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert words in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_may_have_any_name(tmp_path):
+    folder = tmp_path / "a=b"
+    folder.mkdir()
+    assert split([f"--config-dir={folder}"]).config_dir == split(["--config-dir", str(folder)]).config_dir == folder
+
+
 def test_a_flag_that_is_none_is_told(tmp_path):
     result = train("env=catch", "--check", "seed=1", cwd=tmp_path)
     assert result.returncode == 2

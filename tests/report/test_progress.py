@@ -80,8 +80,11 @@ def test_a_record_of_a_sweep_names_its_jobs_once(tmp_path):
     path.write_text(
         "\n".join(map(json.dumps, [*lines, lines[1], {"folder": 3}])) + '\n[\n{"folder": "outputs/b"}\n{"fol'
     )
+    with path.open("a") as file:
+        file.write('\n{"job": "a", "folder": "outputs/a", "refused": "it does not fit"}\n')
     found = read_sweep(path)
     assert (found.command, found.num_jobs) == ("python train.py -m seed=1,2", 2)
+    assert found.refused == {tmp_path / "outputs" / "a": "it does not fit"}
     assert found.folders == [tmp_path / "outputs" / "a", tmp_path / "outputs" / "b"]
     path.write_text("[1]\n")
     with pytest.raises(ValueError, match="no record"):

@@ -71,6 +71,22 @@ def test_a_protocol_with_a_setting_changed_is_another(tmp_path: Path) -> None:
     assert names == ["pong-nature-repeat_action_prob=0.25.png", "pong-nature.png"]
 
 
+def test_a_class_is_named_by_what_it_is_of(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", network={"torso": "nips"})
+    write_run(tmp_path / "b", network={"_target_": "lab.Wide"})
+    table = markdown_tables(group_runs(find_runs([tmp_path])[0]))
+    assert "network=lab.Wide" in table
+    assert "_target_" not in table
+
+
+def test_frames_are_a_range_where_runs_went_on_for_longer(tmp_path: Path) -> None:
+    for seed, frames in ((1, 40_000), (2, 80_000)):
+        folder = write_run(tmp_path / str(seed), seed=seed)
+        path = folder / "summary.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"frames": frames}))
+    assert "| 40,000 to 80,000 |" in markdown_tables(group_runs(find_runs([tmp_path])[0]))
+
+
 def test_options_in_folders_and_with_blanks_are_names(tmp_path: Path) -> None:
     write_run(tmp_path / "a", experiment="sub/quick", env="my cart")
     (run,) = find_runs([tmp_path])[0]

@@ -113,6 +113,12 @@ def test_a_trial_that_was_killed_in_its_final_evaluation_is_not_pruned(search, t
         (["sweep=optuna_dqn", "env=catch", "seed=3"], "seed=3 is what the search decides"),
         (["sweep=optuna_dqn", "env=catch", "algo.n_step=3"], "algo.n_step=3 is what the search decides"),
         (["sweep=optuna_dqn", "env=catch,pong"], "every key takes one value"),
+        (
+            ["sweep=optuna_dqn", "env=catch", "hydra.sweep.dir=x"],
+            "hydra.sweep.dir=x is not allowed here",
+        ),
+        (["sweep=optuna_dqn", "env=catch", "test=false"], "test is not allowed to change: a trial that does not"),
+        (["sweep=optuna_dqn", "env=catch", "train=false"], "train is not allowed to change"),
         (["sweep=optuna_dqn", "env=catch", "search.trials=3"], "search.trials is not a key"),
         (["sweep=optuna_dqn", "env=catch", "algo.no_such=1"], "algo.no_such"),
         (["sweep=optuna_dqn", "env=catch", "algo=ppo"], "algo.batch_size is not a key"),
@@ -124,6 +130,28 @@ def test_what_cannot_be_searched_is_one_sentence(arguments, words, search, tmp_p
     (line,) = result.stderr.splitlines()
     assert words in line
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("key", ["seed", "run_dir", "fresh", "test"])
+def test_what_a_trial_gets_from_the_search_is_not_searched(key, search, tmp_path):
+    path = tmp_path / "conf" / "sweep" / "optuna_mine.yaml"
+    path.parent.mkdir(parents=True)
+    plan = yaml.safe_load((CONF / "sweep" / "optuna_dqn.yaml").read_text())
+    path.write_text(yaml.safe_dump(plan | {"space": {key: {"choices": [1, 2]}}}))
+    result = search("--config-dir", str(tmp_path / "conf"), "sweep=optuna_mine", "env=catch", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"error: {key} is ")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["conf"]
+
+
+def test_a_search_within_a_run_is_refused(search, tmp_path):
+    assert train("debug=fdr", *TINY, "logger=csv", "run_dir=run", cwd=tmp_path).returncode == 0
+    before = sorted(tmp_path.rglob("*"))
+    for folder in ("run", "run/deeper"):
+        result = search("sweep=optuna_dqn", *TINY, f"search.folder={folder}", cwd=tmp_path)
+        assert result.returncode == 2
+        assert f"search.folder={folder} lies in the folder of a run" in result.stderr
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("name", SWEEPS)

@@ -35,6 +35,15 @@ def test_the_sweep_that_was_started_last_is_shown_with_its_jobs_to_come(tmp_path
     assert len(list(tmp_path.glob("outputs/.sweeps/*.jsonl"))) == 2
 
 
+def test_a_job_that_was_refused_is_not_waited_for(tmp_path):
+    tiny = [word for word in TINY if not word.startswith("env=")]
+    assert train("-m", *tiny, "algo=dqn,q_learning", "env=catch", cwd=tmp_path).returncode == 2
+    result = status(cwd=tmp_path)
+    (refused,) = [line for line in result.stdout.splitlines() if "q_learning" in line and "train.py" not in line]
+    assert refused.split()[0] == "refused"
+    assert "1 finished, 1 refused" in result.stdout
+
+
 def test_a_folder_of_runs_is_shown_whatever_their_files_hold(tmp_path):
     for name, text in {
         "a": "[",

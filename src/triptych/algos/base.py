@@ -48,6 +48,7 @@ from triptych.types import (
     chance_seed,
 )
 from triptych.types.bounds import AtLeastOrInfinite, Count, Positive, Seed
+from triptych.types.returned import check_loss_output, check_metrics
 
 Batch = ReplayBatch | Rollout | EmptyTurn
 
@@ -186,6 +187,7 @@ class Algorithm(pl.LightningModule):
             if output is None:
                 self.skipped_updates += 1
                 continue
+            check_loss_output(self, output)
             optimizer.zero_grad()
             self.manual_backward(output.loss)
             grad_norm = clip_gradients(parameters, self.max_grad_norm)
@@ -233,7 +235,12 @@ class Algorithm(pl.LightningModule):
             )
 
     def record(self, **metrics: Tensor | float) -> None:
-        """Add scalars to the means of this log interval, without leaving the device."""
+        """Add scalars to the means of this log interval, without leaving the device.
+
+        Raises:
+            ConfigurationError: one is no single number.
+        """
+        check_metrics(self, metrics)
         self._metrics.add(metrics)
 
     def take_metrics(self) -> dict[str, float]:

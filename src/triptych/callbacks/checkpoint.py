@@ -210,6 +210,10 @@ def _told_by_holder(trainer: pl.Trainer, error: Exception) -> Exception:
         trainer.lightning_module.on_save_checkpoint(held)
     name = type(trainer.lightning_module).__name__
     states = {f"algo: {name}.on_save_checkpoint, {key}": value for key, value in held.items()}
+    for path, module in trainer.lightning_module.named_modules():
+        if type(module).get_extra_state is not torch.nn.Module.get_extra_state:
+            holder = f"algo: {type(module).__name__}.get_extra_state"
+            states[f"{holder} ({path})" if path else holder] = module.get_extra_state()
     states |= {f"callbacks: {type(one).__name__}.state_dict": one.state_dict() for one in trainer.callbacks}  # type: ignore
     for holder, state in states.items():
         if not _is_plain(state):

@@ -107,6 +107,10 @@ def check_job(cfg: DictConfig) -> None:
             f"{name}=... has put its keys below {name}: the file must begin with the line `# @package _global_`, and "
             "hold keys of the configuration."
         )
+    if "num_envs" not in cfg.algo:
+        raise ConfigurationError(
+            "algo.num_envs cannot be left out; begin an algorithm's file of your own with `defaults: [dqn, _self_]`."
+        )
     if written(cfg, "env.num_envs") is None:
         raise ConfigurationError(
             "env.num_envs cannot be left out; begin the file of an env of your own with `defaults: [gym, _self_]`."

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, ValueType
+from hydra.core.override_parser.types import Override
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -25,15 +23,16 @@ from hydra.errors import (
     OverrideParseException,
 )
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import ConfigTypeError, OmegaConfBaseException
+from omegaconf.errors import ConfigTypeError, OmegaConfBaseException, ValidationError
 
 from triptych.command.habits import HABITS, instead
 from triptych.command.names import read_option
 from triptych.command.params import with_params
 from triptych.command.patterns import check_patterns, parse_with_options
-from triptych.command.plugins import not_installed
+from triptych.command.plugins import check_plugin_settings, not_installed
 from triptych.command.search_path import KEY, check_own_files, own_folders, split
 from triptych.command.suggest import unknown
+from triptych.command.sweeps import is_left_to_hydra, sweep_jobs
 from triptych.envs import atari
 from triptych.provenance.identity import leaves
 from triptych.types import ConfigurationError
@@ -42,7 +41,6 @@ GROUPS = ("algo", "env", "protocol", "trainer", "logger", "callbacks")  # of com
 # What may be taken away: keywords for others, loggers and callbacks of one's own.
 OPEN_KEYS = ("*kwargs*", "*wrappers*", "logger.*", "callbacks.extra", "callbacks.extra.*")
 UNWRITTEN = ("algo.network.torso", "algo.network.hidden_sizes")  # keys that no file has, for what is seen decides
-MAX_COMPOSED_JOBS = 32  # of a larger sweep, each value is checked once beside the first values of the others
 
 
 def register_options(conf: Path, *own: Path) -> None:
@@ -106,6 +104,7 @@ def compose_jobs(arguments: Sequence[str], conf: Path) -> list[Job]:
         raise ConfigurationError(f"{error.override} cannot be read as key=value; quote special characters.") from error
     for override in parsed:
         _check_override(override, conf)
+    check_plugin_settings(parsed)
     if not line.is_sweep:
         swept = [override for override in parsed if override.is_sweep_override()]
         if swept:
@@ -116,7 +115,7 @@ def compose_jobs(arguments: Sequence[str], conf: Path) -> list[Job]:
         jobs = [line.overrides]
         if line.is_sweep:
             parsed = parse_with_options(with_params(line.overrides, line.config_name))
-            jobs = _sweep_jobs(parsed)
+            jobs = sweep_jobs(parsed)
         composed = [Job(job, *compose_with_choices(job, conf, line.config_name)) for job in jobs]
     for override in parsed:  # of a key that there is, or it had not been composed
         if override.is_delete() and not any(fnmatchcase(override.key_or_group, one) for one in (*OPEN_KEYS, "algo.*")):
@@ -167,7 +166,7 @@ def _check_folders(configs: Iterable[DictConfig], parsed: list[Override]) -> Non
     """Refuse a ``run_dir`` that several jobs share."""
     # A folder that is the same for values which only Hydra's sweeper knows.
     is_shared = any(override.key_or_group == "run_dir" and "${" not in str(override.input_line) for override in parsed)
-    is_shared = is_shared and any(_is_left_to_hydra(override) for override in parsed)
+    is_shared = is_shared and any(is_left_to_hydra(override) for override in parsed)
     run_dirs: set[str] = set()
     for cfg in configs:
         run_dir = OmegaConf.select(cfg, "run_dir", throw_on_resolution_failure=False)
@@ -229,8 +228,11 @@ def compose_with_choices(
         options = error.options or [path.stem for path in (conf / group).glob("*.yaml")]
         raise ConfigurationError(unknown(f"{group}={option}", option, list(options))) from error
     except ConfigCompositionException as error:
+        override = str(error).removeprefix("Error merging override ")
+        if isinstance(error.__cause__, ValidationError):
+            reason = str(error.__cause__).splitlines()[0]
+            raise ConfigurationError(f"{override} is not allowed: {reason}.") from error
         if isinstance(error.__cause__, ConfigTypeError):
-            override = str(error).removeprefix("Error merging override ")
             key = override.partition("=")[0].lstrip("+")
             is_list = "object_type=list" in str(error.__cause__)
             form = "a list; write one" if is_list else "a node of keys; give one of them"
@@ -307,38 +309,3 @@ def _fault_of_file(message: str) -> str:
 def _offending_key(message: str, overrides: list[str]) -> str:
     match = re.search(r"full_key: (\S+)|[Cc]ould not override '([^'=]+)|'([^'=]+)' does not exist", message)
     return (match[1] or match[2] or match[3]).strip("'") if match else " ".join(overrides)
-
-
-def _is_left_to_hydra(override: Override) -> bool:
-    """Whether only Hydra's sweeper knows what an override stands for: a glob, or an interval."""
-    return override.value_type in (ValueType.GLOB_CHOICE_SWEEP, ValueType.INTERVAL_SWEEP)
-
-
-def _sweep_jobs(parsed: list[Override]) -> list[list[str]]:
-    choices: list[list[str]] = []
-    has_sweeper = any(override.key_or_group == "hydra/sweeper" for override in parsed)
-    for override in parsed:
-        if override.value_type in (ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP, ValueType.RANGE_SWEEP):
-            key = override.get_key_element()
-            values = [f"{key}={value}" for value in override.sweep_string_iterator()]
-            if not values:
-                raise ConfigurationError(f"{override.input_line} stands for no value at all; give it one.")
-            choices.append(values)
-        elif override.value_type == ValueType.INTERVAL_SWEEP and not has_sweeper:
-            raise ConfigurationError(
-                f"{override.input_line} needs a sweeper that searches intervals, chosen by hydra/sweeper=...; "
-                f"without one list the values: {override.key_or_group}=a,b,c."
-            )
-        elif override.is_sweep_override():
-            continue  # only the sweeper knows what it stands for
-        else:
-            choices.append([override.input_line or ""])
-    if math.prod(len(values) for values in choices) <= MAX_COMPOSED_JOBS:
-        return [list(job) for job in itertools.product(*choices)]
-    first = [values[0] for values in choices]
-    one_changed = [
-        (*first[:position], value, *first[position + 1 :])
-        for position, values in enumerate(choices)
-        for value in values
-    ]
-    return [list(job) for job in dict.fromkeys(one_changed)]

@@ -29,7 +29,9 @@ def parse_fixed(overrides: Sequence[str]) -> list[Override]:
     except OverrideParseException as error:
         raise ConfigurationError(f"{error.override} cannot be read as key=value; quote special characters.") from error
     for one in parsed:
-        if one.is_delete() or one.is_sweep_override() or one.key_or_group.startswith("hydra"):
+        if one.key_or_group.startswith("hydra"):
+            raise ConfigurationError(f"{one.input_line} is not allowed here: it is Hydra's own and no run's setting.")
+        if one.is_delete() or one.is_sweep_override():
             raise ConfigurationError(f"{one.input_line} is not allowed here: every key takes one value.")
     return parsed
 

@@ -58,6 +58,9 @@ class Ledger:
         path = self._path(run)
         entry = _read(path) | {"command": command, "exit_code": int(exit_code), "error": error}
         write_text(path, json.dumps({"started": time.time()} | entry))
+        if self.record is not None and exit_code == ExitCode.BAD_INPUT and entry.get("folder"):
+            with contextlib.suppress(OSError):
+                append_text(self.record, record_line(command, Path(entry["folder"]), refused=error or ""))
 
     def exit_codes(self) -> dict[str, int]:
         """Return the exit code of each job by its command, in the order of their starts."""
@@ -72,9 +75,9 @@ class Ledger:
         return self.folder / f"{hashlib.sha256(run.encode()).hexdigest()[:16]}.json"
 
 
-def record_line(job: str, folder: Path) -> str:
+def record_line(job: str, folder: Path, **more: str) -> str:
     """Write a job's line of a sweep's record, which `triptych.report.progress` reads."""
-    return json.dumps({"job": job, "folder": str(folder)}) + "\n"
+    return json.dumps({"job": job, "folder": str(folder)} | more) + "\n"
 
 
 def _entry(found: dict[str, Any]) -> Entry:

@@ -21,11 +21,15 @@ KEY = "hydra.searchpath"
 FLAGS = {"--config-dir": "dir", "-cd": "dir", "--config-name": "name", "-cn": "name"} | dict.fromkeys(
     ["--package", "-p", "--cfg", "-c", "--info", "-i"], ""
 )
+TAKES = {"dir": "folder", "name": "name"}
 # That take none.
 SWITCHES = {"--multirun", "-m", "--run", "-r", "--resolve", "--hydra-help", "--version", "--shell-completion", "-sc"}
 NOT_SERVED = ("--config-path", "-cp")
 MODES = {"--run", "-r", "--multirun", "-m", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc"}  # one of them
 INFO = ("--info", "-i")  # which may also stand alone
+SHOWN = dict.fromkeys(("--cfg", "-c"), ("job", "hydra", "all")) | dict.fromkeys(
+    INFO, ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+)
 
 
 class CommandLine(NamedTuple):
@@ -49,7 +53,11 @@ def split(arguments: Sequence[str]) -> CommandLine:
     for word in words:
         flag, equals, value = word.partition("=")
         if flag in FLAGS:
-            given[FLAGS[flag]].append(value if equals else next(words, ""))
+            taken = value if equals else next(words, "")
+            is_another = not equals and ("=" in taken or taken.startswith("-")) and not Path(taken).exists()
+            if FLAGS[flag] and (is_another or not taken):
+                raise ConfigurationError(f"{flag} takes a {TAKES[FLAGS[flag]]}; write it behind the flag.")
+            given[FLAGS[flag]].append(taken)
         elif flag in NOT_SERVED:
             raise ConfigurationError(
                 f"{flag} would replace this project's own configuration; give a folder of yours with --config-dir."
@@ -71,32 +79,46 @@ def flags_first(arguments: Sequence[str]) -> list[str]:
     """Put the flags before the overrides, as Hydra takes no flag between two of them.
 
     Raises:
-        ConfigurationError: there is no such flag, or two exclude each other.
+        ConfigurationError: there is no such flag, two exclude each other, or a word is no text.
     """
+    for one in arguments:
+        if any("\ud800" <= letter <= "\udfff" for letter in one):
+            raise ConfigurationError(f"{one!a} is no text in UTF-8, in which files and folders are named.")
     flags: list[str] = []
     overrides: list[str] = []
     words = iter(arguments)
     while (word := next(words, None)) is not None:
-        flag, equals, _ = word.partition("=")
+        flag, equals, value = word.partition("=")
         if not word.startswith("-"):
             overrides.append(word)
         elif flag in INFO and not equals:
             following = next(words, "all")
             is_alone = "=" in following or following.startswith("-")
             flags.append(f"--info={'all' if is_alone else following}")
+            _check_value(*flags[-1].split("=", 1))
             words = itertools.chain([following], words) if is_alone else words
         elif flag in FLAGS or flag in NOT_SERVED:  # which `split` tells
-            flags += [word] if equals else [word, next(words, "")]
+            following = value if equals else next(words, "")
+            _check_value(flag, following)
+            flags += [word] if equals else [word, following]
         elif word in SWITCHES:
             flags.append(word)
         else:
             raise ConfigurationError(f"{word} is no flag; settings are given as key=value, and --help tells of both.")
-    if "--resolve" in flags and not any(one.partition("=")[0] in ("--cfg", "-c") for one in flags):
-        raise ConfigurationError("--resolve is for what --cfg=job shows; add that, or leave it out.")
+    is_shown = any(one.partition("=")[0] in ("--cfg", "-c") for one in flags)
+    for flag in (one.partition("=")[0] for one in flags):
+        if flag in ("--resolve", "--package", "-p") and not is_shown:
+            raise ConfigurationError(f"{flag} is for what --cfg=job shows; add that, or leave it out.")
     modes = list(dict.fromkeys(name for one in flags if (name := one.partition("=")[0]) in MODES))
     if len(modes) > 1:
         raise ConfigurationError(f"{modes[0]} and {modes[1]} cannot be asked for at once; leave one out.")
     return flags + overrides
+
+
+def _check_value(flag: str, value: str) -> None:
+    values = SHOWN.get(flag)
+    if values is not None and value not in values:
+        raise ConfigurationError(f"{flag}={value} is not allowed: it takes one of {', '.join(values)}.")
 
 
 def own_folders(line: CommandLine, conf: Path) -> list[Path]:

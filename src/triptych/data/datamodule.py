@@ -20,6 +20,7 @@ from triptych.data.starts import TEST_STREAM, VALIDATION_STREAM
 from triptych.data.turns import Turn
 from triptych.types import EVALUATE, EXPLORE, Actor, EmptyTurn, EnvSpec, Episode, GameFactory, RunInterrupted
 from triptych.types.bounds import Count, Seed
+from triptych.types.returned import check_actor_output
 
 
 class TurnDataset(IterableDataset):
@@ -135,7 +136,9 @@ class EnvironmentDataModule(pl.LightningDataModule):
         on_device = torch.from_numpy(observation).to(self.trainer.strategy.root_device, non_blocking=True)
         knows_modes = hasattr(self.actor, "evaluation_modes")
         with self.trainer.precision_plugin.forward_context():
-            action, extras = self.actor.act(on_device, *([mode] if knows_modes else []))
+            output = self.actor.act(on_device, *([mode] if knows_modes else []))
+        check_actor_output(self.actor, output, len(observation), self.spec.action_shape)
+        action, extras = output
         return action.cpu().numpy(), {name: value.cpu().numpy() for name, value in extras.items()}  # type: ignore
 
     def stop_if_asked(self) -> None:

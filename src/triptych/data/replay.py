@@ -126,7 +126,7 @@ class ReplayDataModule(EnvironmentDataModule):
             elif self.clock.env_steps:
                 self._is_cut = True
                 self.say(
-                    "The replay was not kept, as by checkpoint.keep_replay=true: "
+                    "The replay was not kept (checkpoint.keep_replay=true keeps it): "
                     f"{self.learning_starts_env_steps:,} env steps are played to fill it before learning goes on."
                     f"{self.lost}"
                 )

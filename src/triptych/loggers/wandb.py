@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shlex
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -146,7 +147,7 @@ def make_wandb_logger(
             raise ConfigurationError(
                 f"logger.wandb cannot be made of its settings and the variables WANDB_*: {_sentence(error)}"
             ) from error
-    command = f"wandb sync {run.settings.sync_dir}" if mode != "disabled" else None
+    command = f"wandb sync {shlex.quote(run.settings.sync_dir)}" if mode != "disabled" else None
     return FramesWandbLogger(run, command, write_line, history, log_checkpoint)
 
 

@@ -81,9 +81,11 @@ def _differences(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
     def names_by(keys: Sequence[str]) -> list[str]:
         said = [[key for key in keys if is_said(key, one)] for one in settings]
+        shown = [[key for key in own if one.get(key) is not None or not key.endswith("._target_")]
+                 for own, one in zip(said, settings, strict=True)]  # fmt: skip
         return [
-            ", ".join(dict.fromkeys(f"{key.rpartition('.')[2]}={one.get(key)}" for key in own))
-            for own, one in zip(said, settings, strict=True)
+            ", ".join(dict.fromkeys(f"{_short(key)}={one.get(key)}" for key in own))
+            for own, one in zip(shown, settings, strict=True)
         ]
 
     differing = [key for key in keys if key in nodes or differs(key)]
@@ -108,3 +110,8 @@ def _differences(settings: Sequence[Mapping[str, Any]]) -> list[str]:
             few.append(best)
             rest.remove(best)
     return names_by(few)
+
+
+def _short(key: str) -> str:
+    """Name a setting by its last part; a class by what it is of."""
+    return key.removesuffix("._target_").rpartition(".")[2]

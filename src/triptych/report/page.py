@@ -21,12 +21,12 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; media-src data:; base-u
 LONG = 42  # characters of a cell that may be broken into lines
 METHOD = (
     "A run counts with the mean return of its final evaluation; unfinished runs are in the curves alone. Runs are "
-    "averaged where they differ in their seed alone. Mean, median, interquartile mean (IQM) and optimality gap are "
-    "those of Agarwal et al. 2021 (arXiv 2108.13264); intervals are percentiles of a bootstrap that draws seeds with "
-    "replacement within each environment, with a fixed seed. With fewer than two seeds in an environment there is no "
-    "interval, and with a handful it is too narrow. Curves are means as far as every seed has come, interpolated "
-    "between evaluations. Times hold for the machine that each run names. Scores of different protocols do not compare "
-    "and share no table and no chart."
+    "averaged where they differ in their seed alone, or in how long they went on, as their frames say. Mean, median, "
+    "interquartile mean (IQM) and optimality gap are those of Agarwal et al. 2021 (arXiv 2108.13264); intervals are "
+    "percentiles of a bootstrap that draws seeds with replacement within each environment, with a fixed seed. With "
+    "fewer than two seeds in an environment there is no interval, and with a handful it is too narrow. Curves are "
+    "means as far as every seed has come, interpolated between evaluations. Times hold for the machine that each run "
+    "names. Scores of different protocols do not compare and share no table and no chart."
 )
 
 

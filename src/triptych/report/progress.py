@@ -19,7 +19,7 @@ class Progress(NamedTuple):
     """What a run's folder says; ``None`` where it says nothing that can be read."""
 
     folder: Path
-    status: str  # ``running``, ``interrupted``, ``finished``, ``failed`` or ``not started``
+    status: str  # ``running``, ``interrupted``, ``finished``, ``failed``, ``refused`` or ``not started``
     frames: int | None = None
     total_frames: int | None = None
     latest_return: float | None = None  # of an evaluation, or of training episodes where there was none yet
@@ -77,6 +77,7 @@ class Sweep(NamedTuple):
     command: str
     num_jobs: int | None  # ``None`` where nobody knows
     folders: list[Path]  # of the jobs, those that have not started included where they are known
+    refused: dict[Path, str]  # folders of those that cannot run, and why
 
 
 def read_sweep(path: Path) -> Sweep:
@@ -95,9 +96,10 @@ def read_sweep(path: Path) -> Sweep:
         raise ValueError(f"{path} is no record of a sweep")
     num_jobs = lines[0].get("num_jobs")
     place = path.resolve().parents[2] if len(path.resolve().parents) > 2 else Path()  # where the sweep was started
-    named = [line["folder"] for line in lines[1:] if isinstance(line.get("folder"), str) and "\0" not in line["folder"]]
-    folders = list(dict.fromkeys(place / folder for folder in named))
-    return Sweep(lines[0]["command"], num_jobs if isinstance(num_jobs, int) else None, folders)
+    named = [line for line in lines[1:] if isinstance(line.get("folder"), str) and "\0" not in line["folder"]]
+    folders = list(dict.fromkeys(place / line["folder"] for line in named))
+    refused = {place / line["folder"]: line["refused"] for line in named if isinstance(line.get("refused"), str)}
+    return Sweep(lines[0]["command"], num_jobs if isinstance(num_jobs, int) else None, folders, refused)
 
 
 def find_folders(folder: Path) -> list[Path]:

@@ -15,7 +15,17 @@ from triptych.report.blocks import Block, Chart, Charts, Paragraph, Section, Ser
 from triptych.report.comparison import FRAMES, RETURN, SECONDS, Entry
 from triptych.report.published import PublishedScore, scores_beside
 from triptych.report.runs import Run
-from triptych.report.wording import COVERAGE, NOTHING, count, duration, estimate, number, tell_envs, with_interval
+from triptych.report.wording import (
+    COVERAGE,
+    NOTHING,
+    count,
+    duration,
+    estimate,
+    frames_of,
+    number,
+    tell_envs,
+    with_interval,
+)
 
 
 def seeds_of(entry: Entry) -> str:
@@ -209,7 +219,7 @@ def score_table(entries: Sequence[Entry]) -> Table:
                 estimate(statistics.mean, entry.returns),
                 estimate(statistics.iqm, entry.returns),
                 number(float(normalized.mean())) if len(normalized) else NOTHING,
-                f"{plain.fmean(run.frames for run in entry.counted):,.0f}",
+                frames_of([run.frames for run in entry.counted]),
                 duration(plain.fmean(run.wall_time_s for run in entry.counted)),
             ]
         )

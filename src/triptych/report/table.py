@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 from triptych.report.runs import Run
+from triptych.report.wording import frames_of
 
 COLUMNS = (
     "algo", "env", "protocol", "seeds", "frames", "return", "human-normalised", "frames/s", "wall-clock",
@@ -48,7 +49,7 @@ def _cells(group: Sequence[Run]) -> list[str]:
         group[0].env,
         group[0].protocol,
         seeds,
-        f"{statistics.fmean(run.frames for run in counted):,.0f}",
+        frames_of([run.frames for run in counted]),
         _mean_and_std([run.return_mean for run in finished if run.return_mean is not None]),
         _mean([run.human_normalized_score for run in finished], "{:.2f}"),
         _mean([run.frames_per_second for run in counted], "{:,.0f}"),

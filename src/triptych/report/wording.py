@@ -20,6 +20,12 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}"
 
 
+def frames_of(counts: Sequence[int]) -> str:
+    """Write the frames of several runs: about how many, or from where to where they differ."""
+    least, most = min(counts), max(counts)
+    return f"{sum(counts) / len(counts):,.0f}" if most <= 1.02 * least else f"{least:,} to {most:,}"
+
+
 def duration(seconds: float) -> str:
     """Write a time in seconds, minutes or hours."""
     if not math.isfinite(seconds):

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import time
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -291,9 +290,13 @@ def is_run(folder: Path) -> bool:
 
 def run_around(folder: Path) -> Path | None:
     """Find a run whose folder this one lies in, or one that lies in this one; ``None`` where there is neither."""
-    above = folder.absolute().parents
     below = (Path(parent) for parent, _, _ in os.walk(folder) if Path(parent) != folder)
-    return next((other for other in chain(above, below) if _holds_files_of_a_run(other)), None)
+    return run_above(folder) or next((other for other in below if _holds_files_of_a_run(other)), None)
+
+
+def run_above(folder: Path) -> Path | None:
+    """Find a run whose folder this one lies in."""
+    return next((other for other in folder.absolute().parents if _holds_files_of_a_run(other)), None)
 
 
 def _holds_files_of_a_run(folder: Path) -> bool:

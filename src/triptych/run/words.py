@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from rich.table import Table
 from triptych.build import Experiment
 from triptych.callbacks.phases import has_terminal
 from triptych.run.folder import RunFolder
+from triptych.run.restore import load_config
+from triptych.types import ConfigurationError
 
 ENDINGS = {
     "solved": "solved",
@@ -37,7 +40,7 @@ def introduction(cfg: DictConfig, experiment: Experiment) -> dict[str, str]:
         f"{data.num_envs} at once",
         **({"sees": spec.reading} if spec.reading else {}),
         "hardware": ", ".join(f"{key} {value}" for key, value in experiment.hardware.describe().items()),
-        "rhythm": f"a turn is {turn.env_steps} env steps and {turn.updates} updates",
+        "rhythm": f"a turn is {turn.env_steps} env steps and {turn.updates} update{'s' * (turn.updates != 1)}",
         **data.describe(),
     }
     sizes = experiment.measured.observation_sizes
@@ -81,8 +84,17 @@ def tell_finished(folder: RunFolder, *, has_video: bool, num_skipped: int = 0) -
             lines["note"] = f"nothing was learned: the loss of all {num_skipped:,} minibatches was None"
     if has_video and video.exists():
         lines["video"] = str(video)
-    lines["next"] = shlex.join(["python", "scripts/evaluate.py", str(folder.path)])
+    lines["next"] = shlex.join(["python", "scripts/evaluate.py", str(folder.path), *_trust_in(folder.path)])
     _tell(folder, f"Finished: {ENDINGS.get(str(summary.get('stop_reason')), 'it has ended')}", lines)
+
+
+def _trust_in(run_folder: Path) -> list[str]:
+    """Return the flag without which scripts refuse a run whose code is the user's own."""
+    try:
+        load_config(run_folder)
+    except ConfigurationError:
+        return ["--trust"]
+    return []
 
 
 def tell_interrupted(folder: RunFolder, best_value: float, command: str, *, is_saved: bool) -> None:

@@ -88,7 +88,7 @@ def read_plan(path: Path, changes: Mapping[str, Any]) -> Plan:
     if missing:
         raise ConfigurationError(f"{path} lacks {', '.join(missing)}.")
     for name, least in WHOLE.items():
-        value = found[name]
+        value = found[name] = _whole(found[name])
         if value is None and name == "prune_after_trials":
             continue
         if not _is_whole(value) or value < least:
@@ -131,6 +131,11 @@ def _dimension(key: str, node: Any) -> Dimension:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _whole(value: Any) -> Any:
+    """Take a number such as 1e1 for a whole one where it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _number(value: Any) -> float | None:

@@ -1,0 +1,75 @@
+"""What the overrides of a sweep stand for: its jobs, as far as they are known before Hydra's sweeper runs."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, RangeSweep, Sweep, ValueType
+
+from triptych.types import ConfigurationError
+
+MAX_COMPOSED_JOBS = 32  # of a larger sweep, each value is checked once beside the first values of the others
+MAX_VALUES = 100_000  # of one key
+LISTED = (ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP, ValueType.RANGE_SWEEP)
+
+
+def sweep_jobs(parsed: Sequence[Override]) -> list[list[str]]:
+    """Return the overrides of each job; of a large sweep, of jobs in which every value is found once.
+
+    Raises:
+        ConfigurationError: an override stands for no value, for too many, or for what cannot be swept.
+    """
+    choices: list[list[str]] = []
+    has_sweeper = any(override.key_or_group == "hydra/sweeper" for override in parsed)
+    for override in parsed:
+        if override.value_type in LISTED:
+            choices.append([f"{override.get_key_element()}={value}" for value in _values(override)])
+        elif override.value_type == ValueType.INTERVAL_SWEEP and not has_sweeper:
+            raise ConfigurationError(
+                f"{override.input_line} needs a sweeper that searches intervals, chosen by hydra/sweeper=...; "
+                f"without one list the values: {override.key_or_group}=a,b,c."
+            )
+        elif override.is_sweep_override():
+            continue  # only the sweeper knows what it stands for
+        else:
+            choices.append([override.input_line or ""])
+    if math.prod(len(values) for values in choices) <= MAX_COMPOSED_JOBS:
+        return [list(job) for job in itertools.product(*choices)]
+    first = [values[0] for values in choices]
+    one_changed = [
+        (*first[:position], value, *first[position + 1 :])
+        for position, values in enumerate(choices)
+        for value in values
+    ]
+    return [list(job) for job in dict.fromkeys(one_changed)]
+
+
+def is_left_to_hydra(override: Override) -> bool:
+    """Whether only Hydra's sweeper knows what an override stands for: a glob, or an interval."""
+    return override.value_type in (ValueType.GLOB_CHOICE_SWEEP, ValueType.INTERVAL_SWEEP)
+
+
+def _values(override: Override) -> list[str]:
+    sweep, text = override.value(), override.input_line
+    if isinstance(sweep, ChoiceSweep) and any(isinstance(value, Sweep | Glob) for value in sweep.list):
+        raise ConfigurationError(
+            f"{text} is not allowed: a range is no value among others; list them, as {override.key_or_group}=1,2,7."
+        )
+    if isinstance(sweep, RangeSweep):
+        _check_range(text or "", sweep)
+    values = list(override.sweep_string_iterator())
+    if not values:
+        raise ConfigurationError(f"{text} stands for no value at all; give it one.")
+    return values
+
+
+def _check_range(text: str, sweep: RangeSweep) -> None:
+    start, stop, step = (float(number or 0) for number in (sweep.start, sweep.stop, sweep.step))
+    if not step or not all(map(math.isfinite, (start, stop, step))):
+        raise ConfigurationError(f"{text} is not allowed: a range takes finite numbers, and a step other than 0.")
+    if (stop - start) / step > MAX_VALUES:
+        raise ConfigurationError(
+            f"{text} stands for {math.ceil((stop - start) / step):,} values; a key takes {MAX_VALUES:,} at most."
+        )

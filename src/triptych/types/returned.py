@@ -1,0 +1,60 @@
+"""What the methods of an algorithm return, looked at before it is used: one of the user's own may return anything."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+from torch import Tensor
+
+from triptych.types.errors import ConfigurationError
+from triptych.types.learning import LossOutput
+
+
+def check_actor_output(actor: object, output: Any, num_envs: int, action_shape: tuple[int, ...]) -> None:
+    """Refuse what is no pair of actions ``[N, *action_shape]`` and extras.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    is_pair = isinstance(output, tuple) and len(output) == 2
+    action = output[0] if is_pair else output
+    shape = tuple(action.shape) if isinstance(action, Tensor) else None
+    expected = (num_envs, *action_shape)
+    if not is_pair or not isinstance(output[1], dict) or shape != expected:
+        found = _name(output) if not is_pair else f"actions of shape {list(shape or ())} and {_name(output[1])}"
+        raise ConfigurationError(
+            f"algo: {type(actor).__name__}.act returned {found}; it takes ActorOutput(action, extras) with actions "
+            f"{list(expected)} and a dict."
+        )
+
+
+def check_loss_output(algorithm: object, output: Any) -> None:
+    """Refuse what is no `LossOutput` with a scalar loss; its metrics are looked at by `check_metrics`.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    name = f"algo: {type(algorithm).__name__}.loss returned"
+    if not isinstance(output, LossOutput):
+        raise ConfigurationError(f"{name} {_name(output)}; it takes LossOutput(loss, metrics), or None.")
+    if not isinstance(output.loss, Tensor) or output.loss.ndim:
+        raise ConfigurationError(f"{name} a loss that is {_name(output.loss)}; it takes a scalar, such as its mean().")
+
+
+def check_metrics(algorithm: object, metrics: dict[str, Any]) -> None:
+    """Refuse metrics of which one is no single number.
+
+    Raises:
+        ConfigurationError: one is none.
+    """
+    for name, value in metrics.items():
+        if not isinstance(value, Real) and not (isinstance(value, Tensor) and value.numel() == 1):
+            said = f"algo: {type(algorithm).__name__} recorded {name}, {_name(value)}"
+            raise ConfigurationError(f"{said}; it takes one number, such as a mean.")
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {list(value.shape)}"
+    return "None" if value is None else f"a {type(value).__name__}"
