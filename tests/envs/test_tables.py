@@ -49,7 +49,10 @@ def test_walls_and_places_beyond_the_rules_are_not_reachable(env, reachable, ter
 @pytest.mark.parametrize("env", TABLES)
 def test_what_counts_as_solved_can_be_reached(env):
     """The best policy's return lies above, and not far above, the mark."""
-    game = Gymnasium(config(env).id, 1, solved_return=config(env).get("solved_return"))
+    solved_return = config(env).get("solved_return")
+    if env == "maze":  # where evaluations are cut
+        solved_return = OmegaConf.load(ROOT / "conf" / "tuned" / "q_learning-maze.yaml").env.solved_return
+    game = Gymnasium(config(env).id, 1, solved_return=solved_return)
     model = game.spec.model
     arrays = map(torch.from_numpy, (model.transition, model.reward, model.is_terminal))
     policy = value_iteration(*arrays, 0.9).argmax(dim=-1).numpy()

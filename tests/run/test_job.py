@@ -189,7 +189,7 @@ def test_a_finished_run_drops_its_replay_and_fills_it_again_where_it_goes_on(tmp
     result = train(*arguments, "checkpoint.keep_replay=true", "total_frames=2000")
     assert result.returncode == 0, result.stderr
     (line,) = [line for line in result.stdout.splitlines() if "replay was not kept" in line]
-    assert "checkpoint.keep_replay=true: 200 env steps are played" in line
+    assert "(checkpoint.keep_replay=true keeps it): 200 env steps are played" in line
     assert (tmp_path / "checkpoints" / "replay").exists()
     found = summary(tmp_path)
     assert found["replay_kept"] is True
