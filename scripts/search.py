@@ -54,16 +54,11 @@ def read_arguments(words: list[str], config_dir: Path | None) -> tuple[str, Plan
             f"{decided[0]} is what the search decides: it takes search.seeds=[...], search.folder=... and the space of "
             "its file."
         )
-    for key in ("train", "test"):
-        if key in plan.space or (key in chosen and chosen[key].value() is not True):
-            raise ConfigurationError(
-                f"{key} is not allowed to change: a trial that does not train or test has no score."
-            )
     return names[0], plan, flags, fixed
 
 
 def label_of(overrides: list[str], plan: Plan) -> str:
-    """Name what is played: the last ``env=``, and its id where it is any environment."""
+    """Name what is played: the last ``env=``, its id where it is any environment, or that several are tried."""
     if "env" in plan.space:
         return "envs"
     chosen = dict(word.split("=", 1) for word in overrides if "=" in word)

@@ -27,6 +27,7 @@ def test_it_learns_its_corridor(tmp_path):
     result = run(f"run_dir={tmp_path / 'run'}")
     assert result.returncode == 0, result.stderr
     assert summary(tmp_path / "run")["eval_return_mean"] > 0.9
+    assert f"scripts/evaluate.py {tmp_path / 'run'} --trust" in result.stdout
 
 
 def test_its_keys_are_checked_like_ours(tmp_path):

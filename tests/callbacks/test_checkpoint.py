@@ -33,6 +33,11 @@ class KeepsInTheAlgorithm(PPO):
         checkpoint["mine"] = lambda: 3
 
 
+class KeepsInItsExtraState(PPO):
+    def get_extra_state(self):
+        return super().get_extra_state() | {"mine": np.random.default_rng(1)}
+
+
 @pytest.mark.parametrize(
     ("argument", "holder", "frames"),
     [
@@ -40,6 +45,11 @@ class KeepsInTheAlgorithm(PPO):
         (
             "algo.module=tests.callbacks.test_checkpoint.KeepsInTheAlgorithm",
             "algo: KeepsInTheAlgorithm.on_save_checkpoint, mine",
+            0,
+        ),
+        (
+            "algo.module=tests.callbacks.test_checkpoint.KeepsInItsExtraState",
+            "algo: KeepsInItsExtraState.get_extra_state",
             0,
         ),
     ],

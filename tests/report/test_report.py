@@ -87,6 +87,16 @@ def test_frames_are_a_range_where_runs_went_on_for_longer(tmp_path: Path) -> Non
     assert "| 40,000 to 80,000 |" in markdown_tables(group_runs(find_runs([tmp_path])[0]))
 
 
+def test_nothing_is_collected_into_a_run(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a")
+    before = sorted(tmp_path.rglob("*"))
+    (folder / ".lock").touch()  # as every run has
+    result = report(folder, "--collect", folder)
+    assert result.returncode == 2
+    assert f"--collect {folder} is not allowed: it is the folder of a run" in result.stderr
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, folder / ".lock"])
+
+
 def test_options_in_folders_and_with_blanks_are_names(tmp_path: Path) -> None:
     write_run(tmp_path / "a", experiment="sub/quick", env="my cart")
     (run,) = find_runs([tmp_path])[0]

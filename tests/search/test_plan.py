@@ -66,6 +66,10 @@ def test_what_cannot_be_meant_is_one_sentence(keys, changes, words, tmp_path):
     assert "\n" not in str(told.value)
 
 
+def test_a_whole_number_may_be_written_with_an_exponent(tmp_path):
+    assert read(tmp_path, {"num_trials": 1e1}).num_trials == 10
+
+
 def test_a_file_that_is_none_is_told(tmp_path):
     for text in ("[", "[1]", "a: *b", "num_trials: 3\n"):
         (tmp_path / "bad.yaml").write_text(text)

@@ -29,8 +29,9 @@ def test_what_is_right_passes():
             "Mine.act returned a tensor of shape [3]; it takes ActorOutput(action, extras) with actions [3]",
         ),
         (None, "Mine.act returned None"),
-        (ActorOutput(torch.zeros(3, 4), {}), "Mine.act returned actions of shape [3, 4] and a dict"),
-        (ActorOutput(torch.zeros(3), None), "Mine.act returned actions of shape [3] and None"),
+        (ActorOutput(torch.zeros(3, 4), {}), "Mine.act returned a tensor of shape [3, 4] and a dict"),
+        (ActorOutput(torch.zeros(3), None), "Mine.act returned a tensor of shape [3] and None"),
+        (ActorOutput(np.zeros(3), {}), "Mine.act returned a ndarray and a dict"),
     ],
 )
 def test_actions_that_are_none_are_told(output, words):

@@ -28,11 +28,10 @@ from omegaconf.errors import ConfigTypeError, OmegaConfBaseException, Validation
 from triptych.command.habits import HABITS, instead
 from triptych.command.names import read_option
 from triptych.command.params import with_params
-from triptych.command.patterns import check_patterns, parse_with_options
 from triptych.command.plugins import check_plugin_settings, not_installed
 from triptych.command.search_path import KEY, check_own_files, own_folders, split
 from triptych.command.suggest import unknown
-from triptych.command.sweeps import is_left_to_hydra, sweep_jobs
+from triptych.command.sweeps import check_patterns, is_left_to_hydra, parse_with_options, sweep_jobs
 from triptych.envs import atari
 from triptych.provenance.identity import leaves
 from triptych.types import ConfigurationError

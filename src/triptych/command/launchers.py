@@ -12,8 +12,8 @@ from hydra.core.override_parser.types import ValueType
 
 from triptych.command.compose import hydra_ready
 from triptych.command.params import with_params
-from triptych.command.patterns import parse_with_options
 from triptych.command.search_path import split
+from triptych.command.sweeps import parse_with_options
 
 
 def num_side_by_side(launcher: str | None, n_jobs: Any, num_jobs: int | None) -> int:

@@ -8,7 +8,7 @@ from hydra import compose
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
-from triptych.command.patterns import parse_with_options
+from triptych.command.sweeps import parse_with_options
 
 
 def with_params(overrides: Sequence[str], config_name: str) -> list[str]:

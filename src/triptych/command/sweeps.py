@@ -6,6 +6,8 @@ import itertools
 import math
 from collections.abc import Sequence
 
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, RangeSweep, Sweep, ValueType
 
 from triptych.types import ConfigurationError
@@ -13,6 +15,21 @@ from triptych.types import ConfigurationError
 MAX_COMPOSED_JOBS = 32  # of a larger sweep, each value is checked once beside the first values of the others
 MAX_VALUES = 100_000  # of one key
 LISTED = (ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP, ValueType.RANGE_SWEEP)
+
+
+def parse_with_options(overrides: Sequence[str]) -> list[Override]:
+    """Parse overrides so that patterns such as ``env=glob(c*)`` know the options; Hydra must be initialized."""
+    return OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(list(overrides))
+
+
+def check_patterns(overrides: Sequence[str]) -> None:
+    """Refuse a glob that finds no option; Hydra must be initialized."""
+    for override in parse_with_options(overrides):
+        if override.value_type == ValueType.GLOB_CHOICE_SWEEP and not list(override.sweep_iterator()):
+            raise ConfigurationError(
+                f"{override.input_line} stands for no value at all: a glob finds options of a group, such as "
+                "env=glob(c*); list other values, as seed=1,2,3."
+            )
 
 
 def sweep_jobs(parsed: Sequence[Override]) -> list[list[str]]:

@@ -28,9 +28,9 @@ class FramesTensorBoardLogger(TensorBoardLogger):
         self,
         save_dir: str | Path,
         *,
-        name: str = "tensorboard",
-        version: Any = "",
-        default_hp_metric: bool = False,
+        name: str,
+        version: Any,  # a text may be empty here, and is not checked
+        default_hp_metric: bool,
         prefix: Any = "",
         sub_dir: str | None = None,
         max_queue: Count = 10,

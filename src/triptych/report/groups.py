@@ -77,15 +77,15 @@ def _differences(settings: Sequence[Mapping[str, Any]]) -> list[str]:
         return len({json.dumps(one.get(key)) for one in settings if node_of(key) not in one}) > 1
 
     def is_said(key: str, one: Mapping[str, Any]) -> bool:
+        if key.endswith("._target_") and one.get(key) is None:  # without a class there is nothing to name
+            return False
         return key in one or (key not in nodes and node_of(key) not in one)
 
     def names_by(keys: Sequence[str]) -> list[str]:
         said = [[key for key in keys if is_said(key, one)] for one in settings]
-        shown = [[key for key in own if one.get(key) is not None or not key.endswith("._target_")]
-                 for own, one in zip(said, settings, strict=True)]  # fmt: skip
         return [
             ", ".join(dict.fromkeys(f"{_short(key)}={one.get(key)}" for key in own))
-            for own, one in zip(shown, settings, strict=True)
+            for own, one in zip(said, settings, strict=True)
         ]
 
     differing = [key for key in keys if key in nodes or differs(key)]

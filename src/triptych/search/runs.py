@@ -49,7 +49,11 @@ class Runs:
             first | {key: value} for key, dimension in self.plan.space.items() for value in dimension.extremes[1:]
         ]
         for values in (first, *changed):
-            check_job(self._job("check", values, self.plan.seeds[0])[0].cfg)
+            cfg = self._job("check", values, self.plan.seeds[0])[0].cfg
+            check_job(cfg)
+            for key in ("train", "test"):
+                if not cfg[key]:
+                    raise ConfigurationError(f"{key}=false leaves a trial without a score; leave it out.")
 
     def play(self, name: str, values: dict[str, Any], report: Report) -> float:
         """Play a trial and return its score, the mean over its seeds of their final evaluation.

@@ -18,11 +18,10 @@ def check_actor_output(actor: object, output: Any, num_envs: int, action_shape: 
         ConfigurationError: it is none.
     """
     is_pair = isinstance(output, tuple) and len(output) == 2
-    action = output[0] if is_pair else output
-    shape = tuple(action.shape) if isinstance(action, Tensor) else None
+    action, extras = output if is_pair else (output, None)
     expected = (num_envs, *action_shape)
-    if not is_pair or not isinstance(output[1], dict) or shape != expected:
-        found = _name(output) if not is_pair else f"actions of shape {list(shape or ())} and {_name(output[1])}"
+    if not isinstance(action, Tensor) or tuple(action.shape) != expected or not isinstance(extras, dict):
+        found = f"{_name(action)} and {_name(extras)}" if is_pair else _name(output)
         raise ConfigurationError(
             f"algo: {type(actor).__name__}.act returned {found}; it takes ActorOutput(action, extras) with actions "
             f"{list(expected)} and a dict."
