@@ -80,8 +80,11 @@ def opponent(text: str) -> tuple[str, int]:
         raise argparse.ArgumentTypeError(
             f"{text} is not allowed: it takes random, perfect, search:<simulations> or gnugo:<level>."
         )
-    if takes_number and int(number) > MOST_SIMULATIONS:
-        raise argparse.ArgumentTypeError(f"{text} is not allowed: it takes a number up to {MOST_SIMULATIONS:,}.")
+    least = int(name == "search")
+    if takes_number and not least <= int(number) <= MOST_SIMULATIONS:
+        raise argparse.ArgumentTypeError(
+            f"{text} is not allowed: it takes a number from {least} to {MOST_SIMULATIONS:,}."
+        )
     if not takes_number and number:
         raise argparse.ArgumentTypeError(f"{text} is not allowed: {name} takes no number.")
     return name, int(number or 0)
@@ -160,7 +163,7 @@ def play(arguments: list[str]) -> None:
     check_two_players(player.spec)
     found: dict[str, Any] = {"env": player.spec.name, "checkpoint": player.name}
     if options.against:
-        found["against"] = [play_against(player, opponent, options) for opponent in options.against]
+        found["against"] = [play_against(player, opponent, options) for opponent in dict.fromkeys(options.against)]
         print_table(f"{player.spec.name}, {player.name}", found["against"])
     if options.each_other:
         found["ratings"] = rate_checkpoints(options)

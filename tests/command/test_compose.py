@@ -13,6 +13,7 @@ from tests.front_door import ROOT, train
 from triptych.command.check import check_job
 from triptych.command.compose import bases_of, compose_config, compose_jobs, register_options
 from triptych.envs.atari import UNPLAYABLE, Atari, games
+from triptych.types import ConfigurationError
 
 CONF = ROOT / "conf"
 ALGOS = sorted(path.stem for path in (CONF / "algo").glob("*.yaml"))
@@ -167,3 +168,18 @@ def test_an_environments_file_says_how_many_there_are(tmp_path):
     assert result.returncode == 2
     assert "begin the file of an env of your own with `defaults: [gym, _self_]`" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("sweep", "sentence"),
+    [
+        (["algo=dqn,q_learning", "algo.n_step=2"], "algo=q_learning: algo.n_step is not a key"),
+        (["algo=q_learning,dqn", "algo.n_step=2"], "algo=q_learning: algo.n_step is not a key"),
+        (["env=pong,catch", "seed=1,2", "algo.no_such=2"], "algo.no_such is not a key"),  # in none of them
+        (["env=pong,no_such", "seed=1"], "env=no_such is not an option"),  # named already
+    ],
+)
+def test_what_is_wrong_with_some_jobs_of_a_sweep_names_them(sweep, sentence):
+    with pytest.raises(ConfigurationError) as error:
+        compose_jobs(["-m", *sweep], CONF)
+    assert str(error.value).startswith(sentence)

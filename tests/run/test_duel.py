@@ -136,9 +136,11 @@ def test_gtp_is_for_go(run, capsys):
 
 def test_a_tournament_against_opponents_and_between_checkpoints(run, tmp_path, capsys):
     out = tmp_path / "found.json"
-    arguments = ["--against", "random", "perfect", "search:5", "--each-other", "--games", "10", "--out", str(out)]
+    opponents = ["random", "perfect", "search:5", "random"]  # the first once
+    arguments = ["--against", *opponents, "--each-other", "--games", "10", "--out", str(out)]
     assert tournament.main([str(run), *arguments]) == 0
     found = json.loads(out.read_text())
+    assert [row["opponent"] for row in found["against"]] == opponents[:3]
     for row in found["against"]:
         for seat in ("first", "second"):
             assert sum(row[seat].values()) == 5
@@ -165,7 +167,8 @@ def test_some_of_many_checkpoints_are_rated(run, most, names, tmp_path):
         (["--each-other", "--most", "0"], "--most 0 is not allowed: it takes a whole number from 1"),
         (["--against", "random", "--seed", "-1"], "--seed -1 is not allowed"),
         (["--against", "random", "--num-simulations", "10000000"], "it takes a whole number from 0 to 1,000,000"),
-        (["--against", "search:10000000"], "it takes a number up to 1,000,000"),
+        (["--against", "search:10000000"], "it takes a number from 1 to 1,000,000"),
+        (["--against", "search:0"], "it takes a number from 1 to 1,000,000"),
         (["--against", "random", "--most", "2"], "--most 2 is not allowed without --each-other"),
         (["--against", "nobody"], "it takes random, perfect, search:<simulations> or gnugo:<level>"),
         (["--against", "search"], "it takes random, perfect"),

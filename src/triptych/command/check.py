@@ -97,7 +97,7 @@ def check_job(cfg: DictConfig) -> None:
     """
     for name in GROUPS:
         if not OmegaConf.is_dict(OmegaConf.select(cfg, name, throw_on_resolution_failure=False)):
-            raise ConfigurationError(f"{name} cannot be left out, nor replaced by a value; choose one by its name.")
+            raise ConfigurationError(f"{name} is no node of keys; choose one by its name, whose file holds keys.")
     for name, constructor in CONSTRUCTORS.items():
         value = OmegaConf.select(cfg, name, throw_on_resolution_failure=False)
         if value is not None:

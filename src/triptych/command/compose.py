@@ -31,7 +31,7 @@ from triptych.command.params import with_params
 from triptych.command.plugins import check_plugin_settings, not_installed
 from triptych.command.search_path import KEY, check_own_files, own_folders, split
 from triptych.command.suggest import unknown
-from triptych.command.sweeps import check_patterns, is_left_to_hydra, parse_with_options, sweep_jobs
+from triptych.command.sweeps import check_patterns, for_each_job, is_left_to_hydra, parse_with_options, sweep_jobs
 from triptych.envs import atari
 from triptych.provenance.identity import leaves
 from triptych.types import ConfigurationError
@@ -115,7 +115,9 @@ def compose_jobs(arguments: Sequence[str], conf: Path) -> list[Job]:
         if line.is_sweep:
             parsed = parse_with_options(with_params(line.overrides, line.config_name))
             jobs = sweep_jobs(parsed)
-        composed = [Job(job, *compose_with_choices(job, conf, line.config_name)) for job in jobs]
+        composed = for_each_job(
+            jobs, lambda position: Job(jobs[position], *compose_with_choices(jobs[position], conf, line.config_name))
+        )
     for override in parsed:  # of a key that there is, or it had not been composed
         if override.is_delete() and not any(fnmatchcase(override.key_or_group, one) for one in (*OPEN_KEYS, "algo.*")):
             raise ConfigurationError(f"{override.input_line}: it cannot be left out; give it another value.")

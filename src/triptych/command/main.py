@@ -20,6 +20,7 @@ from triptych.command.jobs import SWEEPS, run_jobs
 from triptych.command.names import canonical
 from triptych.command.output import lasting_output
 from triptych.command.search_path import flags_first, own_folders, split
+from triptych.command.sweeps import for_each_job
 from triptych.types.errors import ConfigurationError, ExitCode
 
 CONF = Path(__file__).resolve().parents[3] / "conf"  # beside src/, in a checkout that is installed by pip install -e
@@ -84,8 +85,7 @@ def check(arguments: list[str], *, with_environments: bool = True) -> list[Job]:
     from triptych.command.check import check_job
     from triptych.command.environments import check_environments
 
-    for job in jobs:
-        check_job(job.cfg)
+    for_each_job([job.overrides for job in jobs], lambda position: check_job(jobs[position].cfg))
     if len(jobs) > 1 and with_environments:
         check_environments(jobs)
     if {"-m", "--multirun"} & set(arguments):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,6 +15,7 @@ from triptych.types import ConfigurationError
 
 MAX_COMPOSED_JOBS = 32  # of a larger sweep, each value is checked once beside the first values of the others
 MAX_VALUES = 100_000  # of one key
+Result = TypeVar("Result")
 LISTED = (ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP, ValueType.RANGE_SWEEP)
 
 
@@ -61,6 +63,37 @@ def sweep_jobs(parsed: Sequence[Override]) -> list[list[str]]:
         for value in values
     ]
     return [list(job) for job in dict.fromkeys(one_changed)]
+
+
+def for_each_job(jobs: Sequence[Sequence[str]], step: Callable[[int], Result]) -> list[Result]:
+    """Do a step with each job of a command line, by its position; return what each gave.
+
+    Args:
+        jobs: the overrides of each.
+        step: what to do with one.
+
+    Raises:
+        ConfigurationError: a step raised it; where others pass, the sentence begins with what is this job's own.
+    """
+    done: list[Result] = []
+    for position, job in enumerate(jobs):
+        try:
+            done.append(step(position))
+        except ConfigurationError as error:
+            shared = set(job).intersection(*jobs)
+            own = [one for one in job if one not in shared and f"{one.partition('=')[0]}=" not in str(error)]
+            if not own or (position == 0 and _fails_alike(step, len(jobs) - 1, error)):
+                raise
+            raise ConfigurationError(f"{' '.join(own)}: {error}") from error
+    return done
+
+
+def _fails_alike(step: Callable[[int], object], position: int, error: ConfigurationError) -> bool:
+    try:
+        step(position)
+    except ConfigurationError as other:
+        return str(other) == str(error)
+    return False
 
 
 def is_left_to_hydra(override: Override) -> bool:
