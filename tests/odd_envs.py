@@ -269,6 +269,12 @@ class NoPicture(Odd):
         super().__init__()
 
 
+class NoMode(Odd):
+    """Has a picture, and does not say so."""
+
+    metadata = {"render_modes": ["human"]}  # noqa: RUF012
+
+
 class Sizes(Odd):
     """Numbers of very different size, of which the small one counts."""
 

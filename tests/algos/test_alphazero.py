@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from triptych.algos.alphazero import AlphaZero
-from triptych.algos.muzero import MuZero
+from triptych.algos.muzero import MuZero, check_turns
 from triptych.types import EVALUATE, EXPLORE, ConfigurationError, EnvSpec, Minibatch, Segment
 
 pytest.importorskip("pyspiel")
@@ -190,12 +190,9 @@ def test_reanalysis_passes_over_the_end_of_a_game(game):
 
 
 def test_muzero_refuses_games_in_which_one_may_move_twice(game):
-    class Taken:
-        spec = game.spec
-
     reward, discount = torch.zeros(1, 2), torch.tensor([[-1.0, -1.0]])
     segment = segment_of(after(game), torch.full((1, 9), 1 / 9), reward, discount, torch.zeros(1, 3))
-    MuZero._check_turns(Taken, segment)
-    MuZero._check_turns(Taken, segment._replace(discount=torch.tensor([[-1.0, 0.0]])))
+    check_turns(game.spec, segment)
+    check_turns(game.spec, segment._replace(discount=torch.tensor([[-1.0, 0.0]])))
     with pytest.raises(ConfigurationError, match="one may move twice"):
-        MuZero._check_turns(Taken, segment._replace(discount=torch.tensor([[-1.0, 1.0]])))
+        check_turns(game.spec, segment._replace(discount=torch.tensor([[-1.0, 1.0]])))

@@ -1,6 +1,7 @@
 """What DDPG, TD3, SAC and CrossQ minimise, beside sums over separate losses, and how they explore."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from triptych.algos.sac import SAC
 from triptych.algos.td3 import TD3
 from triptych.functional.continuous_control import squashed_gaussian
 from triptych.types import EVALUATE, EXPLORE, ConfigurationError, EnvSpec, Minibatch, ReplayBatch, Transition
+from triptych.types.errors import NotFinite
 
 SPEC = EnvSpec("reach", "none", (3,), "float32", None, (2,), action_low=(-2.0, 0.0), action_high=(2.0, 1.0))
 SHARED = {
@@ -236,3 +238,31 @@ def test_normalised_observations_are_what_the_networks_see_everywhere(algorithm)
     assert found.metrics.keys() == expected.metrics.keys()
     for name, value in found.metrics.items():
         torch.testing.assert_close(value, expected.metrics[name], atol=1e-3, rtol=1e-3)
+
+
+def batch_of(minibatch):
+    """Make a turn of one update of a minibatch."""
+    return ReplayBatch(Transition(*(field[None] for field in minibatch.sample)), minibatch.weight[None], 50)
+
+
+def test_the_rate_the_clipping_and_the_check_are_of_all_groups_of_an_optimizer(monkeypatch):
+    module = make(CrossQ, learning_rate_decay_env_steps=100, policy_period_updates=1, max_grad_norm=1e-3)
+    optimizer = module.configure_optimizers()
+    monkeypatch.setattr(module, "optimizers", lambda: optimizer)
+    monkeypatch.setattr(module, "manual_backward", lambda loss: loss.backward())
+    data = SimpleNamespace(update_priorities=lambda priorities: None)
+    monkeypatch.setattr(CrossQ, "trainer", SimpleNamespace(datamodule=data), raising=False)
+    module.env_steps = 50
+    module.training_step(batch_of(minibatch()), 0)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([5e-4, 5e-4])
+    squares = [one.grad.square().sum() for one in module.parameters() if one.grad is not None]
+    assert sum(squares).sqrt().item() == pytest.approx(1e-3, rel=1e-3)
+
+    def spoil(loss):
+        loss.backward()
+        module.log_temperature.grad.fill_(float("nan"))
+
+    monkeypatch.setattr(module, "manual_backward", spoil)
+    with pytest.raises(NotFinite, match="its gradient"):
+        module.training_step(batch_of(minibatch()), 1)
+    assert module.log_temperature.isfinite()

@@ -60,3 +60,16 @@ def test_what_a_spreadsheet_saved_is_read_or_kept_beside(tmp_path):
     assert set_aside(path) is None  # there is none
     path.touch()
     assert set_aside(path) is None  # there is nothing in it
+
+
+def test_columns_of_a_kind_stand_beside_each_other_whenever_they_came(tmp_path):
+    path = tmp_path / "metrics.csv"
+    file = CSVFile(path, ["frames", "wall_time_s"])
+    for row in ({"train/loss": 1, "mine": 2}, {"eval/return_mean": 3, "own/x": 4}, {"collect/x": 5, "train/x": 6}):
+        file.append({"frames": 1, "wall_time_s": 2} | row)
+    columns, rows = read_rows(path)
+    assert columns == [
+        "frames", "wall_time_s", "mine", "collect/x", "train/loss", "train/x", "eval/return_mean", "own/x"
+    ]  # fmt: skip
+    assert [row["train/x"] for row in rows] == ["", "", "6"]
+    assert [row["train/loss"] for row in rows] == ["1", "", ""]

@@ -11,6 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.front_door import ROOT, Result, start, train
+from triptych.build import make_game_factory, make_spec
 from triptych.command.check import CLASSES, CONSTRUCTORS, GIVEN, Protocol, TopLevel, check_job
 from triptych.command.compose import compose_jobs, register_options
 from triptych.command.signatures import allows, find, signature_of
@@ -118,10 +119,6 @@ CASES = {
     ),
     "a key of another env": (["env=cartpole", "env.full_action_space=true"], ["env.full_action_space is not a key"]),
     "a renamed protocol": (["protocol.name=machado"], ["protocol.name=machado", "protocol=..."]),
-    "a key of the protocol under env": (
-        ["env=pong", "env.frame_stack=1"],
-        ["env.frame_stack=1", "write protocol.frame_stack=1"],
-    ),
     "misspelt choice in a sweep": (["-m", "algo=dqn,dqm"], ["dqm", "dqn"]),
     "a misspelt key of a network": (["algo.network.tosro=nature"], ["algo.network.tosro", "algo.network.torso"]),
     "an unknown torso": (["algo.network.torso=resnet"], ["torso=resnet", "nature, nips, data_efficient, impala, "]),
@@ -190,7 +187,8 @@ def assert_names_the_extra(result, name):
     _, extra, env, _ = EXTRA_CASES[name]
     assert result.returncode == 2
     (line,) = result.stderr.strip().splitlines()
-    assert line.startswith(f"error: {env} needs {name.split()[0]}")
+    assert line.startswith("error: ")  # in a sweep the job comes first
+    assert f"{env} needs {name.split()[0]}" in line
     assert line.endswith(f'pip install -e ".[{extra}]"')
     assert result.stdout == ""
 
@@ -468,3 +466,12 @@ def test_the_configuration_in_a_folder_of_a_run_is_checked_as_the_command_line_w
     OmegaConf.update(resolved, "protocol.nonsense", 1, force_add=True)
     with pytest.raises(ConfigurationError, match=r"protocol\.nonsense is not a key of protocol"):
         check_job(resolved)
+
+
+@pytest.mark.parametrize("node", ["env", "protocol"])
+def test_a_setting_of_the_protocol_may_be_given_to_the_environment_too(node):
+    (job,) = compose_jobs(["env=pong", f"{node}.full_action_space=true", f"{node}.frame_stack=1"], CONF)
+    check_job(job.cfg)
+    check_job(OmegaConf.create(OmegaConf.to_container(job.cfg, resolve=True)))
+    spec, _ = make_spec(make_game_factory(job.cfg))
+    assert (spec.num_actions, spec.frame_stack) == (18, 1)

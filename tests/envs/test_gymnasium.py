@@ -456,6 +456,8 @@ def test_what_cannot_be_drawn_says_so():
         next(game.replay(1, [0]))
     with pytest.raises(NoPicture, match=r"Spaces-v0 cannot be drawn here: TypeError: .*render_mode"):
         next(with_spaces().replay(1, [0]))
+    with pytest.raises(NoPicture, match=r"NoMode-v0 cannot be drawn here: ValueError: .*render_modes=\['human'\]"):
+        next(Gymnasium("tests.odd_envs:NoMode-v0", 1).replay(1, [0]))
 
 
 def test_wrappers_are_put_around_from_the_inside_out():

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from triptych.functional.augmentation import augment, random_intensity, random_shift
@@ -19,8 +20,8 @@ def slow_shift(image, down, right, num_pixels):
     return shifted
 
 
-def test_each_image_is_one_of_its_shifts_and_all_are_drawn():
-    images = make_images()
+@pytest.mark.parametrize("images", [make_images(), make_images().float() / 255], ids=["bytes", "numbers from 0 to 1"])
+def test_each_image_is_one_of_its_shifts_and_all_are_drawn(images):
     shifted = random_shift(images, 1, torch.Generator().manual_seed(1))
     drawn = set()
     for image, found in zip(images, shifted, strict=True):
@@ -48,6 +49,16 @@ def test_intensity_scales_a_whole_image_within_its_limits():
         assert (scaled.float() - expected).abs().max() < 3
         factors.add(round(float(ratio), 3))
     assert len(factors) > 20
+
+
+def test_numbers_are_scaled_as_they_are():
+    images = make_images().float() / 255
+    found = augment(images, torch.Generator().manual_seed(1), shift_fraction=0.0)
+    factor = found.flatten(1).amax(1) / images.flatten(1).amax(1)
+    torch.testing.assert_close(found, images * factor[:, None, None, None])
+    assert len(factor.unique()) > 40  # two standard deviations are the most
+    assert factor.min() > 0.899
+    assert factor.max() < 1.101
 
 
 def test_augmenting_shifts_and_changes_the_intensity_of_each_image():

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from tests.fakes import RandomAct, Script, ScriptedGame, collect, random_script
+from tests.replay.test_fictitious import played
+from tests.replay.test_segments import fill as fill_segments
+from tests.replay.test_sequences import fill as fill_sequences
 from triptych.collect.collector import Collector
 from triptych.replay.buffer import ReplayBuffer
 from triptych.replay.room import NUM_SAVES, replay_nbytes
@@ -67,6 +70,33 @@ def test_the_bytes_foretold_are_the_bytes_taken(
     if storage == "disk":
         assert taken["disk"] == (tmp_path / "ring.bin").stat().st_size
     assert replay.rows_per_env * num_envs >= capacity
+
+
+def transitions():
+    game = ScriptedGame(random_script, 2, frame_stack=2)
+    replay = ReplayBuffer(game.spec, 2, capacity_env_steps=100, n_step=3, discount=0.9, seed=0)
+    for step in collect(Collector(game, RandomAct(), seed=0), 40):
+        replay.add(step)
+    return replay
+
+
+DRAWN = {
+    "transitions": (transitions, {"n_step": 3}),
+    "best responses beside them": (lambda: played("kuhn_poker")[1], {"n_step": 1}),
+    "segments": (lambda: fill_segments(random_script, 40)[0], {"unroll_steps": 3}),
+    "long segments": (lambda: fill_segments(random_script, 40, num_observations=4)[0], {"num_observations": 4}),
+    "sequences": (lambda: fill_sequences(40)[0], {"burn_in_steps": 4, "sequence_steps": 6, "n_step": 3}),
+}
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_the_observations_foretold_for_a_draw_are_those_drawn(kind):
+    make, keywords = DRAWN[kind]
+    replay = make()
+    seen = replay.store.observation_shape
+    counts = [np.prod(field.shape[1:-len(seen)], initial=1) for field in replay.sample(7, 0).sample
+              if tuple(field.shape[-len(seen):]) == seen]  # fmt: skip
+    assert sum(counts) == replay.num_drawn(**keywords)
 
 
 @pytest.mark.parametrize("frame_stack", [1, 4])

@@ -219,6 +219,19 @@ def test_sums_of_rewards_are_of_one_episode(rewards):
         fill(lambda *_: Script(rewards), 40, largest_reward=abs(extreme) - 0.1, value_prefix=True)
 
 
+def test_no_sum_of_rewards_crosses_a_lost_life():
+    scripts = scripts_in_order([Script([0.0, 0.0, 1.0, 1.0, 0.0], "terminated", lives=[2, 2, 1, 1, 0], first_lives=2)])
+    game = ScriptedGame(scripts, 1, frame_stack=2)
+    collector = Collector(game, SearchingAct(), seed=0, life_loss_is_terminal=True)
+    limits = {"largest_reward": 1.0, "value_prefix": True}
+    buffer = SegmentBuffer(
+        game.spec, 1, capacity_env_steps=60, unroll_steps=U, n_step=N, discount=GAMMA, seed=0, **limits
+    )
+    for _ in range(5):
+        buffer.add(collector.receive()[0])
+    assert max(float(segment.reward[:U].sum()) for segment in draw(buffer).values()) == 1
+
+
 def test_a_buffer_that_is_told_no_limits_takes_every_reward():
     buffer, _ = fill(lambda *_: Script([1e9, -1e9]), 40, value_prefix=True)
     assert len(buffer) > 0

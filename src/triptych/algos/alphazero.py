@@ -116,14 +116,6 @@ class AlphaZero(Planner):
         }
         return LossOutput(loss, metrics, priorities=(outcome - value).abs())
 
-    def _turn(self, seen: Tensor, legal: Tensor, policy_target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Turn and mirror each board, and what belongs to its actions, by a symmetry of its own."""
-        cells, actions = self.turned_cells, self.turned_actions
-        drawn = torch.randint(len(cells), (len(seen),), generator=self.learning_generator).to(seen.device)
-        flat = seen.flatten(2)  # [B, C, H · W]
-        turned = flat.gather(2, cells[drawn][:, None].expand_as(flat)).view_as(seen)
-        return turned, legal.gather(1, actions[drawn]), policy_target.gather(1, actions[drawn])
-
     def explain(self, observation: Tensor) -> Explanation:
         logits, value = self.average_network(observation)
         return self.explain_search(observation, logits, value)
@@ -154,3 +146,11 @@ class AlphaZero(Planner):
 
     def after_turn(self, batch: Any) -> None:
         self.average_network.follow(self.network, self.updates)
+
+    def _turn(self, seen: Tensor, legal: Tensor, policy_target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Turn and mirror each board, and what belongs to its actions, by a symmetry of its own."""
+        cells, actions = self.turned_cells, self.turned_actions
+        drawn = torch.randint(len(cells), (len(seen),), generator=self.learning_generator).to(seen.device)
+        flat = seen.flatten(2)  # [B, C, H · W]
+        turned = flat.gather(2, cells[drawn][:, None].expand_as(flat)).view_as(seen)
+        return turned, legal.gather(1, actions[drawn]), policy_target.gather(1, actions[drawn])

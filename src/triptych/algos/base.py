@@ -176,7 +176,7 @@ class Algorithm(pl.LightningModule):
         if isinstance(batch, EmptyTurn):
             return
         self._decay_learning_rate(optimizer := self.optimizers())
-        parameters = optimizer.param_groups[0]["params"]
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         latest = None
         for minibatch in self._minibatches(batch):
             if self.is_stopping and isinstance(batch, ReplayBatch):
@@ -223,7 +223,8 @@ class Algorithm(pl.LightningModule):
     def _decay_learning_rate(self, optimizer: Any) -> None:
         if self.learning_rate_decay_env_steps is not None:
             rate = linear_schedule(self.env_steps, self.learning_rate, 0.0, self.learning_rate_decay_env_steps)
-            optimizer.param_groups[0]["lr"] = rate
+            for group in optimizer.param_groups:
+                group["lr"] = rate
             self.record(learning_rate=rate)
 
     def _check_finite(self, output: LossOutput, grad_norm: Tensor, minibatch: Any) -> None:

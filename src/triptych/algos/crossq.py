@@ -38,7 +38,8 @@ class CrossQ(Algorithm):
         spec: of the environments; actions must be continuous and bounded.
         learning_starts_env_steps: before which actions are uniformly random.
         policy_period_updates: updates of the critics for one of the policy and the temperature.
-        renormalization_warmup_updates: before which batches are normalised without correction.
+        renormalization_warmup_updates: before which batches are normalised without correction, of the critics; of the
+            policy as many of its own updates.
         adam_decay: β₁ of Adam for policy and critics; for the temperature it is 0.9.
         initial_temperature: α at the start, the worth of a unit of entropy.
         target_entropy_per_action: to which α brings the policy's entropy, for each number of an action, from -1 to 1.

@@ -18,7 +18,8 @@ Differences from the Nature paper:
  8. The dueling streams share the hidden layer (Wang et al.: one of 512 units for each stream), and `dueling`
     alone keeps the plain target (Wang et al.: the double one; add `double_q`).
  9. With `noisy`, epsilon-greedy exploration goes on as the settings of epsilon say (Fortunato et al.: none), and each
-    game has noise of its own.
+    game has noise of its own. The noise of the online network is drawn once for an update, so that `double_q` chooses
+    the action with the noise of the values that are learned (Fortunato et al.: a draw of its own).
 """
 
 from __future__ import annotations

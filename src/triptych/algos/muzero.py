@@ -125,7 +125,7 @@ class MuZero(Planner):
 
     def loss(self, minibatch: Minibatch[Segment]) -> LossOutput:
         segment, weight = minibatch
-        self._check_turns(segment)
+        check_turns(self.spec, segment)
         segment = self._augment(self._reanalyse(segment))
         target = n_step_returns(segment.reward, segment.discount, segment.value, self.n_step)  # [B, U + 1]
         reward = segment.reward[:, : self.unroll_steps]
@@ -137,7 +137,11 @@ class MuZero(Planner):
 
         # The root: what is seen.
         features = self.model.represent(self.spec.see(segment.observation[:, 0]))
-        seen = self._see(segment) if self.projection is not None else None
+        seen = None
+        if self.projection is not None:  # what was seen after each unrolled step
+            later = segment.observation[:, 1 : self.unroll_steps + 1]
+            with torch.no_grad():
+                seen = self.model.represent(self.spec.see(later.flatten(0, 1))).unflatten(0, later.shape[:2])
         memory = self.model.reward.initial_memory(features)
         policy_logits, value_logits = self.model.predict(features)
         root_value = scalar_of(value_logits.detach(), self.value_support)  # [B]
@@ -214,21 +218,6 @@ class MuZero(Planner):
         output = RecurrentOutput(reward, torch.full_like(reward, self.search_discount), policy_logits, value)
         return output, (features, *new_memory)
 
-    def _check_turns(self, segment: Segment) -> None:
-        """Raise `ConfigurationError` where one of two players has moved twice in a row: the search takes turns."""
-        is_followed_by_own = segment.is_step[:, :-1] & (segment.discount > 0)
-        if self.spec.num_players == 2 and is_followed_by_own.any():
-            raise ConfigurationError(
-                f"algo: MuZero searches as if players took turns, but in env={self.spec.name} one may move twice in a "
-                "row; choose algo=alphazero."
-            )
-
-    @torch.no_grad()
-    def _see(self, segment: Segment) -> Tensor:
-        """Return the states ``[B, U, ...]`` of what was seen after each unrolled step."""
-        observation = segment.observation[:, 1 : self.unroll_steps + 1]
-        return self.model.represent(self.spec.see(observation.flatten(0, 1))).unflatten(0, observation.shape[:2])
-
     @torch.no_grad()
     def _reanalyse(self, segment: Segment) -> Segment:
         """Search a share of the segments again, with the network as it is now."""
@@ -264,3 +253,13 @@ class MuZero(Planner):
             images = augment(observation.flatten(0, 1), self.learning_generator, 4 / 96)  # Ye et al.: 4 pixels of 96
             observation = images.view_as(observation)
         return segment._replace(observation=observation)
+
+
+def check_turns(spec: EnvSpec, segment: Segment) -> None:
+    """Raise `ConfigurationError` where one of two players has moved twice in a row: the search takes turns."""
+    is_followed_by_own = segment.is_step[:, :-1] & (segment.discount > 0)
+    if spec.num_players == 2 and is_followed_by_own.any():
+        raise ConfigurationError(
+            f"algo: MuZero searches as if players took turns, but in env={spec.name} one may move twice in a row; "
+            "choose algo=alphazero."
+        )

@@ -116,7 +116,7 @@ class R2D2(Algorithm):
         action = epsilon_greedy(q_values, epsilon, self.generator(mode))
         return ActorOutput(action, {"hidden_state": state})
 
-    def loss(self, minibatch: Minibatch[StoredSequence]) -> LossOutput | None:
+    def loss(self, minibatch: Minibatch[StoredSequence]) -> LossOutput:
         sample = minibatch.sample
         is_known = sample.is_known.T  # [U, B]
         q_values = self._q_values(self.online_network, sample)  # [U + n, B, A]

@@ -109,9 +109,6 @@ class TD3(Algorithm):
             loss, metrics["policy_loss"] = loss + policy_loss, policy_loss
         return LossOutput(loss, metrics, priorities=td_error.abs().mean(dim=0))
 
-    def _is_policy_update(self, update: int) -> bool:
-        return update % self.policy_period_updates == 0
-
     def explain(self, observation: Tensor) -> Explanation:
         observation = self.normalization(observation)
         action = self.policy(observation)  # [T, D]
@@ -130,3 +127,6 @@ class TD3(Algorithm):
 
     def after_turn(self, batch: ReplayBatch) -> None:
         self.normalization.observe(batch.sample.observation)
+
+    def _is_policy_update(self, update: int) -> bool:
+        return update % self.policy_period_updates == 0

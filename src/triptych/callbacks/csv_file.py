@@ -50,8 +50,11 @@ def set_aside(path: Path) -> Path | None:
     return path.rename(path.with_name(f"{path.name}.old{number}"))
 
 
+ORDER = ("collect/", "train/", "eval/")  # of columns with a prefix, after those without
+
+
 class CSVFile:
-    """Appends rows; a new column rewrites the file."""
+    """Appends rows; a new column rewrites the file, those of a prefix beside each other."""
 
     def __init__(self, path: Path, columns: list[str]) -> None:
         self.path = path
@@ -63,7 +66,13 @@ class CSVFile:
     def append(self, *rows: dict[str, Any]) -> None:
         new_columns = [name for row in rows for name in row if name not in self.columns]
         if new_columns:
-            self.columns += dict.fromkeys(new_columns)
+            self.columns = sorted([*self.columns, *dict.fromkeys(new_columns)], key=_place)
             write_rows(self.path, self.columns, read_rows(self.path)[1])
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns, restval="").writerows(rows)
+
+
+def _place(column: str) -> int:
+    """Return where a column stands among the others; those of one place keep their order."""
+    known = next((place for place, prefix in enumerate(ORDER, start=1) if column.startswith(prefix)), len(ORDER) + 1)
+    return known if "/" in column else 0

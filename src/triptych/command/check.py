@@ -150,13 +150,9 @@ def _check_env_and_protocol(cfg: DictConfig) -> None:
     constructor = find(settings.pop("_target_", Setting("", "???")).value, "env._target_")
     _check("env", settings, signature_of(constructor).keywords, f"env ({cfg.env._target_})")
     protocol = settings_of(cfg, "protocol")
-    # In the configuration of a run's folder values stand in the place of interpolations.
-    same = {key for key in settings.keys() & protocol.keys() if settings[key].value == protocol[key].value}
-    read = {setting.key for setting in settings.values()} | {f"protocol.{key}" for key in same}
+    # The environment reads the protocol where it has no value of its own, as in the configuration of a run's folder.
+    read = {setting.key for setting in settings.values()} | {f"protocol.{key}" for key in settings}
     protocol = {key: one for key, one in protocol.items() if f"protocol.{key}" not in read}
-    for key in sorted(protocol.keys() & settings.keys()):
-        value = show(settings[key].value)
-        raise ConfigurationError(f"env.{key}={value} is for the protocol to say; write protocol.{key}={value}.")
     keywords = {key: one for key, one in signature_of(Protocol).keywords.items() if f"protocol.{key}" not in read}
     _check("protocol", protocol, keywords, "protocol")
 

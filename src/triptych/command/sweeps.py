@@ -75,17 +75,17 @@ def for_each_job(jobs: Sequence[Sequence[str]], step: Callable[[int], Result]) -
     Raises:
         ConfigurationError: a step raised it; where others pass, the sentence begins with what is this job's own.
     """
-    done: list[Result] = []
+    results: list[Result] = []
     for position, job in enumerate(jobs):
         try:
-            done.append(step(position))
+            results.append(step(position))
         except ConfigurationError as error:
             shared = set(job).intersection(*jobs)
             own = [one for one in job if one not in shared and f"{one.partition('=')[0]}=" not in str(error)]
             if not own or (position == 0 and _fails_alike(step, len(jobs) - 1, error)):
                 raise
             raise ConfigurationError(f"{' '.join(own)}: {error}") from error
-    return done
+    return results
 
 
 def _fails_alike(step: Callable[[int], object], position: int, error: ConfigurationError) -> bool:

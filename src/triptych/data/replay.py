@@ -165,7 +165,8 @@ class ReplayDataModule(EnvironmentDataModule):
         observation_nbytes = frame_nbytes(self.spec) * self.spec.frame_stack
         count = self.batch_size if batch_size is None else batch_size
         place = "device" if self.replay_keywords["storage"] == "device" else "memory"
-        needed[place] += 2 * self.clock.turn.updates * count * observation_nbytes
+        num_drawn = count * self.buffer_class.num_drawn(**self.replay_keywords | replay)
+        needed[place] += self.clock.turn.updates * num_drawn * observation_nbytes
         return needed
 
     def _save_period(self, frames: int) -> int:

@@ -252,7 +252,11 @@ class Gymnasium:
 
     def replay(self, seed: int, actions: Sequence[object]) -> Iterator[tuple[np.ndarray, float]]:
         with self._drawing():
-            env = self._actions.wrap(Plain(self._wrap(self._make_plain(render_mode="rgb_array"))))
+            plain = self._make_plain(render_mode="rgb_array")
+            modes = plain.metadata.get("render_modes") if isinstance(plain.metadata, dict) else None
+            if isinstance(modes, list) and "rgb_array" not in modes:
+                raise ValueError(f"its metadata say render_modes={modes}")
+            env = self._actions.wrap(Plain(self._wrap(plain)))
         try:
             env.reset(seed=seed)
             with off_screen():

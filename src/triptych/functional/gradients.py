@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
-def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
+def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Float[Tensor, ""]:
     """Scale the gradients down so that their common norm is at most ``max_norm``; return the norm they had."""
     grad_norm = torch.nn.utils.get_total_norm(
         [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -20,6 +21,6 @@ def clip_gradients(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
     return grad_norm
 
 
-def scale_gradient(x: Tensor, factor: float) -> Tensor:
+def scale_gradient(x: Float[Tensor, "*shape"], factor: float) -> Float[Tensor, "*shape"]:
     """Return ``x`` unchanged; its gradient goes on multiplied by ``factor``."""
     return x * factor + x.detach() * (1 - factor)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.distributions import Categorical, Distribution
 
 from triptych.functional.distributions import Factored, Hybrid
 
 
-def sample(policy: Distribution, generator: torch.Generator) -> Tensor:
+def sample(policy: Distribution, generator: torch.Generator) -> Shaped[Tensor, "B ..."]:
     """Draw one action per environment with noise from ``generator``, which lives on the CPU.
 
     A categorical draw is the largest of logits plus Gumbel noise; a Gaussian one is mean plus scaled noise; of several

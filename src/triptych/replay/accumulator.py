@@ -14,7 +14,8 @@ class Windows(NamedTuple):
     env_index: np.ndarray  # [W] int64
     num_steps: np.ndarray  # [W] int64, 1 to n: how many steps ago, this one counted, the window opened
     reward: np.ndarray  # [W] float32, sum of γⁱ rᵢ
-    discount: np.ndarray  # [W] float32, γ to the number of steps, negative for the opponent; 0 after termination
+    # [W] float32, γ to the number of steps, negative for the opponent, or between own turns γ; 0 after termination
+    discount: np.ndarray
 
 
 class NStepAccumulator:

@@ -47,7 +47,7 @@ class ReplayBuffer(FrameReplay):
     def reach(**replay: Any) -> int:
         return replay["n_step"]
 
-    def _forget_open(self, env_index: np.ndarray | slice) -> None:
+    def _forget_open(self, env_index: np.ndarray) -> None:
         self.accumulator.reset(env_index)
 
     def _state(self) -> dict[str, Any]:

@@ -45,6 +45,10 @@ class FictitiousBuffer(ReplayBuffer):
         observation = (spec.observation_shape, spec.observation_dtype)
         return {"observation": observation, "action": (spec.action_shape, spec.action_dtype)}
 
+    @staticmethod
+    def num_drawn(**replay: Any) -> int:
+        return ReplayBuffer.num_drawn(**replay) + 1
+
     @classmethod
     def more_nbytes(cls, spec: EnvSpec, **replay: Any) -> int:
         fields = cls._reservoir_fields(spec).values()

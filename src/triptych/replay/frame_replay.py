@@ -129,6 +129,11 @@ class FrameReplay:
         raise NotImplementedError
 
     @staticmethod
+    def num_drawn(**replay: Any) -> int:
+        """Return the observations that are drawn with each sample, for these keywords."""
+        return 2
+
+    @staticmethod
     def row_nbytes(**replay: Any) -> int:
         """Return the bytes of what is kept of each row beside its frame and its `fields`, for these keywords."""
         return 0
@@ -162,7 +167,7 @@ class FrameReplay:
         lost = (row[:, None] + np.arange(self.store.frame_stack + self.history)) % self.rows_per_env
         self.sampler.disable((env_index[:, None] * self.rows_per_env + lost).ravel())
 
-    def _forget_open(self, env_index: np.ndarray | slice) -> None:
+    def _forget_open(self, env_index: np.ndarray) -> None:
         """Forget what was still waiting for later steps of some environments."""
         raise NotImplementedError
 

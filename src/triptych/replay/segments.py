@@ -66,7 +66,11 @@ class SegmentBuffer(FrameReplay):
     def reach(**replay: Any) -> int:
         return replay["unroll_steps"] + replay["n_step"] + 1
 
-    def _forget_open(self, env_index: np.ndarray | slice) -> None:
+    @staticmethod
+    def num_drawn(**replay: Any) -> int:
+        return replay.get("num_observations", 1)
+
+    def _forget_open(self, env_index: np.ndarray) -> None:
         self._num_open[env_index] = 0
         self._latest_rewards[:, env_index] = 0.0
 
@@ -107,6 +111,7 @@ class SegmentBuffer(FrameReplay):
         for age in range(int(self._num_open[step.is_last].max(initial=0))):
             self._enable(step.is_last & (age < self._num_open), row, age)
         self._num_open = np.where(step.is_last, 0, self._num_open - is_known)
+        self._latest_rewards[:, step.is_last] = 0.0
 
     def _check_rewards(self, reward: np.ndarray) -> None:
         self._latest_rewards = np.concatenate([self._latest_rewards[1:], reward[None]])

@@ -52,6 +52,10 @@ class SequenceBuffer(ReplayBuffer):
         return replay.get("burn_in_steps", 0) + replay["n_step"]
 
     @staticmethod
+    def num_drawn(**replay: Any) -> int:
+        return replay.get("burn_in_steps", 0) + replay["sequence_steps"] + replay["n_step"]
+
+    @staticmethod
     def row_nbytes(**replay: Any) -> int:
         return replay["state_size"] * np.dtype(np.float32).itemsize
 
