@@ -95,8 +95,6 @@ def draw_all(arguments: list[str]) -> None:
     try:
         options = parse_arguments(arguments)
         written = [*draw_tournaments(options), *(draw_runs(options) if options.folders else [])]
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(f"Pictures need {error.name}: pip install 'triptych[plots]'.") from error
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
     for path in written:

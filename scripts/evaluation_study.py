@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import shutil
 import statistics
 import sys
@@ -203,7 +204,7 @@ def measure(arguments: list[str]) -> None:
     started = time.monotonic()
     results = study(options)
     about = {
-        "command": "python scripts/evaluation_study.py " + " ".join(arguments),
+        "command": shlex.join(["python", "scripts/evaluation_study.py", *arguments]),
         "git_commit": git_commit(),
         "versions": versions(),
         "num_threads": torch.get_num_threads(),

@@ -54,9 +54,11 @@ def peak_while_saving(replay: ReplayBuffer, directory: Path) -> int:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    replay.save(directory, "measured")
-    is_saving = False
-    watcher.join()
+    try:
+        replay.save(directory, "measured")
+    finally:
+        is_saving = False
+        watcher.join()
     return peak
 
 

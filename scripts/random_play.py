@@ -33,7 +33,7 @@ def measure(arguments: list[str]) -> None:
         "envs", nargs="+", metavar="ENV", type=lambda text: text.removeprefix("env="), help="as in env=..."
     )
     parser.add_argument("--episodes", type=whole_number(1), default=200)
-    parser.add_seed(1, "the games and of what is played")
+    parser.add_seed(1, "what is played; the games have the seeds 0, 1, 2, ...")
     parser.add_out()
     options = parser.parse_args(arguments)
     register_options(ROOT / "conf")

@@ -35,7 +35,7 @@ def write_curves(runs: list[Run], directory: Path) -> None:
     for (env, protocol), members in itertools.groupby(sorted(tell_protocols_apart(runs), key=place), key=place):
         slug = re.sub(r"[^\w.=]+", "-", protocol).strip("-")
         path = directory / f"{env}-{slug}.png"
-        draw_curves([run.folder for run in members], path)
+        draw_curves([run.folder for run in members], path, protocol)
         print(f"Curves: {path}")
 
 
@@ -94,8 +94,6 @@ def report(arguments: list[str]) -> None:
         if options.collect is not None:
             for copy in collect_runs(runs, options.collect):
                 print(f"Collected: {copy}")
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(f"Pictures need {error.name}: pip install 'triptych[plots]'.") from error
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{error}.") from error
 

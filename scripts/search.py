@@ -23,6 +23,7 @@ from triptych.files import write_text
 from triptych.provenance.code import write_measurement
 from triptych.run.arguments import ScriptParser
 from triptych.run.exit_codes import exit_code_of
+from triptych.run.naming import BY_ID
 from triptych.search.plan import Plan, read_plan
 from triptych.types import ConfigurationError, ExitCode
 
@@ -62,7 +63,7 @@ def label_of(overrides: list[str], plan: Plan) -> str:
     if "env" in plan.space:
         return "envs"
     chosen = dict(word.split("=", 1) for word in overrides if "=" in word)
-    name = chosen["env.id"] if chosen.get("env") == "gym" and "env.id" in chosen else chosen.get("env", "pong")
+    name = chosen["env.id"] if chosen.get("env") in BY_ID and "env.id" in chosen else chosen.get("env", "pong")
     return "".join(letter if letter.isalnum() or letter in "_-." else "_" for letter in name)
 
 

@@ -25,6 +25,14 @@ from triptych.types import ConfigurationError
 SWEEPS = Path("outputs", ".sweeps")
 
 
+def _started(record: Path) -> float:
+    """Return when a sweep was started; 0 of a record that tells nothing, to be told where it is read."""
+    try:
+        return read_sweep(record).started
+    except ValueError:
+        return 0.0
+
+
 def find_jobs(places: list[Path]) -> tuple[list[str], list[Progress]]:
     """Return what is to be said above the table, and how far the jobs are.
 
@@ -32,7 +40,7 @@ def find_jobs(places: list[Path]) -> tuple[list[str], list[Progress]]:
         ValueError: a place is neither a folder nor the record of a sweep.
     """
     if not places:
-        records = sorted(SWEEPS.glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
+        records = sorted(SWEEPS.glob("*.jsonl"), key=_started)
         if not records:
             raise ValueError(f"no sweep was started here ({SWEEPS} holds none): name a folder of runs")
         places = records[-1:]

@@ -24,10 +24,11 @@ def play(name, folder, *arguments):
 
 @pytest.mark.parametrize(
     "name",
-    ["Huge", "Half", "Multi", "Whole", "Small", "SmallNested", "SmallStart", "Binary", "Start", "Scalar",
-     "ArrayReward", "Dicts", "Tuples", "Infos", "InfoArrays", "Options", "NoSeed", "Knobs", "Nested"],
+    ["Whole", "Small", "SmallNested", "SmallStart", "Scalar", "ArrayReward", "Dicts", "Tuples", "Infos",
+     "InfoArrays", "Options", "NoSeed"],
 )  # fmt: skip
 def test_a_policy_trains(name, tmp_path):
+    """Those that are learned below are not played here, too."""
     result = play(name, tmp_path / "run", *PPO)
     assert result.returncode == 0, result.stderr + result.stdout
     found = summary(tmp_path / "run")

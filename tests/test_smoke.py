@@ -82,14 +82,6 @@ def test_every_algorithm_runs_and_learns_what_it_did_before(algo, tmp_path):
         assert row["updates"] == expected["updates"]
 
 
-@pytest.mark.parametrize("algo", ["reinforce", "a2c", "ppo"])
-def test_policies_act_in_continuous_spaces(algo, tmp_path):
-    found = run(tmp_path / "run", f"algo={algo}", "env=gym", "env.id=Pendulum-v1", "debug=tiny", "total_frames=3000")
-    assert found["status"] == "finished"
-    assert found["updates"] > 0
-    assert all(-2000 < value < 0 for value in found["eval_returns"])
-
-
 @pytest.mark.parametrize("protocol", ["nature", "machado", "atari100k"])
 def test_every_protocol_runs_on_atari(protocol, tmp_path):
     found = run(

@@ -107,6 +107,7 @@ def test_it_learns_who_won_and_what_the_search_said(game):
         policy = -sum(w * p for w, p in zip(weights[row], log_probs[row], strict=True) if w > 0)
         expected += weight * (policy + 0.5 * (outcome - value[row]) ** 2) / 2
     assert output.loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    torch.testing.assert_close(output.priorities, (torch.tensor([-1.0, 1.0]) - value).abs())
     assert output.metrics["target_mean"].item() == 0
 
 

@@ -46,6 +46,12 @@ def test_each_head_learns_towards_its_own_target(double_q, targets):
     assert float(output.metrics["q_value_spread"]) == pytest.approx((0.0 + 1.5) / 2)
 
 
+def test_the_loss_weighs_its_rows():
+    whole, half = (float(make().loss(minibatch(1, 1.0, 0.5, weight)).loss.detach()) for weight in (1.0, 0.5))
+    assert half == pytest.approx(0.5 * whole)
+    assert whole > 0
+
+
 def test_after_termination_the_targets_are_the_reward():
     output = make().loss(minibatch(action=1, reward=1.0, discount=0.0))
     assert float(output.loss.detach()) == pytest.approx(0.25 * 3.0**2)

@@ -57,6 +57,12 @@ def test_targets_and_values_are_quantiles_at_drawn_fractions(discount):
     assert float(output.loss.detach()) == pytest.approx(float(expected))
 
 
+def test_the_loss_weighs_its_rows():
+    whole, half = (float(make().loss(minibatch(1, 1.0, 0.5, weight)).loss.detach()) for weight in (1.0, 0.5))
+    assert half == pytest.approx(0.5 * whole)
+    assert whole > 0
+
+
 def test_munchausen_adds_the_log_policy_to_the_reward_and_softens_the_next_value():
     alpha, tau = 0.9, 0.5
     module = make(munchausen=True, munchausen_temperature=tau)

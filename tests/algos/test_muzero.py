@@ -5,7 +5,7 @@ import torch
 
 import triptych.algos.muzero as room
 from triptych.algos.muzero import WITHOUT_SEARCH, MuZero
-from triptych.functional.supports import compress, compressed_two_hot
+from triptych.functional.supports import compress, compressed_two_hot, expand
 from triptych.types import EVALUATE, EXPLORE, ConfigurationError, EnvSpec, Minibatch, Segment
 
 SPEC = EnvSpec("vector", "none", (5,), "float32", num_actions=3)
@@ -64,14 +64,15 @@ def slow_loss(module, minibatch):
     total = 0.0
     for row in range(B):
         state = module.model.represent(segment.observation[row, :1])
-        loss = 0.0
+        memory, reward_so_far, loss = module.model.reward.initial_memory(state), 0.0, 0.0
         for step in range(U + 1):
             share = 1.0 if step == 0 else 1 / U
             if step:
                 state, reward_features = module.model.step(state, segment.action[row, [step - 1]])
-                reward_logits, _ = module.model.reward(reward_features, ())
+                reward_logits, memory = module.model.reward(reward_features, memory)
+                reward_so_far = segment.reward[row, step - 1] + (reward_so_far if module.value_prefix else 0.0)
                 if segment.is_known[row, step - 1]:
-                    reward = compressed_two_hot(segment.reward[row, step - 1], module.reward_support)
+                    reward = compressed_two_hot(reward_so_far, module.reward_support)
                     loss += share * cross_entropy(reward_logits[0], reward)
             policy_logits, value_logits = module.model.predict(state)
             if segment.is_step[row, step]:
@@ -86,22 +87,26 @@ def slow_loss(module, minibatch):
     return total
 
 
+@pytest.mark.parametrize("value_prefix", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_loss_equals_a_slow_sum(seed):
-    module = with_opinions(make(), seed)
+def test_the_loss_equals_a_slow_sum(seed, value_prefix):
+    module = with_opinions(make(value_prefix=value_prefix), seed)
     minibatch = make_minibatch(seed)
     assert float(module.loss(minibatch).loss.detach()) == pytest.approx(slow_loss(module, minibatch), rel=1e-4)
 
 
 def test_priorities_are_the_errors_of_the_root_value():
-    module, minibatch = make(), make_minibatch()
-    output = module.loss(minibatch)  # whose values are all 0 at the start
-    segment = minibatch.sample
+    module, minibatch = with_opinions(make()), make_minibatch()
+    output, segment = module.loss(minibatch), minibatch.sample
+    with torch.no_grad():
+        logits = module.model.predict(module.model.represent(segment.observation[:, 0])).value_logits
+        value = expand((logits.softmax(dim=-1) * module.value_support).sum(dim=-1))
+    assert value.abs().min() > 1e-3
     for row in range(B):
         returns = float(segment.value[row, N])
         for time in reversed(range(N)):
             returns = float(segment.reward[row, time]) + 0.9 * returns
-        assert float(output.priorities[row]) == pytest.approx(abs(returns), abs=1e-5)
+        assert float(output.priorities[row]) == pytest.approx(abs(float(value[row]) - returns), abs=1e-4)
 
 
 def test_the_gradient_is_halved_at_each_step_of_the_dynamics():
@@ -267,6 +272,22 @@ def test_consistency_pulls_imagined_states_towards_those_seen():
         optimizer.step()
     assert losses[-1] < losses[0] - 0.1
     assert losses[-1] >= -1.0
+
+
+def test_what_was_seen_is_taken_as_given_by_consistency_and_counts_where_a_step_was_played():
+    module, minibatch = with_opinions(make(consistency_coef=2.0, value_coef=0.0, reward_coef=0.0)), make_minibatch()
+    represent, states = module.model.represent, []
+
+    def keep(observation):
+        states.append(represent(observation).detach().requires_grad_())
+        return states[-1]
+
+    module.model.represent = keep
+    module.loss(minibatch).metrics["consistency_loss"].backward()
+    root, seen = states
+    assert root.grad[:2].any()
+    assert not root.grad[2:].any()  # of which nothing was played beyond the root
+    assert seen.grad is None
 
 
 def test_augmentation_is_for_images_only():

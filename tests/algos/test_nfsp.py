@@ -59,6 +59,12 @@ def test_values_learn_from_transitions_and_the_policy_from_responses(discount, t
     assert float(output.priorities.detach()) == pytest.approx(target - 1.0)
 
 
+def test_the_values_weigh_their_transitions_and_the_policy_counts_responses_alike():
+    whole, half = (make().loss(Minibatch(sample(1.0), torch.tensor([weight]))).metrics for weight in (1.0, 0.5))
+    assert float(half["value_loss"].detach()) == pytest.approx(0.5 * float(whole["value_loss"].detach()))
+    assert float(half["policy_loss"].detach()) == pytest.approx(float(whole["policy_loss"].detach()))
+
+
 def test_neither_loss_moves_the_other_network():
     module = make()
     output = module.loss(Minibatch(sample(1.0), torch.ones(1)))

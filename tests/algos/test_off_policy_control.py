@@ -119,6 +119,36 @@ def test_after_termination_nothing_follows(algorithm):
     torch.testing.assert_close(module.loss(batch).priorities, error.abs().mean(dim=0))
 
 
+@pytest.mark.parametrize("algorithm", [DDPG, TD3, SAC])
+def test_the_critics_learn_towards_targets_as_by_hand(algorithm):
+    module = make(algorithm, **{"target_noise_clip": 0.1} if algorithm is TD3 else {})
+    sample, weight = minibatch()
+    with torch.no_grad():
+        for target in (module.target_critic, getattr(module, "target_policy", module.target_critic)):
+            for parameter in target.parameters():  # of SAC, which has no other, twice
+                parameter += 0.1
+        generator = torch.Generator()
+        generator.set_state(module.learning_generator.get_state())
+        bonus = torch.zeros(16)
+        if algorithm is SAC:
+            noise = torch.randn(2, 16, 2, generator=generator)[0]
+            next_action, log_prob = squashed_gaussian(*module.policy(sample.next_observation), noise)
+            bonus = -0.5 * log_prob
+        else:
+            next_action = module.target_policy(sample.next_observation)
+        if algorithm is TD3:
+            noise = 0.2 * torch.randn(16, 2, generator=generator)
+            assert bool((noise.abs() > 0.1).any())
+            next_action = (next_action + noise.clamp(-0.1, 0.1)).clamp(-1, 1)
+        next_value = module.target_critic(sample.next_observation, next_action).amin(dim=0) + bonus
+        q_values = module.critic(sample.observation, module.scale.from_environment(sample.action))
+        error = sample.reward + 0.9 * next_value - q_values
+    output = module.loss(Minibatch(sample, weight))
+    torch.testing.assert_close(output.priorities, error.abs().mean(dim=0))
+    critic_loss = (weight * (0.5 * error.square()).sum(dim=0)).mean()
+    torch.testing.assert_close(output.metrics["critic_loss"].detach(), critic_loss)
+
+
 @pytest.mark.parametrize("discount", [0.0, 0.9])
 def test_states_and_next_states_are_renormalised_as_one_batch(discount):
     module, batch = make(CrossQ), minibatch(discount)
@@ -130,7 +160,9 @@ def test_states_and_next_states_are_renormalised_as_one_batch(discount):
     actions = torch.cat((module.scale.from_environment(sample.action), next_action))
     q_values = critic(torch.cat((sample.observation, sample.next_observation)), actions, is_batch=True)
     target = sample.reward + discount * (q_values[:, 16:].amin(dim=0) - 0.5 * log_prob)
-    torch.testing.assert_close(module.loss(batch).priorities, (target - q_values[:, :16]).abs().mean(dim=0))
+    error, output = target - q_values[:, :16], module.loss(batch)
+    torch.testing.assert_close(output.priorities, error.abs().mean(dim=0))
+    torch.testing.assert_close(output.metrics["critic_loss"], (batch.weight * (0.5 * error.square()).sum(dim=0)).mean())
     torch.testing.assert_close(module.critic.norms[1].mean, critic.norms[1].mean)
 
 
@@ -162,6 +194,10 @@ def test_target_networks_move_a_part_of_the_way(algorithm):
     for target, old, new in zip(module.target_critic.parameters(), before, module.critic.parameters(), strict=True):
         torch.testing.assert_close(target, 0.75 * old + 0.25 * new)
         assert not target.requires_grad
+    if algorithm is not SAC:
+        start = make(algorithm).target_policy.parameters()
+        for target, old, new in zip(module.target_policy.parameters(), start, module.policy.parameters(), strict=True):
+            torch.testing.assert_close(target, 0.75 * old + 0.25 * new)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -5,11 +5,22 @@ import math
 import pytest
 import torch
 
+from tests.algos.test_dqn import SETTINGS as DQN_SETTINGS
 from triptych.algos.a2c import A2C
+from triptych.algos.dqn import DQN
 from triptych.algos.ppo import PPO
 from triptych.algos.pqn import PQN
 from triptych.algos.reinforce import REINFORCE
-from triptych.types import EVALUATE, EXPLORE, ConfigurationError, EnvSpec, Rollout
+from triptych.types import (
+    EVALUATE,
+    EXPLORE,
+    ConfigurationError,
+    EnvSpec,
+    Minibatch,
+    ObservationParts,
+    Rollout,
+    Transition,
+)
 
 SPEC = EnvSpec("vector", "none", (5,), "float32", num_actions=3)
 CONTROL = EnvSpec("control", "none", (5,), "float32", None, (2,), (-1.0, -2.0), (1.0, 2.0))
@@ -304,3 +315,55 @@ def test_observations_are_counted_after_the_updates_of_their_turn():
     module.after_turn(rollout)
     assert module.network.normalization.count == 28
     torch.testing.assert_close(module.network.normalization.mean.float(), rollout.observation.flatten(0, 1).mean(0))
+
+
+def test_the_entropy_bonus_of_ppo_falls_with_env_steps():
+    module = ppo(entropy_coef=0.4, entropy_coef_end=0.1, entropy_coef_decay_env_steps=100)
+    steps, losses = make_steps(module), []
+    for module.env_steps, coef in ((0, 0.4), (50, 0.25), (100, 0.1), (1000, 0.1)):
+        assert module.entropy_coef_now == pytest.approx(coef)
+        with torch.no_grad():
+            output = module.loss(steps)
+        losses.append(float(output.loss) + coef * float(output.metrics["entropy"]))
+    assert losses == pytest.approx([losses[0]] * 4, rel=1e-5)
+    assert float(output.metrics["entropy"]) > 0.5
+
+
+def masked(make):
+    """Make a module that values action 2 most wherever it is not allowed, which is everywhere."""
+    parts = ObservationParts((5,), 3)
+    module = make(EnvSpec("masked", "none", (8,), "float32", num_actions=3, parts=parts))
+    for network in (module.online_network, getattr(module, "target_network", module.online_network)):
+        with torch.no_grad():
+            network.head.q_values.bias += torch.tensor([0.0, 1.0, 100.0])
+    return module
+
+
+def with_mask(seen):
+    return torch.cat([seen, torch.tensor([1.0, 1.0, 0.0]).expand(*seen.shape[:-1], 3)], dim=-1)
+
+
+@pytest.mark.parametrize("double_q", [False, True])
+def test_what_is_not_allowed_counts_in_no_target_of_dqn(double_q):
+    module = masked(lambda spec: DQN(spec, **DQN_SETTINGS | {"double_q": double_q}))
+    seen = with_mask(torch.randn(6, 5))
+    transition = Transition(seen, torch.zeros(6, dtype=torch.int64), torch.ones(6), torch.full((6,), 0.9), seen)
+    output = module.loss(Minibatch(transition, torch.ones(6)))
+    with torch.no_grad():
+        q_values = module.target_network(seen)
+        expected = 1.0 + 0.9 * q_values[:, :2].amax(dim=1) - module.online_network(seen)[:, 0]
+    torch.testing.assert_close(output.priorities.detach(), expected.abs())
+    assert float(output.priorities.max()) < 10
+
+
+def test_what_is_not_allowed_counts_in_no_target_of_pqn():
+    module = masked(lambda spec: pqn(spec, q_lambda=0.0))
+    rollout = make_rollout(module)
+    seen, after = (with_mask(one[..., :5]) for one in (rollout.observation, rollout.next_observation))
+    with torch.no_grad():
+        outputs = [module.act(one) for one in seen]
+        extras = {name: torch.stack([output.extras[name] for output in outputs]) for name in outputs[0].extras}
+        rollout = rollout._replace(observation=seen, next_observation=after, extras=extras)
+        targets = module.targets(rollout).target.view(7, 4)
+        value = module.online_network(rollout.next_observation.flatten(0, 1))[:, :2].amax(dim=1).view(7, 4)
+    torch.testing.assert_close(targets, rollout.reward + rollout.discount * value)

@@ -450,6 +450,35 @@ def test_an_episode_can_be_shown_again():
     np.testing.assert_array_equal(frames[0][8::16, 8::16, 0], first[0, -1])
 
 
+class OneBoard(gymnasium.Env):
+    """Draws every picture into the same array: how many steps there were."""
+
+    observation_space = Box(0, 255, (3, 4), np.uint8)
+    action_space = Discrete(2)
+
+    def __init__(self, render_mode=None):
+        self.board = np.zeros((3, 4), np.uint8)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.board[...] = 0
+        return self.board, {}
+
+    def step(self, action):
+        self.board += 1
+        return self.board, 0.0, False, False, {}
+
+
+def test_pictures_that_are_drawn_into_one_array_are_stacked_as_they_were():
+    gymnasium.register("OneBoard-v0", OneBoard)
+    game = Gymnasium("OneBoard-v0", 1, frame_stack=3)
+    observation = game.reset(np.array([1]), np.array([True]))[0]
+    for _ in range(3):
+        game.send(np.array([0]))
+        observation = game.receive().observation
+    assert observation[0, :, 0, 0].tolist() == [1, 2, 3]
+
+
 def test_what_cannot_be_drawn_says_so():
     game = Gymnasium("Catch-v0", 1, wrappers=["tests.broken_env.Undrawable"])
     with pytest.raises(NoPicture, match=r"^Catch-v0 cannot be drawn here: ConnectionError: there is no display$"):

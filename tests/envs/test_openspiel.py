@@ -273,6 +273,8 @@ def test_perfect_play_that_cannot_be_found_is_told_at_the_start(monkeypatch):
         OpenSpiel(num_envs=1, id="kuhn_poker", eval_opponent="perfect")
     with pytest.raises(ConfigurationError, match="not found for go"):
         OpenSpiel(num_envs=1, eval_opponent="perfect", **GO)
+    with pytest.raises(ConfigurationError, match="or 300 moves"):
+        OpenSpiel(num_envs=1, id="hex", board_size=25, eval_opponent="perfect")
     monkeypatch.setattr("triptych.envs.matches.MOST_POSITIONS", 100)
     with pytest.raises(ConfigurationError, match="more than 100 positions"):
         OpenSpiel(num_envs=1, eval_opponent="perfect", **HEX)

@@ -2,11 +2,12 @@
 
 import math
 
+import pytest
 import torch
 
 from triptych.networks.choice import Network
 from triptych.networks.quantile_network import QuantileNetwork
-from triptych.types import EnvSpec
+from triptych.types import ConfigurationError, EnvSpec
 
 SPEC = EnvSpec("vector", "none", (3,), "float32", num_actions=2)
 IMAGES = EnvSpec("images", "none", (4, 84, 84), "uint8", frame_stack=4, num_actions=6)
@@ -34,3 +35,8 @@ def test_sizes_are_those_of_the_papers_or_of_the_user():
     own = QuantileNetwork(SPEC, network=Network("mlp", [32, 16]))
     assert own.torso.num_features == 32
     assert own.head.in_features == 16
+
+
+def test_no_hidden_layer_is_told():
+    with pytest.raises(ConfigurationError, match=r"algo\.network\.hidden_sizes=\[\] does not fit IQN"):
+        QuantileNetwork(SPEC, network=Network(hidden_sizes=[]))

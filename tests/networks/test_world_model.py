@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from triptych.networks.world_model import PictureModel, VectorModel, make_world_model, scale_to_unit
-from triptych.types import EnvSpec
+from triptych.types import EnvSpec, ObservationParts
 
 SPECS = {
     "vector": EnvSpec("vector", "none", (5,), "float32", num_actions=3),
@@ -35,6 +35,22 @@ def test_shapes_and_ranges(name, representation):
     for one in (state, next_state):
         assert float(one.min()) == 0
         assert float(one.max()) == pytest.approx(1)
+
+
+def masked(shape, pixel_max):
+    parts = ObservationParts(shape, 3)
+    return EnvSpec("masked", "none", (parts.size,), "float32", num_actions=3, parts=parts, pixel_max=pixel_max)
+
+
+def test_pictures_beside_a_mask_are_no_board():
+    picture, small, board = masked((4, 84, 84), 255.0), masked((3, 12, 12), 255.0), masked((3, 7, 6), None)
+    assert [spec.shows_pictures for spec in (picture, small, board)] == [True, True, False]
+    model = make_world_model(picture, 21, 11, False, "nature")
+    assert isinstance(model, PictureModel)
+    assert model.represent(torch.zeros(2, 4, 84, 84)).shape == (2, 64, 7, 7)
+    assert isinstance(make_world_model(small, 21, 11, False, "nature"), VectorModel)
+    model = make_world_model(board, 21, 11, False, "nature")
+    assert model.represent(torch.zeros(2, 3, 7, 6)).shape == (2, 64, 7, 6)
 
 
 def test_efficientzero_sees_six_by_six():

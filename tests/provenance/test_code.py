@@ -1,11 +1,13 @@
 """The commit that a run's results name."""
 
+import json
+import shlex
 import subprocess
 
 import pytest
 
 from triptych.provenance import code
-from triptych.provenance.code import git_commit
+from triptych.provenance.code import git_commit, write_measurement
 
 
 @pytest.fixture
@@ -57,3 +59,9 @@ def test_a_checkout_of_another_owner_is_read_where_it_is_this_one(checkout, monk
     assert git_commit(checkout) is None
     monkeypatch.setattr(code, "CHECKOUT", checkout)
     assert len(git_commit(checkout / "src")) == 40
+
+
+def test_the_command_of_a_measurement_can_be_pasted(tmp_path):
+    arguments = ["catch", "--out", "my results/r's.json"]
+    command = json.loads(write_measurement(None, "random_play.py", arguments, {}))["command"]
+    assert shlex.split(command) == ["python", "scripts/random_play.py", *arguments]

@@ -192,14 +192,17 @@ def test_prioritized_replay_prefers_what_got_a_high_priority():
     game = ScriptedGame(random_script, 2, frame_stack=2)
     replay = make_replay(game, prioritized=True, priority_exponent=1.0)
     fill(replay, 60, game=game)
-    first = replay.sample(200, 0)
-    favourite = first.indices[0]
-    replay.update_priorities(first.indices, np.where(first.indices == favourite, 1e6, 1e-3))
-    second = replay.sample(200, 0)
-    assert (second.indices == favourite).mean() > 0.95
-    rare = second.indices != favourite
-    assert second.weight.max() == 1
-    assert not rare.any() or (second.weight[rare] > 10 * second.weight[~rare].max()).all()
+    every = np.unique(replay.sample(5000, 0).indices)
+    favourite = every[0]
+    replay.update_priorities(every, np.where(every == favourite, 8.0, 1.0))
+    draw = replay.sample(5000, 0)
+    is_favourite = draw.indices == favourite
+    assert is_favourite.mean() == pytest.approx(8 / (len(every) + 7), abs=0.03)
+    assert set(draw.indices.tolist()) == set(every.tolist())
+    weight = draw.weight.numpy()
+    assert weight.max() == 1
+    ratio = weight[is_favourite].mean() / weight[~is_favourite].mean()  # of (N p)^-β, with β at its start
+    assert ratio == pytest.approx(8.0 ** -replay.sampler.importance_exponent(0), rel=1e-3)
 
 
 @pytest.mark.parametrize("prioritized", [False, True])

@@ -8,9 +8,11 @@ import pytest
 
 from tests.report.run_folders import write_evaluations, write_run
 from triptych.report import comparison, statistics
+from triptych.report.blocks import Charts
 from triptych.report.comparison import FRAMES, SECONDS, Entry, make_entries
 from triptych.report.published import published_scores, scores_beside
 from triptych.report.runs import find_runs
+from triptych.report.sections import normalized_blocks
 from triptych.report.wording import tell_envs
 
 LONG = [(100, 10, 0.0), (200, 20, 4.0), (300, 30, 6.0)]
@@ -167,3 +169,12 @@ def test_many_games_are_told_by_those_that_are_missing() -> None:
     assert tell_envs(games, set(games)) == "all 6"
     assert tell_envs(games[1:], set(games)) == "all 6 but game0"
     assert tell_envs(games[:2], set(games)) == "game0, game1"
+
+
+def test_a_curve_is_told_with_the_runs_that_it_shows(tmp_path: Path) -> None:
+    for seed, status in ((1, "finished"), (2, "finished"), (3, "running")):
+        folder = write_run(tmp_path / str(seed), seed=seed, status=status)
+        write_evaluations(folder, [(100, 10, 0.0), (200, 20, 1.0), (300, 30, 2.0)])
+    _, charts = normalized_blocks(entries_in(tmp_path))
+    assert isinstance(charts, Charts)
+    assert "(3 runs, 95% interval)" in charts.charts[0].series[0].label

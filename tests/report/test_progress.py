@@ -45,6 +45,14 @@ def test_minutes_shorten_what_is_left(minutes, left, tmp_path):
         assert read_progress(folder).seconds_left == pytest.approx(left)
 
 
+def test_the_smaller_of_two_limits_is_told(tmp_path):
+    metrics = "frames,wall_time_s,train/frames_per_second\n300,4,100\n"
+    folder = make(tmp_path / "run", metrics, status="running", total_minutes=None, minutes_limit=0.1)
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert read_progress(folder).seconds_left == pytest.approx(2)
+
+
 def test_what_has_ended_says_how(tmp_path):
     done = read_progress(make(tmp_path / "a", status="finished", frames=1000, eval_return_mean=0.9))
     assert (done.status, done.frames, done.score, done.error) == ("finished", 1000, 0.9, None)
@@ -91,8 +99,12 @@ def test_a_record_of_a_sweep_names_its_jobs_once(tmp_path):
         read_sweep(path)
 
 
-def test_runs_are_found_at_any_depth_and_those_moved_aside_are_not(tmp_path):
+def test_runs_are_found_at_any_depth_and_searches_and_those_moved_aside_are_not(tmp_path):
     make(tmp_path / "a" / "b")
     make(tmp_path / "c")
     make(tmp_path / "c.old1")
-    assert find_folders(tmp_path) == [tmp_path / "a" / "b", tmp_path / "c"]
+    make(tmp_path / "search" / "0001" / "seed1")
+    (tmp_path / "search" / ".lock").touch()
+    (tmp_path / "search" / "search.json").touch()
+    trial = tmp_path / "search" / "0001" / "seed1"
+    assert find_folders(tmp_path) == [tmp_path / "a" / "b", tmp_path / "c", trial]

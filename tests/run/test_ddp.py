@@ -34,22 +34,20 @@ def others_of(process):
     return [child for child in process.children() if "triptych.run.rank" in child.cmdline()]
 
 
-def test_two_processes_learn_catch(tmp_path):
-    quick = ["algo.env_steps_per_update=4", "algo.learning_starts_env_steps=400", "algo.learning_rate=3e-3",
-             "algo.epsilon_decay_env_steps=2000", "algo.target_update_period_updates=50"]  # fmt: skip
-    result = train("algo=dqn", *SMALL, *quick, "total_frames=3600", "eval.episodes=20", f"run_dir={tmp_path / 'run'}")
+def test_two_processes_write_one_run(tmp_path):
+    quick = ["algo.env_steps_per_update=4", "algo.learning_starts_env_steps=400"]
+    result = train("algo=dqn", *SMALL, *quick, "total_frames=800", "eval.episodes=20", f"run_dir={tmp_path / 'run'}")
     assert result.returncode == 0, result.stdout + result.stderr
     found = summary(tmp_path / "run")
-    assert (found["status"], found["frames"], found["env_steps"]) == ("finished", 3600, 3600)
-    assert found["updates"] == (3600 - 400 + 8) // 4
+    assert (found["status"], found["frames"], found["env_steps"]) == ("finished", 800, 800)
+    assert found["updates"] == (800 - 400 + 8) // 4
     assert found["hardware"]["processes"] == 2
-    assert found["eval_return_mean"] > 0  # at random -0.6
     episodes = rows(tmp_path / "run", "episodes.csv")
     assert {int(row["env_index"]) for row in episodes} == set(range(8))
-    assert sum(int(row["length"]) for row in episodes) == pytest.approx(3600, abs=8 * 10)
+    assert sum(int(row["length"]) for row in episodes) == pytest.approx(800, abs=8 * 10)
     order = [(int(row["frames"]), int(row["env_index"])) for row in episodes]
     assert order == sorted(order)
-    assert frames_of(tmp_path / "run", "evaluations.csv") == [3600] * 20
+    assert frames_of(tmp_path / "run", "evaluations.csv") == [800] * 20
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
 
 

@@ -37,14 +37,12 @@ SMALL_GAMES = [
     "algo.replay.capacity_env_steps=2000",
     "total_frames=600",
 ]
+# Not c51, qr_dqn, a2c and ddpg: their state is that of rainbow, iqn, ppo and td3.
 RUNS = {
-    "dqn": ["algo=dqn", *ON_CARTPOLE, *LATE],
     "dqn on disk": ["algo=dqn", *ON_CARTPOLE, *LATE, "algo.replay.storage=disk"],
     "prioritized_dqn, 3 steps": ["algo=prioritized_dqn", *ON_CARTPOLE, *PRIORITIZED, *LATE,
                                  "algo.epsilon_duration_exponent=2"],
     "dqn without replay": ["algo=dqn", *ON_CARTPOLE, "algo.replay=null", "algo.learning_starts_env_steps=200"],
-    "c51": ["algo=c51", *ON_CARTPOLE, *LATE],
-    "qr_dqn": ["algo=qr_dqn", *ON_CARTPOLE, *LATE],
     "iqn": ["algo=iqn", *ON_CARTPOLE, *LATE, "algo.munchausen=true"],
     "spr": ["algo=spr", "env=catch", *PERIODS, *LATE, "algo.batch_size=8", "algo.env_steps_per_update=8",
             "total_frames=700"],
@@ -53,14 +51,12 @@ RUNS = {
     "r2d2": ["algo=r2d2", *ON_CARTPOLE, *LATE, "algo.batch_size=4", "algo.burn_in_steps=5", "algo.sequence_steps=8",
              "algo.memory_units=16"],
     "reinforce": ["algo=reinforce", *ON_CARTPOLE, "algo.rollout_length=20"],
-    "a2c": ["algo=a2c", *ON_CARTPOLE],
     "ppo, normalised": ["algo=ppo", *ON_CARTPOLE, *NORMALIZED, "algo.rollout_length=16", "algo.num_minibatches=4"],
     "ppo, continuous": ["algo=ppo", "env=pendulum", *PERIODS, *NORMALIZED, "env.num_envs=4", "algo.rollout_length=32",
                         "algo.num_minibatches=4", "total_frames=1000"],
     "ppo, choices and continuous numbers": [
         "algo=ppo", "env=gym", "env.id=tests.odd_envs:Knobs-v0", *PERIODS, *NORMALIZED, "env.num_envs=4",
         "algo.rollout_length=16", "algo.num_minibatches=4", "total_frames=1000"],
-    "ddpg, continuous": ["algo=ddpg", *CONTROL],
     "td3, continuous": ["algo=td3", *CONTROL, "algo.prioritized=true", "algo.n_step=3"],
     "sac, continuous": ["algo=sac", *CONTROL],
     "crossq, continuous": ["algo=crossq", *CONTROL, "algo.renormalization_warmup_updates=20"],
@@ -128,8 +124,9 @@ def test_a_run_that_died_is_the_run_that_never_did(name, tmp_path):
     }
 
 
-def test_extending_a_run_is_the_longer_run(tmp_path):
-    arguments = [*COMMON, *RUNS["prioritized_dqn, 3 steps"], "checkpoint.keep_replay=true"]
+@pytest.mark.parametrize("name", ["prioritized_dqn, 3 steps", "pqn"])
+def test_extending_a_run_is_the_longer_run(name, tmp_path):
+    arguments = [*COMMON, *RUNS[name], "checkpoint.keep_replay=true"]
     straight, extended = tmp_path / "straight", tmp_path / "extended"
     assert train(*arguments, f"run_dir={straight}").returncode == 0
     assert train(*arguments, "total_frames=500", f"run_dir={extended}").returncode == 0

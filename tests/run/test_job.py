@@ -820,22 +820,6 @@ def test_what_does_not_decide_the_learning_does_not_change_the_folder(tmp_path):
     assert len(list(tmp_path.glob("outputs/dqn/catch/none/seed0-*"))) == 1
 
 
-@pytest.mark.parametrize("algo", ["ppo", "pqn"])
-def test_on_policy_runs_go_on_from_where_they_stopped(algo, tmp_path):
-    arguments = [f"algo={algo}", *[argument for argument in TINY if "algo." not in argument], f"run_dir={tmp_path}"]
-    for total_frames in (1024, 3072):
-        result = train(*arguments, "algo.rollout_length=16", "env.num_envs=16", f"total_frames={total_frames}")
-        assert result.returncode == 0, result.stderr
-        assert summary(tmp_path)["frames"] == total_frames
-    assert "last.ckpt" in (tmp_path / "train.log").read_text()
-    frames = frames_of(tmp_path)
-    assert frames == sorted(frames)
-    updates = [int(row["updates"]) for row in rows(tmp_path)]
-    assert all(updates[i] / frames[i] == updates[0] / frames[0] for i in range(len(frames)))
-    indices = [(row["env_index"], row["episode_index"]) for row in rows(tmp_path, "episodes.csv")]
-    assert len(indices) == len(set(indices))
-
-
 @pytest.mark.parametrize("algo", ["ppo", "dqn"])
 def test_a_number_that_is_not_finite_stops_the_run_and_is_kept(algo, tmp_path):
     result = train(

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -19,6 +20,13 @@ def test_a_second_lock_is_refused_until_the_first_is_closed(tmp_path):
         FolderLock(tmp_path)
     first.close()
     first.close()
+    FolderLock(tmp_path).close()
+
+
+def test_who_only_looks_keeps_nobody_out(tmp_path):
+    looking = (tmp_path / ".lock").open("w")
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    threading.Timer(0.08, looking.close).start()
     FolderLock(tmp_path).close()
 
 

@@ -118,6 +118,7 @@ def test_a_trial_that_was_killed_in_its_final_evaluation_is_not_pruned(search, t
             "hydra.sweep.dir=x is not allowed here",
         ),
         (["sweep=optuna_dqn", "env=catch", "test=false"], "test=false leaves a trial without a score"),
+        (["sweep=optuna_dqn", "env=catch", "trainer=ddp_sim"], "trainer.devices=2 does not fit a search"),
         (["sweep=optuna_dqn", "env=catch", "train=false"], "train=false leaves a trial without a score"),
         (["sweep=optuna_dqn", "env=catch", "search.trials=3"], "search.trials is not a key"),
         (["sweep=optuna_dqn", "env=catch", "algo.no_such=1"], "algo.no_such"),

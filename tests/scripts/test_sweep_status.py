@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 from scripts import sweep_status as script
 from tests.front_door import call, train
@@ -20,7 +21,8 @@ def test_the_sweep_that_was_started_last_is_shown_with_its_jobs_to_come(tmp_path
     (record,) = tmp_path.glob("outputs/.sweeps/*.jsonl")
     old = tmp_path / "outputs" / ".sweeps" / "old.jsonl"
     old.write_text(json.dumps({"command": "another", "num_jobs": 1}) + "\n")
-    os.utime(old, (0, 0))
+    later = time.time() + 60  # a job of the other sweep has ended meanwhile
+    os.utime(old, (later, later))
     (second,) = tmp_path.glob("outputs/.debug/dqn/catch/none/seed2-*")
     second.rename(tmp_path / "gone")
     result = status(cwd=tmp_path)

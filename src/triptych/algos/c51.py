@@ -48,7 +48,8 @@ class C51(Algorithm):
         eval_epsilon: exploration in evaluation.
         weight_average_decay: per update, of the average of the weights that plays evaluations.
         noisy: the linear layers have learned noise, drawn anew for every step and every update.
-        augmentation: shift images and change their intensity when they are learned from.
+        augmentation: shift images, where they are seen without a mask, and change their intensity when they are learned
+            from.
         network: the torso, where it is not to be chosen by what is seen; see `make_torso`.
         kwargs: see `Algorithm`.
     """

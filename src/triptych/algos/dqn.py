@@ -71,7 +71,8 @@ class DQN(Algorithm):
         epsilon_duration_exponent: μ of random actions that last; ``None`` for one step each.
         weight_average_decay: per update, of the average of the weights that plays evaluations.
         noisy: the linear layers have learned noise, drawn anew for every step and every update.
-        augmentation: shift images and change their intensity when they are learned from.
+        augmentation: shift images, where they are seen without a mask, and change their intensity when they are learned
+            from.
         munchausen: the reward is raised by the policy's own log-probability, and the value of the next state is soft.
         munchausen_scale, munchausen_temperature: α and τ of that.
         network: the torso, where it is not to be chosen by what is seen; see `make_torso`.

@@ -66,7 +66,8 @@ class MuZero(Planner):
         value_coef, reward_coef, consistency_coef: weights of the losses beside the policy's.
         value_prefix: learn sums of rewards over the unrolled steps instead of each reward.
         reanalyse_fraction: share of the segments that are searched again when they are learned from.
-        augmentation: shift images and change their intensity when they are learned from.
+        augmentation: shift images, where they are seen without a mask, and change their intensity when they are learned
+            from.
         kwargs: see `Planner`.
     """
 

@@ -17,6 +17,8 @@ Differences from the paper:
  6. Atari's rewards are clipped where the protocol says so (paper: never).
  7. Evaluation plays with an average of the weights and acts randomly with probability 0.01.
  8. The learning rate is 2.5e-4 (paper: 1e-4), and the replay holds 200,000 env steps (paper: 100,000 sequences).
+ 9. Initial weights of the memory, and for images of the torso, are orthogonal. With `dueling` value and advantages are
+    one layer on the memory (paper: a hidden layer of 512 units before each).
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ Differences from the paper, beside those of C51 and DQN 7:
  2. What was seen is projected by the online network itself, taken as given (as the paper with augmentation, τ = 0).
  3. Every env step earns one update (paper: two).
  4. Features are scaled to [0, 1] for the prediction alone (paper: for the values, too).
+ 5. Between the convolutions that imagine a step a sample is normalised by itself (the authors' code: over the batch).
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class SPR(Algorithm):
         unroll_steps: K, steps foretold.
         num_observations: of a segment, as the data knows it; at least ``n_step`` + 1 and ``unroll_steps`` + 1.
         prediction_coef: λ, the weight of the prediction beside the loss of C51.
-        augmentation: shift images and change their intensity when they are learned from.
+        augmentation: shift images, where they are seen without a mask, and change their intensity when they are learned
+            from.
         The rest: see `C51`.
 
     Raises:

@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -64,7 +65,7 @@ def _write_record(arguments: list[str], jobs: Sequence[Job], num_jobs: int | Non
 
     given = [argument for argument in arguments if not argument.startswith("fresh=")]
     path = SWEEPS.resolve() / f"{hashlib.sha256(shlex.join(given).encode()).hexdigest()[:8]}.jsonl"
-    header = {"command": shlex.join([*program_name(), *given]), "num_jobs": num_jobs}
+    header = {"command": shlex.join([*program_name(), *given]), "num_jobs": num_jobs, "started": time.time()}
     planned = [(" ".join(job.overrides), folder_of(job.cfg, job.choices)) for job in jobs if len(jobs) == num_jobs]
     try:
         write_text(path, json.dumps(header) + "\n" + "".join(record_line(*one) for one in planned))

@@ -13,6 +13,7 @@ from triptych.types import ConfigurationError
 
 Opponent = Literal["self", "random", "search", "perfect"]
 MOST_POSITIONS = 200_000  # that are looked through for perfect play
+MOST_MOVES = 300  # of a game that is looked through
 UCT_CONSTANT = 2.0  # of the tree search
 MOST_BEGINNINGS = 100  # of a game that ends before there is a move to choose
 
@@ -168,8 +169,8 @@ class Solver:
             )
         self._name, self._values = kind.short_name, dict[str, float]()
 
-    def value(self, state: Any) -> float:
-        """Return what the first player gets if both play perfectly.
+    def value(self, state: Any, depth: int = 0) -> float:
+        """Return what the first player gets if both play perfectly from here, ``depth`` moves on.
 
         Raises:
             ConfigurationError: the game is too large.
@@ -178,13 +179,13 @@ class Solver:
             return float(state.returns()[0])
         name = f"{state.current_player()} {state}"
         if name not in self._values:
-            if len(self._values) >= MOST_POSITIONS:
+            if len(self._values) >= MOST_POSITIONS or depth >= MOST_MOVES:
                 raise ConfigurationError(
-                    f"{self._name} has more than {MOST_POSITIONS:,} positions: perfect play is not known here; choose "
-                    "search."
+                    f"{self._name} has more than {MOST_POSITIONS:,} positions or {MOST_MOVES} moves: perfect play is "
+                    "not known here; choose search."
                 )
             best = max if state.current_player() == 0 else min
-            self._values[name] = best(self.value(state.child(action)) for action in state.legal_actions())
+            self._values[name] = best(self.value(state.child(action), depth + 1) for action in state.legal_actions())
         return self._values[name]
 
     def best_actions(self, state: Any) -> list[int]:

@@ -21,8 +21,9 @@ class Recommender(gymnasium.Env):
     """One user, to whom one of 1,000 items is shown at a time, or a slate of several; 1 for each click.
 
     A user likes some of ten topics, and an item is about two or three. Who is bored clicks nothing for a while: with
-    ``boredom``, after five clicks on items of one topic within five steps, for five steps. What is liked moves a
-    little with clicks, too. The time is not seen, so its end, after 100 steps, is a truncation.
+    ``boredom``, after five clicks on items of one topic within five steps and among the last ten clicks, for five
+    steps; what is liked moves a little with clicks then, too. The time is not seen, so its end, after 100 steps, is a
+    truncation.
 
     The first place of a slate is always looked at, each further one 0.85 times as often as the one before it. Each is
     clicked or not whatever the others are, so an item that stands in a slate twice may be clicked twice.

@@ -85,7 +85,7 @@ class Doom(gymnasium.Env):
             raise ConfigurationError(f"env.make_kwargs.render_hud={render_hud} is not allowed: it takes true or false.")
         self.render_mode, self._frame_skip, self._use_color = render_mode, frame_skip, use_color
         self._image_size = (int(image_size[0]), int(image_size[1]))
-        self.metadata = self.metadata | {"render_fps": TICS_PER_SECOND / frame_skip}
+        self.metadata = self.metadata | {"render_fps": max(TICS_PER_SECOND / frame_skip, 1.0)}
         self._game, self._program = vizdoom.DoomGame(), vizdoom.exe_path
         self._game.load_config(_find(scenario, Path(vizdoom.scenarios_path)))
         self._set_up_screen(vizdoom)

@@ -44,6 +44,8 @@ def find_wrapper(entry: Any) -> Wrapper:
 
 def stack_channels(env: gymnasium.Env, frame_stack: int) -> gymnasium.Env:
     """Show the last frames ``[C, H, W]`` as one image ``[frame_stack · C, H, W]``."""
+    # Gymnasium keeps what it is shown, which some environments draw into again.
+    env = TransformObservation(env, np.array, env.observation_space)
     stacked = FrameStackObservation(env, frame_stack)
     space = stacked.observation_space
     assert isinstance(space, Box)

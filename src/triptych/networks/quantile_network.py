@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from triptych.networks.choice import Network, OwnNetwork, make_torso
 from triptych.networks.noisy import NoisyLinear, make_noisy
 from triptych.networks.torsos import initialize_orthogonal
-from triptych.types import EnvSpec
+from triptych.types import ConfigurationError, EnvSpec
 
 IMAGE_WIDTH, VECTOR_WIDTH = 512, 128  # units of the last hidden layer, where nobody chose
 
@@ -43,7 +43,14 @@ class QuantileNetwork(nn.Module):
         width = IMAGE_WIDTH if spec.is_image else VECTOR_WIDTH
         if not callable(network):
             torso, sizes = network or Network()
-            *before, width = sizes or ([width] if spec.is_image else [width, width])
+            if sizes is None:
+                sizes = [width] if spec.is_image else [width, width]
+            if not sizes:
+                raise ConfigurationError(
+                    "algo.network.hidden_sizes=[] does not fit IQN, whose quantiles need a hidden layer; give one, "
+                    "as [512]."
+                )
+            *before, width = sizes
             network = Network(torso, before)
         self.torso = make_torso(spec, network)
         num_features = self.torso.num_features

@@ -296,7 +296,7 @@ def make_world_model(
     spec: EnvSpec, num_value_bins: int, num_reward_bins: int, value_prefix: bool, representation: str
 ) -> VectorModel | PictureModel:
     """Choose by what is seen: states are pictures for images from 36 pixels and for boards, vectors for the rest."""
-    is_board, spec = spec.parts is not None and spec.seen.is_image, spec.seen
+    is_board, spec = spec.seen.is_image and not spec.shows_pictures, spec.seen
     if is_board:
         return PictureModel(spec, num_value_bins, num_reward_bins, value_prefix, "board")
     if spec.is_image and min(spec.observation_shape[1:]) >= 36:

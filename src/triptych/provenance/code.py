@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def write_measurement(path: Path | None, script: str, arguments: list[str], foun
     Raises:
         ConfigurationError: the file cannot be written.
     """
-    command = " ".join([f"python scripts/{script}", *arguments])
+    command = shlex.join(["python", f"scripts/{script}", *arguments])
     text = json.dumps({"command": command, **found, "git_commit": git_commit(), "versions": versions()}, indent=2)
     if path is not None:
         try:

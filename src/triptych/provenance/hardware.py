@@ -54,7 +54,7 @@ class Hardware(NamedTuple):
         if self.devices > 1 and self.accelerator == "mps":
             raise ConfigurationError(f"trainer.devices={self.devices}: there is one mps device; use trainer.devices=1.")
         accelerator = ("cuda" if has_cuda else "cpu") if self.accelerator == "auto" else self.accelerator
-        is_large = spec.is_image and spec.observation_size >= LARGE_IMAGE
+        is_large = spec.shows_pictures and spec.seen.observation_size >= LARGE_IMAGE
         has_bf16 = torch.cuda.is_bf16_supported() if accelerator in ("gpu", "cuda") else cpu_has_bf16()
         has_bf16 = has_bf16 and accelerator != "mps"
         precision = "bf16-mixed" if is_large and has_bf16 else "32-true"

@@ -18,11 +18,16 @@ NUM_COLOURS = 10  # that are far apart; more come in twenty
 PARTS = 40  # of a run, of each of which the mean training return is drawn
 
 
-def draw_curves(run_folders: Sequence[Path], path: Path) -> None:
+def draw_curves(run_folders: Sequence[Path], path: Path, protocol: str | None = None) -> None:
     """Draw the training and evaluation returns of runs of one env and protocol as a PNG.
 
     One colour per group of seeds: thin lines are the training returns, in means of fortieths of a run, marked lines
     the evaluations. Random and human scores are dashed. A single run has its wall-clock minutes on a second axis too.
+
+    Args:
+        run_folders: of the runs.
+        path: of the picture.
+        protocol: its name in the title, where preprocessing of its own has given it another one.
 
     Raises:
         ValueError: no run, or runs of several envs or protocols.
@@ -63,7 +68,7 @@ def draw_curves(run_folders: Sequence[Path], path: Path) -> None:
     axes.set_xlim(left=0)
     axes.set_xlabel("frames")
     axes.set_ylabel("return  (line: training, marked: evaluation)")
-    axes.set_title(f"{runs[0].env}, protocol {runs[0].protocol}")
+    axes.set_title(f"{runs[0].env}, protocol {protocol or runs[0].protocol}")
     axes.xaxis.set_major_formatter(_short)
     axes.grid(alpha=0.3)
     labels = axes.get_legend_handles_labels()[1]

@@ -13,6 +13,7 @@ from triptych.report.runs import MOVED_ASIDE
 
 RETURNS = ("eval/return_mean", "collect/interval_return_mean", "collect/return_mean")  # the first that a row has
 MAX_JOBS = 100_000  # of a sweep's record that are read
+SEARCH = "search.json"  # in the folder of a search, beside its trials
 
 
 class Progress(NamedTuple):
@@ -78,6 +79,7 @@ class Sweep(NamedTuple):
     num_jobs: int | None  # ``None`` where nobody knows
     folders: list[Path]  # of the jobs, those that have not started included where they are known
     refused: dict[Path, str]  # folders of those that cannot run, and why
+    started: float = 0.0  # seconds since 1970
 
 
 def read_sweep(path: Path) -> Sweep:
@@ -99,13 +101,14 @@ def read_sweep(path: Path) -> Sweep:
     named = [line for line in lines[1:] if isinstance(line.get("folder"), str) and "\0" not in line["folder"]]
     folders = list(dict.fromkeys(place / line["folder"] for line in named))
     refused = {place / line["folder"]: line["refused"] for line in named if isinstance(line.get("refused"), str)}
-    return Sweep(lines[0]["command"], num_jobs if isinstance(num_jobs, int) else None, folders, refused)
+    started = _number(lines[0].get("started")) or 0.0
+    return Sweep(lines[0]["command"], num_jobs if isinstance(num_jobs, int) else None, folders, refused, started)
 
 
 def find_folders(folder: Path) -> list[Path]:
-    """Return the folders of the runs at any depth of a folder, those that were moved aside left out."""
+    """Return the folders of the runs at any depth of a folder; those moved aside and those of searches are none."""
     found = {path.parent for name in ("summary.json", "metrics.csv", ".lock") for path in folder.rglob(name)}
-    return sorted(path for path in found if not MOVED_ASIDE.search(path.name))
+    return sorted(path for path in found if not (MOVED_ASIDE.search(path.name) or (path / SEARCH).exists()))
 
 
 def _object(line: str) -> dict[str, Any]:
@@ -140,7 +143,7 @@ def _status(folder: Path, summary: dict[str, Any], rows: list[dict[str, str]]) -
 
 def _minutes_left_s(summary: dict[str, Any], last: dict[str, str]) -> float | None:
     """Return the seconds that a run's minutes leave it after its last row."""
-    minutes = _number(summary.get("total_minutes"))
+    minutes = _number(summary.get("minutes_limit", summary.get("total_minutes")))  # earlier runs have the second alone
     return None if minutes is None else max(60 * minutes - (_number(last.get("wall_time_s")) or 0.0), 0.0)
 
 

@@ -100,8 +100,9 @@ def normalized_blocks(entries: Sequence[Entry]) -> list[Block]:
         rows.append([algo, *values, games, str(seeds)])
         band = comparison.normalized_band(own)
         if band is not None and len(band.x) > 1:
+            drawn = sum(len(entry.evaluations) for entry in own)  # unfinished runs, too
             told = "no interval" if band.ends is None else f"{COVERAGE} interval"
-            told = "one seed each" if seeds == len(own) else f"{seeds} runs, {told}"
+            told = "one seed each" if drawn == len(own) else f"{drawn} runs, {told}"
             series.append(Series(algo, f"{algo}: {games} ({told})", band, []))
     if not rows:
         return []

@@ -11,12 +11,18 @@ from triptych.types import ConfigurationError, ExitCode, NoPicture, NotFinite, R
 def exit_code_of(work: Callable[[], ExitCode | None]) -> ExitCode:
     """Do the work of a command, and say in a sentence what went wrong.
 
-    Return what the work returns, by default 0; 2 for input that cannot be used, 130 after Ctrl-C, and 1 for the rest.
+    Return what the work returns, by default 0; 2 for input that cannot be used, or a picture without Matplotlib; 130
+    after Ctrl-C, and 1 for the rest.
     """
     try:
         return work() or ExitCode.DONE
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
+        return ExitCode.BAD_INPUT
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "matplotlib":
+            raise
+        print("error: Pictures need matplotlib: pip install 'triptych[plots]'.", file=sys.stderr)
         return ExitCode.BAD_INPUT
     except (OSError, NotFinite, NoPicture) as error:  # no room for a file, an observation that is no number
         print(f"error: {error}", file=sys.stderr)

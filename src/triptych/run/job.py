@@ -132,6 +132,7 @@ class Job:
             "seed": cfg.seed,
             "total_frames": cfg.total_frames,
             "total_minutes": cfg.get("total_minutes"),
+            "minutes_limit": time_limit(cfg.get("total_minutes"), cfg.trainer.get("max_time")),
             "identity": identity_of(cfg),
             "command": command,
             "task_name": cfg.task_name,
@@ -164,7 +165,7 @@ class Job:
             weights = self._weights(checkpoint)
             available = available_bytes(folder.checkpoints / "replay", self.num_runs)
             if not self._is_trained():
-                self.others.start(Start(plain(self.cfg), folder.path, checkpoint, weights))
+                self.others.start(Start(plain(self.cfg), folder.path, checkpoint, weights, self.num_runs))
             experiment = build(self.cfg, folder.path, folder.log, available, weights, self.num_runs, self.watchers)
             if checkpoint is not None and not self._is_trained():
                 experiment.data.check_saved(load(checkpoint).get(type(experiment.data).__qualname__, {}))

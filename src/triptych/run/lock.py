@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
+import time
 import weakref
 from pathlib import Path
+
+LOOKS, LOOK_S = 5, 0.05  # before a folder counts as in use
 
 
 class FolderInUse(RuntimeError):
@@ -42,9 +46,11 @@ class FolderLock:
 
     def _take(self, number: int) -> None:
         try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FolderInUse(self._sentence(number)) from error
+            for _ in range(LOOKS):  # who only asks whether a run is going on (`report.progress`) lets go at once
+                with contextlib.suppress(BlockingIOError):
+                    return fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                time.sleep(LOOK_S)
+            raise FolderInUse(self._sentence(number))
         except OSError as error:  # a file system without locks
             pid, host = _owner(number)
             if pid and (host != socket.gethostname() or _is_alive(int(pid))):

@@ -38,6 +38,7 @@ class Start(NamedTuple):
     run_dir: Path
     checkpoint: Path | None  # from which it goes on
     weights: Path | None  # of another run, from which it starts
+    num_runs: int  # side by side on this machine
 
 
 class ProcessLost(RuntimeError):
@@ -174,7 +175,7 @@ def _take_part() -> ExitCode:
         return ExitCode.DONE
     cfg = OmegaConf.create(start.config)
     cfg.logger, cfg.callbacks.progress = {}, False  # the first tells
-    experiment = build(cfg, start.run_dir, lambda line: None, weights=start.weights)
+    experiment = build(cfg, start.run_dir, lambda line: None, weights=start.weights, num_runs=start.num_runs)
     try:
         with contextlib.suppress(RunInterrupted):
             experiment.trainer.fit(experiment.module, experiment.data, ckpt_path=start.checkpoint, weights_only=True)

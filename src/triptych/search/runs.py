@@ -51,6 +51,11 @@ class Runs:
         for values in (first, *changed):
             cfg = self._job("check", values, self.plan.seeds[0])[0].cfg
             check_job(cfg)
+            if isinstance(cfg.trainer.devices, int) and cfg.trainer.devices > 1:
+                raise ConfigurationError(
+                    f"trainer.devices={cfg.trainer.devices} does not fit a search: one process alone decides to end a "
+                    "trial early; leave it out."
+                )
             for key in ("train", "test"):
                 if not cfg[key]:
                     raise ConfigurationError(f"{key}=false leaves a trial without a score; leave it out.")

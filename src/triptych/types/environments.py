@@ -110,6 +110,11 @@ class EnvSpec:
         return len(self.observation_shape) == 3 and (is_of_bytes or self.pixel_max is not None)
 
     @property
+    def shows_pictures(self) -> bool:
+        """Whether a network sees pixels, alone or beside a mask; boards have none."""
+        return self.is_image or (self.parts is not None and self.pixel_max is not None and self.seen.is_image)
+
+    @property
     def is_discrete(self) -> bool:
         """Whether an action is a choice among options, or several of them at once, and nothing else."""
         return self.num_actions is not None or (bool(self.action_sizes) and not self.action_low)
