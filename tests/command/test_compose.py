@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from tests.front_door import ROOT, train
 from triptych.command.check import check_job
-from triptych.command.compose import bases_of, compose_config, compose_jobs, register_options
+from triptych.command.compose import bases_of, compose_config, compose_jobs, for_sweeper, register_options
 from triptych.envs.atari import UNPLAYABLE, Atari, games
 from triptych.types import ConfigurationError
 
@@ -183,3 +183,53 @@ def test_what_is_wrong_with_some_jobs_of_a_sweep_names_them(sweep, sentence):
     with pytest.raises(ConfigurationError) as error:
         compose_jobs(["-m", *sweep], CONF)
     assert str(error.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("sweep", "num_jobs"),
+    [
+        (["algo=sac", "env=glob(fetch_*)", "env.use_processes=true"], 4),
+        (["algo=glob(*ppo)", "env=cartpole", "algo.rollout_length=32"], 2),
+        (["algo=glob(boot*)", "env=catch"], 1),
+    ],
+)
+def test_a_pattern_is_composed_with_each_option_that_it_stands_for(sweep, num_jobs):
+    jobs = compose_jobs(["-m", *sweep], CONF)
+    assert len(jobs) == num_jobs
+    group = "env" if sweep[0] == "algo=sac" else "algo"
+    assert all(job.choices[group] not in ("pong", "dqn") for job in jobs)
+    for job in jobs:
+        check_job(job.cfg)
+
+
+def test_a_key_of_an_algorithm_is_left_to_the_jobs_where_experiments_are_swept():
+    arguments = ["-m", "experiment=a,b", "algo.rollout_length=16", "hydra.sweep.dir=x"]
+    expected = ["-m", "experiment=a,b", "algo.rollout_length=choice(16)", "hydra.sweep.dir=x"]
+    assert for_sweeper(arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("hydra.sweep.dir=a,b", "Hydra's own settings take one value"),
+        ("hydra/launcher=basic,joblib", "Hydra's own settings take one value"),
+        ("debug=[tiny]", "debug takes one name"),
+        ("experiment=[fast,pong_fast]", "experiment takes one name"),
+    ],
+)
+def test_what_a_sweep_or_a_group_cannot_take_is_told_before_it_starts(override, words):
+    with pytest.raises(ConfigurationError, match=words):
+        compose_jobs(["-m", "seed=1,2", override], CONF)
+
+
+@pytest.mark.parametrize("algo", ["rainbow", "data_efficient_rainbow", "bootstrapped_dqn"])
+@pytest.mark.parametrize("env", ["catch", "cartpole"])
+def test_who_explores_by_noise_or_by_heads_has_no_random_actions_with_tuned_numbers_either(algo, env):
+    found = algo_of(f"algo={algo}", f"env={env}")
+    assert (found["epsilon_start"], found["epsilon_end"]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("algo", ["td3", "ddpg", "crossq", "sac"])
+@pytest.mark.parametrize("debug", ["tiny", "fdr", "limit", "profiler", "overfit"])
+def test_what_a_tuned_file_has_for_some_algorithms_is_left_out_in_debugging_too(algo, debug):
+    check_job(composed(f"algo={algo}", "env=fetch_reach", f"debug={debug}"))

@@ -43,7 +43,8 @@ class TopLevel(NamedTuple):
     fresh: bool
     stop_when_solved: bool
     run_dir: str | None
-    where_known: list[str]  # keys that a patch sets for those algorithms that have them
+    # Settings of the algorithm that a patch has for those that know them; in earlier versions a list of keys.
+    where_known: dict[str, bool] | list[str]
     # Folders of earlier versions go without these.
     needs: dict[str, str] | None = None  # settings of the algorithm that a patch needs, with what to type instead
     ckpt_path: str | None = None
@@ -181,7 +182,9 @@ def _check_algo(cfg: DictConfig) -> None:
     for name, way_out in (cfg.get("needs") or {}).items():
         if name not in keywords:
             raise ConfigurationError(f"algo ({cfg.algo.module}) has no algo.{name}: {way_out}.")
-    optional = {str(key).rpartition(".")[2] for key in cfg.where_known}
+    known = cfg.where_known
+    listed = [key for key, is_so in known.items() if is_so] if OmegaConf.is_dict(known) else known
+    optional = {str(key).rpartition(".")[2] for key in listed}
     settings = {
         name: setting
         for name, setting in flat_settings(cfg).items()

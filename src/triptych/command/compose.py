@@ -153,7 +153,8 @@ def for_sweeper(arguments: Sequence[str]) -> list[str]:
     depends = {
         one.input_line
         for one in parsed
-        if one.key_or_group.partition(".")[0] in swept and "." in one.key_or_group and not one.is_sweep_override()
+        if "." in one.key_or_group and not one.is_sweep_override() and not one.is_hydra_override()
+        if one.key_or_group.partition(".")[0] in swept or "experiment" in swept  # which may choose any option
         if not one.is_delete()
     }
     written = []
@@ -193,6 +194,14 @@ def _check_override(override: Override, conf: Path) -> None:
         )
     if key == "sweep":  # a folder of conf/, but of the search, whatever the value
         raise ConfigurationError(instead(key))
+    if override.is_hydra_override() and override.is_sweep_override():
+        raise ConfigurationError(
+            f"{override.input_line} is not allowed: Hydra's own settings take one value in a sweep."
+        )
+    if key in ("experiment", "debug") and isinstance(override.value(), list):
+        raise ConfigurationError(
+            f"{override.input_line} is not allowed: {key} takes one name, of a file whose defaults may list several."
+        )
     if key == "hydra.run.dir":
         raise ConfigurationError(f"{override.input_line} is not where a run's files go; instead: run_dir=...")
     if key in ("protocol.name", "env.protocol"):
@@ -262,6 +271,7 @@ def compose_with_choices(
                 f"{' '.join(components)} cannot be composed; each group takes one name, as env=pong does."
             ) from error
         known = [key for key, _ in leaves(OmegaConf.to_container(composed, resolve=False))]
+        known = [key for key in known if not key.startswith("where_known.")]
         if key in known:  # null, which Hydra takes for what is not there
             raise ConfigurationError(f"~{key}: it cannot be left out; give it another value.") from error
         groups = sorted(path.name for path in conf.iterdir() if path.is_dir())

@@ -41,7 +41,8 @@ def run_jobs(arguments: list[str], conf: Path, jobs: Sequence[Job] | None = None
     line = split(arguments)
     num_jobs: int | None = 1
     place, record = None, None
-    if any(override.startswith("hydra/launcher=") for override in line.overrides):
+    launchers = {job.choices.get("hydra/launcher", "basic") for job in jobs or ()}  # of files, too
+    if launchers - {"basic"}:
         SWEEPS.mkdir(parents=True, exist_ok=True)  # which other machines see as they see the runs' folders
         place = SWEEPS.resolve()
     if jobs is not None and line.is_sweep:

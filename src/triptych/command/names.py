@@ -14,9 +14,12 @@ from triptych.envs import atari
 from triptych.types import ConfigurationError
 
 NAMED = ("algo", "env", "experiment", "logger", "protocol", "trainer", "callbacks", "debug")
-NODES_OF_OTHERS = ("env.make_kwargs", "algo.network")
+NODES_OF_OTHERS = ("env.make_kwargs",)
 ATARI_ID = re.compile(r"(?:ALE/)?(\w+?)(?:NoFrameskip|Deterministic)?-v\d+(?:-ram)?", re.ASCII)
-WHOLE = re.compile(r"[+-]?\d+(\.\d+)?[eE]\+?\d+")
+# Whole numbers with an exponent among the values of a key, and what is quoted, which is left as it is.
+WHOLE = re.compile(r"""'(?:\\.|[^'])*'|"(?:\\.|[^"])*"|(?<![^=,(\[{:\s])[+-]?\d+(\.\d+)?[eE]\+?\d+(?![^,)\]}\s])""")
+# What Hydra reads as a number, a flag or nothing.
+NO_TEXT = re.compile(r"[+-]?\d[\d_]*(\.\d*)?([eE][+-]?\d+)?|true|false|null|nan|inf", re.IGNORECASE)
 
 
 def canonical(arguments: Sequence[str], *folders: Path) -> list[str]:
@@ -28,11 +31,13 @@ def _canonical(argument: str, folders: Sequence[Path]) -> list[str]:
     key, equals, value = argument.partition("=")
     if not equals or argument.startswith("-") or not value:
         return [argument]
+    if key == "algo.network" or key.startswith("algo.network."):
+        return [f"++{key}={_numbers(value)}"]
     if key in NODES_OF_OTHERS or key.startswith((*(f"{node}." for node in NODES_OF_OTHERS), "callbacks.extra.")):
         return [f"++{argument}"]  # keywords of others: there is no list of those that may be given
     if key in ("run_dir", "ckpt_path"):
         return [f"{key}={_path(value)}"]
-    group = key.removeprefix("+")  # every group is there already, to be chosen from
+    group = key.lstrip("+")  # every group is there already, to be chosen from
     if group in NAMED and not re.fullmatch(r"[\w/:.,-]+", value):
         return [f"{group}={value}"]
     if group in NAMED:
@@ -41,7 +46,7 @@ def _canonical(argument: str, folders: Sequence[Path]) -> list[str]:
         if ids and len(found) == 1:
             return ["env=gym", ids[0].removeprefix("gym ")]
         return [f"{group}={value}"] if ids else [f"{group}={','.join(found)}"]
-    return [f"{key}={','.join(_number(one) for one in value.split(','))}"]
+    return [f"{key}={_numbers(value)}"]
 
 
 def _path(value: str) -> str:
@@ -52,7 +57,7 @@ def _path(value: str) -> str:
         path = str(Path(value).expanduser())
     except RuntimeError as error:
         raise ConfigurationError(f"{value} is in a home that is not known here; write the whole path.") from error
-    is_plain = re.fullmatch(r"[\w./:-]+", path, re.ASCII) is not None
+    is_plain = re.fullmatch(r"[\w./:-]+", path, re.ASCII) is not None and NO_TEXT.fullmatch(path) is None
     return path if is_plain else "'" + path.replace("'", "\\'") + "'"
 
 
@@ -78,10 +83,18 @@ def _option(group: str, name: str, folders: Sequence[Path]) -> str:
     return game if game in atari.games() else f"gym env.id={name}"
 
 
+def _numbers(value: str) -> str:
+    """Write the whole numbers of a value without an exponent.
+
+    >>> _numbers("choice(1e6,2.5e6,'1e3')")
+    "choice(1000000,2500000,'1e3')"
+    """
+    return WHOLE.sub(lambda match: _number(match[0]), value)
+
+
 def _number(text: str) -> str:
-    if WHOLE.fullmatch(text) and float(text).is_integer() and abs(float(text)) < 2**63:
-        return str(int(float(text)))
-    return text
+    is_whole = text[0] not in "'\"" and float(text).is_integer() and abs(float(text)) < 2**63
+    return str(int(float(text))) if is_whole else text
 
 
 def read_option(path: Path) -> Any:

@@ -102,4 +102,5 @@ def show(value: Any) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):
         return f"[{', '.join(map(show, value))}]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    is_round = isinstance(value, float) and not value.is_integer()  # 50000.0 is shown as what it is
+    return f"{value:g}" if is_round else str(value)

@@ -16,7 +16,9 @@ from triptych.types import ConfigurationError
 MAX_COMPOSED_JOBS = 32  # of a larger sweep, each value is checked once beside the first values of the others
 MAX_VALUES = 100_000  # of one key
 Result = TypeVar("Result")
-LISTED = (ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP, ValueType.RANGE_SWEEP)
+LISTED = (
+    ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP, ValueType.RANGE_SWEEP, ValueType.GLOB_CHOICE_SWEEP
+)  # fmt: skip
 
 
 def parse_with_options(overrides: Sequence[str]) -> list[Override]:
@@ -97,8 +99,8 @@ def _fails_alike(step: Callable[[int], object], position: int, error: Configurat
 
 
 def is_left_to_hydra(override: Override) -> bool:
-    """Whether only Hydra's sweeper knows what an override stands for: a glob, or an interval."""
-    return override.value_type in (ValueType.GLOB_CHOICE_SWEEP, ValueType.INTERVAL_SWEEP)
+    """Whether only Hydra's sweeper knows what an override stands for: an interval."""
+    return override.value_type == ValueType.INTERVAL_SWEEP
 
 
 def _values(override: Override) -> list[str]:
