@@ -138,7 +138,7 @@ CASES = {
     "unreadable override": (["algo.batch_size"], ["algo.batch_size"]),
     "a range among values": (["-m", "seed=range(1,3),7"], ["seed=range(1,3),7 is not allowed", "as seed=1,2,7"]),
     "a range without a step": (["-m", "seed=range(1,10,0)"], ["seed=range(1,10,0)", "a step other than 0"]),
-    "a range too long": (["-m", "seed=range(1,1e9)"], ["seed=range(1,1e9) stands for 999,999,999 values"]),
+    "a range too long": (["-m", "seed=range(1,1e9)"], ["seed=range(1,1000000000) stands for 999,999,999 values"]),
     "what a file of Hydra's sweeps": (
         ["-m", "hydra.sweeper.params.seed=1,2"],
         ["hydra.sweeper.params.seed=1,2", "-m key=1,2"],

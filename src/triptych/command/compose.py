@@ -194,7 +194,8 @@ def _check_override(override: Override, conf: Path) -> None:
         )
     if key == "sweep":  # a folder of conf/, but of the search, whatever the value
         raise ConfigurationError(instead(key))
-    if override.is_hydra_override() and override.is_sweep_override():
+    is_params = key.startswith("hydra.sweeper.params")  # for which there is `-m key=1,2`, told with it
+    if override.is_hydra_override() and override.is_sweep_override() and not is_params:
         raise ConfigurationError(
             f"{override.input_line} is not allowed: Hydra's own settings take one value in a sweep."
         )
