@@ -31,7 +31,7 @@ from triptych.command.params import with_params
 from triptych.command.plugins import check_plugin_settings, not_installed
 from triptych.command.search_path import KEY, check_own_files, own_folders, split
 from triptych.command.suggest import unknown
-from triptych.command.sweeps import check_patterns, for_each_job, is_left_to_hydra, parse_with_options, sweep_jobs
+from triptych.command.sweeps import for_each_job, is_left_to_hydra, parse_with_options, sweep_jobs
 from triptych.envs import atari
 from triptych.provenance.identity import leaves
 from triptych.types import ConfigurationError
@@ -110,7 +110,6 @@ def compose_jobs(arguments: Sequence[str], conf: Path) -> list[Job]:
             raise ConfigurationError(f"{swept[0].input_line} asks for several values; add -m to run them as a sweep.")
     check_own_files(own_folders(line, conf), conf)
     with hydra_ready(conf, line.config_dir):
-        check_patterns(line.overrides)
         jobs = [line.overrides]
         if line.is_sweep:
             parsed = parse_with_options(with_params(line.overrides, line.config_name))

@@ -14,7 +14,6 @@ from triptych.envs import atari
 from triptych.types import ConfigurationError
 
 NAMED = ("algo", "env", "experiment", "logger", "protocol", "trainer", "callbacks", "debug")
-NODES_OF_OTHERS = ("env.make_kwargs",)
 ATARI_ID = re.compile(r"(?:ALE/)?(\w+?)(?:NoFrameskip|Deterministic)?-v\d+(?:-ram)?", re.ASCII)
 # Whole numbers with an exponent among the values of a key, and what is quoted, which is left as it is.
 WHOLE = re.compile(r"""'(?:\\.|[^'])*'|"(?:\\.|[^"])*"|(?<![^=,(\[{:\s])[+-]?\d+(\.\d+)?[eE]\+?\d+(?![^,)\]}\s])""")
@@ -33,7 +32,7 @@ def _canonical(argument: str, folders: Sequence[Path]) -> list[str]:
         return [argument]
     if key == "algo.network" or key.startswith("algo.network."):
         return [f"++{key}={_numbers(value)}"]
-    if key in NODES_OF_OTHERS or key.startswith((*(f"{node}." for node in NODES_OF_OTHERS), "callbacks.extra.")):
+    if key == "env.make_kwargs" or key.startswith(("env.make_kwargs.", "callbacks.extra.")):
         return [f"++{argument}"]  # keywords of others: there is no list of those that may be given
     if key in ("run_dir", "ckpt_path"):
         return [f"{key}={_path(value)}"]

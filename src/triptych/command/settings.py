@@ -102,5 +102,5 @@ def show(value: Any) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):
         return f"[{', '.join(map(show, value))}]"
-    is_round = isinstance(value, float) and not value.is_integer()  # 50000.0 is shown as what it is
-    return f"{value:g}" if is_round else str(value)
+    has_fraction = isinstance(value, float) and not value.is_integer()  # 50000.0 is shown as it is: no whole number
+    return f"{value:g}" if has_fraction else str(value)

@@ -26,16 +26,6 @@ def parse_with_options(overrides: Sequence[str]) -> list[Override]:
     return OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(list(overrides))
 
 
-def check_patterns(overrides: Sequence[str]) -> None:
-    """Refuse a glob that finds no option; Hydra must be initialized."""
-    for override in parse_with_options(overrides):
-        if override.value_type == ValueType.GLOB_CHOICE_SWEEP and not list(override.sweep_iterator()):
-            raise ConfigurationError(
-                f"{override.input_line} stands for no value at all: a glob finds options of a group, such as "
-                "env=glob(c*); list other values, as seed=1,2,3."
-            )
-
-
 def sweep_jobs(parsed: Sequence[Override]) -> list[list[str]]:
     """Return the overrides of each job; of a large sweep, of jobs in which every value is found once.
 
@@ -113,7 +103,10 @@ def _values(override: Override) -> list[str]:
         _check_range(text or "", sweep)
     values = list(override.sweep_string_iterator())
     if not values:
-        raise ConfigurationError(f"{text} stands for no value at all; give it one.")
+        hint = "; give it one"
+        if isinstance(sweep, Glob):
+            hint = ": a glob finds options of a group, such as env=glob(c*); list other values, as seed=1,2,3"
+        raise ConfigurationError(f"{text} stands for no value at all{hint}.")
     return values
 
 
